@@ -1,1 +1,33 @@
 //! Log bytes to typed events.
+//!
+//! A [`Scanner`] walks over the bytes of a document, finds the lines that a format knows, peels the
+//! prefixes that launchers put in front of them, and makes [`Event`]s. It opens no file, reads no clock and
+//! never fails: what it can't read is counted and reported.
+//!
+//! A line signature is data (`<format>/format.toml`); a record of several lines is a [`Grammar`].
+
+pub mod catalogue;
+pub mod event;
+pub mod grammar;
+pub mod line;
+pub mod lint;
+pub mod literals;
+pub mod prefix;
+pub mod scan;
+pub mod signature;
+pub mod stamp;
+pub mod time;
+
+pub use catalogue::Catalogue;
+pub use event::{Event, Fields, Name, Problem, Says, Value, intern, rank_list};
+pub use grammar::{GRAMMARS, Grammar};
+pub use line::{Block, Cursor, Line};
+pub use scan::{CARRIERS, Depth, Scanner, Tally};
+pub use signature::FormatFile;
+pub use stamp::{Clock, Stamp};
+
+/// Longest logical line that is looked at as one; longer ones are seen in pieces.
+pub const MAX_LINE: usize = 16 << 10;
+
+/// Longest captured field, in bytes.
+pub const MAX_FIELD: usize = 1 << 10;

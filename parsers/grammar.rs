@@ -1,0 +1,36 @@
+//! Records of several lines, and lines too hot or too odd for a regex: grammars written in Rust.
+
+use crate::event::{Event, Fields, Name, Says};
+use crate::line::{Cursor, Line};
+
+/// A reader of records that a single regex can't read.
+///
+/// The scanner calls [`Grammar::read`] for each line that holds one of the anchors; the grammar may look
+/// at the lines around it through the cursor.
+pub trait Grammar: Sync {
+    /// The kinds of event it makes.
+    fn kinds(&self) -> &'static [Name];
+    /// Literals of which one stands on the line where a record is recognised.
+    fn anchors(&self) -> &'static [&'static str];
+    /// Reads the record at the cursor; adds nothing where there is none.
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>);
+}
+
+/// All grammars.
+pub static GRAMMARS: &[&dyn Grammar] = &[];
+
+impl Event {
+    /// An event that stands on `line`; what the prefixes told is added to the fields.
+    pub fn on(cursor: &Cursor<'_>, line: &Line<'_>, kind: Name, says: Says, mut fields: Fields) -> Self {
+        line.context.fill(&mut fields);
+        Self {
+            kind,
+            says,
+            line: line.number,
+            offset: cursor.offset(line),
+            text: String::from_utf8_lossy(line.raw).into_owned(),
+            at: line.context.at,
+            fields,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Logical lines of a block, and looking around from one of them.
+
+use std::borrow::Cow;
+
+use memchr::{memchr2, memrchr2};
+
+use crate::MAX_LINE;
+use crate::prefix::{self, Context};
+
+/// A logical line: ends at `\n` or at a progress bar's `\r`.
+#[derive(Debug, Clone)]
+pub struct Line<'a> {
+    /// Line number from 1, counted by `\n`.
+    pub number: u64,
+    /// First byte within the block.
+    pub start: usize,
+    /// The bytes, without the line end.
+    pub raw: &'a [u8],
+    /// What the prefixes told.
+    pub context: Context,
+    /// The text behind the prefixes, colours removed.
+    pub text: Cow<'a, [u8]>,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a logical line out of its bytes.
+    pub fn new(number: u64, start: usize, raw: &'a [u8]) -> Self {
+        let plain = strip_ansi(raw);
+        let (context, at) = prefix::peel(&plain);
+        let text = match plain {
+            Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[at..]),
+            Cow::Owned(bytes) => Cow::Owned(bytes[at..].to_vec()),
+        };
+        Self { number, start, raw, context, text }
+    }
+
+    /// The text as a string, bad bytes replaced.
+    pub fn str(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.text)
+    }
+}
+
+/// Removes ANSI control sequences (`ESC [ … letter`); borrows where there are none.
+pub fn strip_ansi(raw: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(0x1b, raw) else { return Cow::Borrowed(raw) };
+    let mut plain = raw[..first].to_vec();
+    let mut at = first;
+    while at < raw.len() {
+        if raw[at] == 0x1b {
+            at += sequence_len(&raw[at..]);
+        } else {
+            plain.push(raw[at]);
+            at += 1;
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// Length of the escape sequence at the start of `raw`.
+fn sequence_len(raw: &[u8]) -> usize {
+    if raw.get(1) != Some(&b'[') {
+        return 1;
+    }
+    let parameters = raw[2..].iter().take_while(|b| matches!(b, 0x20..=0x3f)).count();
+    (2 + parameters + 1).min(raw.len())
+}
+
+/// The bytes of a document that are in memory, with the place of the first.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    /// The bytes, look-ahead included.
+    pub data: &'a [u8],
+    /// Offset of the first byte in the document.
+    pub offset: u64,
+    /// Number of the line on which the first byte stands.
+    pub first_line: u64,
+}
+
+impl<'a> Block<'a> {
+    /// Bounds of the logical line around `at`, not reaching back before `floor`; capped each way at [`MAX_LINE`].
+    pub fn bounds(&self, at: usize, floor: usize) -> (usize, usize) {
+        let low = floor.max(at.saturating_sub(MAX_LINE));
+        let start = memrchr2(b'\n', b'\r', &self.data[low..at]).map_or(low, |found| low + found + 1);
+        let high = self.data.len().min(at + MAX_LINE);
+        let end = memchr2(b'\n', b'\r', &self.data[at..high]).map_or(high, |found| at + found);
+        (start, end)
+    }
+
+    /// The logical line after the one that ends at `end`; `number` is that of the line that ended.
+    pub fn next(&self, end: usize, number: u64) -> Option<(usize, usize, u64)> {
+        let mut start = end;
+        let mut number = number;
+        match self.data.get(start)? {
+            b'\n' => {
+                number += 1;
+                start += 1;
+            }
+            b'\r' => {
+                start += 1;
+                if self.data.get(start) == Some(&b'\n') {
+                    number += 1;
+                    start += 1;
+                }
+            }
+            _ => {}
+        }
+        if start >= self.data.len() {
+            return None;
+        }
+        let high = self.data.len().min(start + MAX_LINE);
+        let end = memchr2(b'\n', b'\r', &self.data[start..high]).map_or(high, |found| start + found);
+        Some((start, end, number))
+    }
+}
+
+/// A line with its surroundings, for grammars that read several lines.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    /// The block around the line.
+    pub block: Block<'a>,
+    /// The line that holds an anchor of the grammar.
+    pub line: Line<'a>,
+}
+
+impl<'a> Cursor<'a> {
+    /// The lines after this one, of any writer, as far as the block reaches.
+    pub fn following(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        let block = self.block;
+        let mut end = self.line.start + self.line.raw.len();
+        let mut number = self.line.number;
+        std::iter::from_fn(move || {
+            let (start, stop, at) = block.next(end, number)?;
+            end = stop;
+            number = at;
+            Some(Line::new(number, start, &block.data[start..stop]))
+        })
+    }
+
+    /// The lines after this one by the same writer.
+    pub fn stream(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        let context = self.line.context.clone();
+        self.following().filter(move |line| line.context.same_stream(&context))
+    }
+
+    /// The lines before this one, nearest first, as far as the block reaches.
+    pub fn preceding(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        let block = self.block;
+        let mut start = self.line.start;
+        let mut number = self.line.number;
+        std::iter::from_fn(move || {
+            let end = start.checked_sub(1)?;
+            if block.data[end] == b'\n' {
+                number -= 1;
+            }
+            let low = end.saturating_sub(MAX_LINE);
+            start = memrchr2(b'\n', b'\r', &block.data[low..end]).map_or(low, |found| low + found + 1);
+            Some(Line::new(number, start, &block.data[start..end]))
+        })
+    }
+
+    /// Offset of the line in the document.
+    pub fn offset(&self, line: &Line<'_>) -> u64 {
+        self.block.offset + line.start as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_carriage_return_ends_a_logical_line_but_counts_no_line() {
+        let data = b"one\rtwo\r\nthree\nfour";
+        let block = Block { data, offset: 0, first_line: 1 };
+        let cursor = Cursor { block, line: Line::new(1, 0, &data[..3]) };
+        let rest: Vec<_> = cursor.following().map(|line| (line.number, line.str().into_owned())).collect();
+        assert_eq!(rest, [(1, "two".into()), (2, "three".into()), (3, "four".into())]);
+    }
+
+    #[test]
+    fn looking_back_counts_down() {
+        let data = b"one\ntwo\nthree";
+        let block = Block { data, offset: 0, first_line: 1 };
+        let cursor = Cursor { block, line: Line::new(3, 8, &data[8..]) };
+        let back: Vec<_> = cursor.preceding().map(|line| (line.number, line.str().into_owned())).collect();
+        assert_eq!(back, [(2, "two".into()), (1, "one".into())]);
+    }
+
+    #[test]
+    fn colours_are_removed() {
+        assert_eq!(strip_ansi(b"\x1b[36m(a)\x1b[0m b").as_ref(), b"(a) b");
+    }
+}

@@ -1,0 +1,177 @@
+//! The way over a document: few literals first, grammar only on the lines that hold one.
+
+use aho_corasick::packed;
+use memchr::memchr_iter;
+
+use crate::catalogue::{Catalogue, Owner};
+use crate::event::{Event, Fields};
+use crate::line::{Block, Cursor, Line, strip_ansi};
+use crate::time;
+
+/// Short literals of which each line of interest holds one; at most 16, so that one SIMD pass finds them.
+///
+/// Progress lines are exempt: a long document is only sampled for those.
+pub const CARRIERS: [&str; 16] = [
+    "rror", "WARN", ".cpp:", "NVRM", "Xid", "aceba", "Exce", "CANC", "ail", "ill", "NCCL", "ERR", "abort", "imed out", "OOM",
+    "srun:",
+];
+
+/// How many records of one kind are read from one physical line.
+const MOST_RECORDS: usize = 64;
+
+/// Which lines are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Every line: for documents of a few megabytes.
+    Every,
+    /// Lines that hold a carrier.
+    Carried,
+}
+
+/// What was seen in a block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Lines, by `\n`.
+    pub lines: u64,
+    /// Events made.
+    pub events: u64,
+    /// Lines that complain (hold a carrier) and that no signature knows.
+    pub unknown: u64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.events += other.events;
+        self.unknown += other.unknown;
+    }
+}
+
+/// Finds events in blocks of a document.
+#[derive(Debug)]
+pub struct Scanner {
+    catalogue: Catalogue,
+    carriers: Option<packed::Searcher>,
+}
+
+impl Scanner {
+    /// A scanner for a set of formats.
+    pub fn new(catalogue: Catalogue) -> Self {
+        let carriers = packed::Config::new().builder().extend(CARRIERS).build();
+        Self { catalogue, carriers }
+    }
+
+    /// The formats it knows.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Reads `block.data[..end]`, what lies behind being look-ahead; hands each event to `sink`.
+    pub fn scan(&self, block: Block<'_>, end: usize, depth: Depth, sink: &mut dyn FnMut(Event)) -> Tally {
+        let mut walk = Walk { scanner: self, block, tally: Tally::default(), owners: Vec::new(), events: Vec::new(), sink };
+        match (depth, &self.carriers) {
+            (Depth::Carried, Some(carriers)) => walk.carried(carriers, end),
+            _ => walk.every(end),
+        }
+        walk.tally.lines = memchr_iter(b'\n', &block.data[..end]).count() as u64;
+        walk.tally
+    }
+}
+
+struct Walk<'a, 's> {
+    scanner: &'s Scanner,
+    block: Block<'a>,
+    tally: Tally,
+    owners: Vec<Owner>,
+    events: Vec<Event>,
+    sink: &'s mut dyn FnMut(Event),
+}
+
+impl<'a> Walk<'a, '_> {
+    fn every(&mut self, end: usize) {
+        let (mut start, mut stop) = self.block.bounds(0, 0);
+        let mut number = self.block.first_line;
+        while start < end {
+            self.line(start, stop, number);
+            let Some(next) = self.block.next(stop, number) else { break };
+            (start, stop, number) = next;
+        }
+    }
+
+    fn carried(&mut self, carriers: &packed::Searcher, end: usize) {
+        let data = self.block.data;
+        let (mut floor, mut number) = (0, self.block.first_line);
+        while let Some(hit) = carriers.find_in(data, aho_corasick::Span { start: floor, end }) {
+            let (start, stop) = self.block.bounds(hit.start(), floor);
+            number += memchr_iter(b'\n', &data[floor..start]).count() as u64;
+            self.line(start, stop, number);
+            floor = stop;
+        }
+    }
+
+    fn line(&mut self, start: usize, stop: usize, number: u64) {
+        let raw: &'a [u8] = &self.block.data[start..stop];
+        let plain = strip_ansi(raw);
+        let mut owners = std::mem::take(&mut self.owners);
+        self.scanner.catalogue.owners(&plain, &mut owners);
+        let before = self.tally.events;
+        if !owners.is_empty() {
+            self.read(&owners, Line::new(number, start, raw));
+        }
+        if self.tally.events == before && complains(&plain) {
+            self.tally.unknown += 1;
+        }
+        self.owners = owners;
+    }
+
+    fn read(&mut self, owners: &[Owner], line: Line<'a>) {
+        let cursor = Cursor { block: self.block, line };
+        let mut matched = None;
+        for owner in owners {
+            match *owner {
+                Owner::Grammar(at) => self.scanner.catalogue.grammars[at as usize].read(&cursor, &mut self.events),
+                Owner::Signature(at, _) if matched == Some(at) => {}
+                Owner::Signature(at, pattern) => {
+                    if self.signature(at as usize, pattern as usize, &cursor) {
+                        matched = Some(at);
+                    }
+                }
+            }
+        }
+        let mut events = std::mem::take(&mut self.events);
+        self.tally.events += events.len() as u64;
+        events.drain(..).for_each(|event| (self.sink)(event));
+        self.events = events;
+    }
+
+    fn signature(&mut self, at: usize, pattern: usize, cursor: &Cursor<'_>) -> bool {
+        let catalogue = &self.scanner.catalogue;
+        let signature = &catalogue.signatures[at];
+        let Some(regex) = signature.patterns[pattern].regex() else { return false };
+        let text = &cursor.line.text;
+        let mut any = false;
+        for captures in regex.captures_iter(text).take(MOST_RECORDS) {
+            let Some(mut fields) = signature.fields(&captures) else { continue };
+            for (name, value) in catalogue.envelope(signature.format, text).iter() {
+                fields.set_if_absent(name, value.clone());
+            }
+            self.events.push(placed(cursor, signature.kind, signature.says, fields));
+            any = true;
+        }
+        any
+    }
+}
+
+/// An event on the cursor's line; a captured `at` becomes its time.
+fn placed(cursor: &Cursor<'_>, kind: crate::Name, says: crate::Says, mut fields: Fields) -> Event {
+    let captured = fields.remove("at").and_then(|at| time::read(at.text()?));
+    let mut event = Event::on(cursor, &cursor.line, kind, says, fields);
+    event.at = captured.or(event.at);
+    event
+}
+
+/// Whether a line looks like a complaint that some signature should know.
+fn complains(plain: &[u8]) -> bool {
+    const WORDS: [&[u8]; 4] = [b"rror", b"WARN", b"FATAL", b"Traceback"];
+    WORDS.iter().any(|word| memchr::memmem::find(plain, word).is_some())
+}

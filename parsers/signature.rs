@@ -1,0 +1,312 @@
+//! Line signatures as data: the schema of `format.toml`, and its compiled form.
+
+use std::sync::OnceLock;
+
+use indexmap::IndexMap;
+use regex::bytes::{Captures, Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Fields, Name, Says, Value, intern};
+use crate::literals::{self, Choice};
+
+/// A family of lines: one `format.toml`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormatFile {
+    /// Version of the schema; 1.
+    pub schema: u32,
+    /// First part of the kinds of its events.
+    pub id: String,
+    /// For people.
+    #[serde(default)]
+    pub title: String,
+    /// Where the format is documented.
+    #[serde(default)]
+    pub docs: Vec<String>,
+    /// What stands around the text on lines of this family.
+    #[serde(default)]
+    pub envelope: Vec<Envelope>,
+    /// The kinds of line.
+    #[serde(default)]
+    pub event: IndexMap<String, EventFile>,
+}
+
+/// What stands around the text on lines of a family; its groups become columns.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope {
+    /// A regex whose named groups are column names.
+    pub pattern: String,
+    /// Types of the groups that are not text.
+    #[serde(default)]
+    pub fields: IndexMap<String, FieldType>,
+    /// Lines it must match.
+    #[serde(default)]
+    pub sample: Vec<Sample>,
+}
+
+/// One kind of line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventFile {
+    /// What it means, in one sentence.
+    #[serde(default)]
+    pub about: String,
+    /// What it says about the run.
+    #[serde(default)]
+    pub says: Says,
+    /// Regexes, tried in order.
+    pub pattern: Vec<String>,
+    /// Types of the named groups.
+    #[serde(default)]
+    pub fields: IndexMap<String, FieldType>,
+    /// Fields with a constant value.
+    #[serde(default)]
+    pub set: IndexMap<String, Value>,
+    /// Fields that differ from line to line without making another fact (durations, addresses).
+    #[serde(default)]
+    pub volatile: Vec<String>,
+    /// Lines it must match, at least one a pattern.
+    #[serde(default)]
+    pub sample: Vec<Sample>,
+    /// Lines it must not match.
+    #[serde(default)]
+    pub unlike: Vec<Sample>,
+    /// Literals that must occur, by pattern; filled in when the file is compiled.
+    #[serde(default)]
+    pub anchors: Vec<Vec<String>>,
+}
+
+/// An example line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// The line as printed.
+    pub line: String,
+    /// The fields wanted of it.
+    #[serde(default)]
+    pub want: IndexMap<String, Value>,
+}
+
+/// The type of a field, as written: `int`, `str?`, …
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FieldType {
+    kind: ValueKind,
+    optional: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ValueKind {
+    Int,
+    Float,
+    Str,
+    Addr,
+    Hex,
+    Ranks,
+    Bytes,
+    Bool,
+}
+
+const TYPE_NAMES: [(&str, ValueKind); 8] = [
+    ("int", ValueKind::Int),
+    ("float", ValueKind::Float),
+    ("str", ValueKind::Str),
+    ("addr", ValueKind::Addr),
+    ("hex", ValueKind::Hex),
+    ("ranks", ValueKind::Ranks),
+    ("bytes", ValueKind::Bytes),
+    ("bool", ValueKind::Bool),
+];
+
+impl TryFrom<String> for FieldType {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let (name, optional) = match text.strip_suffix('?') {
+            Some(name) => (name, true),
+            None => (text.as_str(), false),
+        };
+        TYPE_NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, kind)| Self { kind: *kind, optional })
+            .ok_or_else(|| format!("`{text}` is no field type; known: int, float, str, addr, hex, ranks, bytes, bool"))
+    }
+}
+
+impl From<FieldType> for String {
+    fn from(kind: FieldType) -> Self {
+        let name = TYPE_NAMES.iter().find(|(_, known)| *known == kind.kind).map_or("str", |(name, _)| name);
+        format!("{name}{}", if kind.optional { "?" } else { "" })
+    }
+}
+
+impl FieldType {
+    /// Text that a line need not carry.
+    pub const TEXT: Self = Self { kind: ValueKind::Str, optional: true };
+
+    /// Whether a line may lack the field.
+    pub fn optional(self) -> bool {
+        self.optional
+    }
+
+    /// Reads captured bytes.
+    pub fn read(self, bytes: &[u8]) -> Option<Value> {
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(crate::MAX_FIELD)]);
+        let text = text.trim();
+        Some(match self.kind {
+            ValueKind::Int => Value::Int(text.replace(',', "").parse().ok()?),
+            ValueKind::Float => Value::Float(text.parse().ok()?),
+            ValueKind::Str => Value::Text(text.to_owned()),
+            ValueKind::Addr => Value::Text(address(text).to_owned()),
+            ValueKind::Hex => Value::Int(i64::from_str_radix(text.trim_start_matches("0x"), 16).ok()?),
+            ValueKind::Ranks => Value::Ranks(ranks(text)?),
+            ValueKind::Bytes => Value::Int(size(text)?),
+            ValueKind::Bool => Value::Bool(matches!(text, "1" | "true" | "True" | "yes" | "enabled")),
+        })
+    }
+}
+
+/// A host or address without its port: `10.0.0.1<4242>`, `[fe80::1]:29500`, `/10.0.0.1`, `(host, 29500)`.
+fn address(text: &str) -> &str {
+    let text = text.trim_matches(|c| matches!(c, '(' | ')' | '/' | '\'' | '"' | ' '));
+    let text = text.split(['<', ',']).next().unwrap_or(text);
+    if let Some(rest) = text.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or(rest);
+    }
+    match text.matches(':').count() {
+        1 => text.split(':').next().unwrap_or(text),
+        _ => text,
+    }
+}
+
+/// `[0, 4]`, `0-3, 5` or `7`; at most 65,536 ranks.
+fn ranks(text: &str) -> Option<Vec<i64>> {
+    const MOST: i64 = 65_536;
+    let mut list = Vec::new();
+    let inner = text.trim_matches(|c| matches!(c, '[' | ']' | '(' | ')' | '{' | '}' | ' '));
+    for part in inner.split([',', ' ']).map(str::trim).filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (i64, i64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if last < first || last - first >= MOST || list.len() as i64 >= MOST {
+            return None;
+        }
+        list.extend(first..=last);
+    }
+    Some(list)
+}
+
+/// `56.00 MiB`, `2.5GiB`, `8388608`, `64 KB` in bytes. PyTorch's and the kernel's MB and kB are powers of two.
+fn size(text: &str) -> Option<i64> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..split].parse().ok()?;
+    let power = match text[split..].trim().bytes().next().map(|b| b.to_ascii_uppercase()) {
+        Some(b'K') => 1,
+        Some(b'M') => 2,
+        Some(b'G') => 3,
+        Some(b'T') => 4,
+        _ => 0,
+    };
+    Some((number * 1024f64.powi(power)) as i64)
+}
+
+/// A pattern ready to run; its regex is compiled when a line first needs it.
+#[derive(Debug)]
+pub struct Pattern {
+    source: String,
+    regex: OnceLock<Option<Regex>>,
+    /// Literals of which one must occur.
+    pub anchors: Vec<String>,
+}
+
+impl Pattern {
+    /// A pattern with the literals that the scanner looks for.
+    pub fn new(source: &str, anchors: Vec<String>) -> Self {
+        Self { source: source.to_owned(), regex: OnceLock::new(), anchors }
+    }
+
+    /// The compiled regex; none where it does not compile (the lint reports that).
+    pub fn regex(&self) -> Option<&Regex> {
+        self.regex.get_or_init(|| compile(&self.source).ok()).as_ref()
+    }
+}
+
+/// Compiles a pattern as the scanner runs it: bytes, ASCII classes, bounded size.
+///
+/// # Errors
+/// The regex crate's message.
+pub fn compile(source: &str) -> Result<Regex, String> {
+    RegexBuilder::new(source).unicode(false).size_limit(4 << 20).build().map_err(|error| error.to_string())
+}
+
+/// One kind of line, ready to match.
+#[derive(Debug)]
+pub struct Signature {
+    /// `<format>.<event>`.
+    pub kind: Name,
+    /// What it says about the run.
+    pub says: Says,
+    /// Tried in order.
+    pub patterns: Vec<Pattern>,
+    /// Fields that don't make another fact.
+    pub volatile: Vec<Name>,
+    /// Index of the format in the catalogue.
+    pub format: usize,
+    fields: Vec<(Name, FieldType)>,
+    set: Vec<(Name, Value)>,
+}
+
+impl Signature {
+    /// Compiles one table of a format.
+    ///
+    /// # Errors
+    /// A pattern that does not parse.
+    pub fn new(format: usize, id: &str, name: &str, file: &EventFile) -> Result<Self, String> {
+        let mut patterns = Vec::new();
+        for (at, source) in file.pattern.iter().enumerate() {
+            let anchors = match file.anchors.get(at) {
+                Some(known) => known.clone(),
+                None => anchors(source)?,
+            };
+            patterns.push(Pattern::new(source, anchors));
+        }
+        Ok(Self {
+            kind: intern(&format!("{id}.{name}")),
+            says: file.says,
+            patterns,
+            volatile: file.volatile.iter().map(|name| intern(name)).collect(),
+            format,
+            fields: file.fields.iter().map(|(name, kind)| (intern(name), *kind)).collect(),
+            set: file.set.iter().map(|(name, value)| (intern(name), value.clone())).collect(),
+        })
+    }
+
+    /// The fields of a match; none where one does not have its type.
+    pub fn fields(&self, captures: &Captures<'_>) -> Option<Fields> {
+        let mut fields = Fields::default();
+        for (name, kind) in &self.fields {
+            match captures.name(name).map(|found| kind.read(found.as_bytes())) {
+                Some(Some(value)) => fields.set(name, value),
+                None if kind.optional => {}
+                _ => return None,
+            }
+        }
+        for (name, value) in &self.set {
+            fields.set_if_absent(name, value.clone());
+        }
+        Some(fields)
+    }
+}
+
+/// The literals of which one must occur in a match of the pattern, longest choice first.
+///
+/// # Errors
+/// A pattern that does not parse.
+pub fn anchors(pattern: &str) -> Result<Vec<String>, String> {
+    let choices = literals::required(pattern)?;
+    let text = |choice: &Choice| choice.iter().map(|bytes| String::from_utf8(bytes.clone())).collect::<Result<Vec<_>, _>>();
+    match literals::best(&choices) {
+        Some(choice) => text(choice).map_err(|_| "an anchor is not UTF-8".to_owned()),
+        None => Ok(Vec::new()),
+    }
+}

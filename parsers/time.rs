@@ -1,0 +1,171 @@
+//! Reading the time stamps that stand at the start of a line.
+
+use jiff::civil::DateTime;
+
+use crate::stamp::{Clock, Stamp};
+
+/// A stamp at the start of the line, bracketed or not; its length includes the brackets.
+pub fn leading(line: &[u8]) -> Option<(Stamp, usize)> {
+    if line.first() == Some(&b'[') {
+        let (stamp, len) = bare(&line[1..])?;
+        let close = line[1 + len..].iter().take(2).position(|b| *b == b']')?;
+        return Some((stamp, 1 + len + close + 1));
+    }
+    bare(line)
+}
+
+/// Reads a stamp from a captured text.
+pub fn read(text: &str) -> Option<Stamp> {
+    leading(text.trim().as_bytes()).map(|(stamp, _)| stamp)
+}
+
+fn bare(line: &[u8]) -> Option<(Stamp, usize)> {
+    match line.first()? {
+        b'0'..=b'9' => iso(line).or_else(|| time_of_day(line)),
+        b'A'..=b'Z' => syslog(line).or_else(|| glog(line)),
+        b' ' => kernel(line),
+        _ => None,
+    }
+}
+
+/// `n` digits at `at`.
+fn digits(line: &[u8], at: usize, n: usize) -> Option<i64> {
+    let part = line.get(at..at + n)?;
+    part.iter().all(u8::is_ascii_digit).then(|| part.iter().fold(0, |sum, b| sum * 10 + i64::from(b - b'0')))
+}
+
+/// `hh:mm:ss[.,]fraction` at `at`: seconds of the day, microseconds, length.
+fn clock(line: &[u8], at: usize) -> Option<(i64, i64, usize)> {
+    let (hour, minute, second) = (digits(line, at, 2)?, digits(line, at + 3, 2)?, digits(line, at + 6, 2)?);
+    if line[at + 2] != b':' || line[at + 5] != b':' || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let mut micros = 0;
+    let mut len = 8;
+    if matches!(line.get(at + 8), Some(b'.' | b',')) {
+        let fraction = line[at + 9..].iter().take_while(|b| b.is_ascii_digit()).count();
+        if fraction > 0 {
+            let kept = fraction.min(6);
+            micros = digits(line, at + 9, kept)? * 10_i64.pow(6 - kept as u32);
+            len += 1 + fraction;
+        }
+    }
+    Some((hour * 3600 + minute * 60 + second, micros, len))
+}
+
+/// `2026-05-04 03:12:41,250`, `2026-05-04T03:12:41.25+02:00`, `2026/05/04 …`.
+fn iso(line: &[u8]) -> Option<(Stamp, usize)> {
+    let (year, month, day) = (digits(line, 0, 4)?, digits(line, 5, 2)?, digits(line, 8, 2)?);
+    let dash = *line.get(4)?;
+    if !matches!(dash, b'-' | b'/') || line[7] != dash || !matches!(line.get(10)?, b' ' | b'T' | b'_' | b'-') {
+        return None;
+    }
+    let (seconds, micros, len) = clock(line, 11)?;
+    let (zone, zone_len) = zone(&line[11 + len..]);
+    let stamp = date(year, month, day, seconds, micros, zone)?;
+    Some((stamp, 11 + len + zone_len))
+}
+
+fn date(year: i64, month: i64, day: i64, seconds: i64, micros: i64, zone: Option<i64>) -> Option<Stamp> {
+    let midnight = DateTime::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?, 0, 0, 0, 0).ok()?;
+    Stamp::date(midnight, seconds * 1_000_000 + micros, zone)
+}
+
+/// `Z`, `+02:00`, `-0500`: seconds east, and length.
+fn zone(line: &[u8]) -> (Option<i64>, usize) {
+    match line.first() {
+        Some(b'Z') => (Some(0), 1),
+        Some(sign @ (b'+' | b'-')) => {
+            let colon = usize::from(line.get(3) == Some(&b':'));
+            match (digits(line, 1, 2), digits(line, 3 + colon, 2)) {
+                (Some(hours), Some(minutes)) => {
+                    let east = hours * 3600 + minutes * 60;
+                    (Some(if *sign == b'-' { -east } else { east }), 5 + colon)
+                }
+                _ => (None, 0),
+            }
+        }
+        _ => (None, 0),
+    }
+}
+
+/// `08:11:40` or `08:11:40.250`.
+fn time_of_day(line: &[u8]) -> Option<(Stamp, usize)> {
+    let (seconds, micros, len) = clock(line, 0)?;
+    Some((Stamp { micros: seconds * 1_000_000 + micros, clock: Clock::TimeOfDay }, len))
+}
+
+const MONTHS: [&[u8]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
+/// `May  4 03:12:41` of syslog.
+fn syslog(line: &[u8]) -> Option<(Stamp, usize)> {
+    let month = MONTHS.iter().position(|name| line.starts_with(name))? as i64 + 1;
+    let day = match (line.get(3)?, line.get(4)?) {
+        (b' ', b' ') => digits(line, 5, 1)?,
+        (b' ', _) => digits(line, 4, 2)?,
+        _ => return None,
+    };
+    let (seconds, micros, len) = clock(line, 7)?;
+    yearless(month, day, seconds, micros).map(|stamp| (stamp, 7 + len))
+}
+
+/// glog's `E0504 03:12:41.250000`, and torch's `E504 03:12:41.250000000`, with what follows left alone.
+fn glog(line: &[u8]) -> Option<(Stamp, usize)> {
+    if !matches!(line.first()?, b'I' | b'W' | b'E' | b'F' | b'V') {
+        return None;
+    }
+    let len = line[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let (month, day) = match len {
+        3 => (digits(line, 1, 1)?, digits(line, 2, 2)?),
+        4 => (digits(line, 1, 2)?, digits(line, 3, 2)?),
+        _ => return None,
+    };
+    let (seconds, micros, clock_len) = clock(line, 2 + len)?;
+    yearless(month, day, seconds, micros).map(|stamp| (stamp, 2 + len + clock_len))
+}
+
+fn yearless(month: i64, day: i64, seconds: i64, micros: i64) -> Option<Stamp> {
+    let stamp = date(2000, month, day, seconds, micros, None)?;
+    Some(Stamp { clock: Clock::Yearless, ..stamp })
+}
+
+/// `[  942.180230]` of dmesg, without the brackets.
+fn kernel(line: &[u8]) -> Option<(Stamp, usize)> {
+    let pad = line.iter().take_while(|b| **b == b' ').count();
+    let whole = line[pad..].iter().take_while(|b| b.is_ascii_digit()).count();
+    if whole == 0 || whole > 9 || line.get(pad + whole) != Some(&b'.') {
+        return None;
+    }
+    let micros = digits(line, pad + whole + 1, 6)?;
+    let seconds = digits(line, pad, whole)?;
+    Some((Stamp { micros: seconds * 1_000_000 + micros, clock: Clock::Monotonic }, pad + whole + 7))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_of_every_kind() {
+        for (text, clock, len) in [
+            ("2026-05-04 03:12:41,250 x", Clock::Local, 23),
+            ("2026-05-04T03:12:41.250+02:00 x", Clock::Utc, 29),
+            ("[2026-05-04 03:12:41] x", Clock::Local, 21),
+            ("May  4 03:12:41 host", Clock::Yearless, 15),
+            ("E504 03:12:41.250000001 f", Clock::Yearless, 23),
+            ("03:12:41 x", Clock::TimeOfDay, 8),
+            ("[  942.180230] x", Clock::Monotonic, 14),
+        ] {
+            let (stamp, taken) = leading(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((stamp.clock, taken), (clock, len), "{text}");
+        }
+    }
+
+    #[test]
+    fn zones_are_taken_off() {
+        let east = read("2026-05-04T03:12:41+02:00").unwrap();
+        let utc = read("2026-05-04T01:12:41Z").unwrap();
+        assert_eq!(east.micros, utc.micros);
+    }
+}
