@@ -1,1 +1,8 @@
 //! Names the cause of a dead multi-GPU job, with the lines that prove it.
+//!
+//! Data goes one way: bytes → lines → events → evidence → findings → report. Each room below imports only
+//! rooms to its left; only `collect` and `cli` touch the world.
+
+pub mod collect;
+pub mod error;
+pub mod report;

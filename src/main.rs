@@ -1,1 +1,3 @@
+//! The `diag` command.
+
 fn main() {}

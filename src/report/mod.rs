@@ -1,0 +1,286 @@
+//! What is told: one [`Report`], rendered as text, JSON, markdown or HTML.
+//!
+//! Rendering is pure: a report in, bytes out. Log text in a report is hostile; each renderer guards its own medium.
+
+use serde::Serialize;
+
+pub mod json;
+
+/// Version of the JSON contract.
+pub const SCHEMA: &str = "diag.report/1";
+
+/// What came out of a diagnosis.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The verdict.
+    pub outcome: Outcome,
+    /// The verdict as one sentence.
+    pub headline: String,
+    /// Roots, the answer first.
+    pub findings: Vec<Finding>,
+    /// What evidence would decide, where nothing does.
+    pub ask: Vec<Ask>,
+    /// Failure lines that no finding explains (a few of them).
+    pub unexplained: Vec<Evidence>,
+    /// Ranks and what became of them.
+    pub timeline: Timeline,
+    /// What was read.
+    pub inputs: Vec<Input>,
+    /// What could not be read, and notes on the reading.
+    pub notes: Vec<Note>,
+    /// Cost.
+    pub stats: Stats,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A cause is likely or confirmed.
+    Diagnosed,
+    /// Something failed, and the evidence does not decide what.
+    Undetermined,
+    /// Nothing failed.
+    Healthy,
+}
+
+/// How sure a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Fits, not proven.
+    Possible,
+    /// Supported by a second witness, or by a line that says so.
+    Likely,
+    /// Proven by the evidence.
+    Confirmed,
+}
+
+/// A cause that was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// Slug of the playbook.
+    pub cause: String,
+    /// The cause in a few words.
+    pub title: String,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Who.
+    pub culprit: Culprit,
+    /// Whether every known rank is affected alike, so that no rank is to blame.
+    pub everyone: bool,
+    /// Sentences with the ids of their evidence in brackets.
+    pub explanation: String,
+    /// The lines that decide, first the one that decides most.
+    pub evidence: Vec<Evidence>,
+    /// From the cause to the symptom, in order.
+    pub chain: Vec<Link>,
+    /// Findings that this one explains.
+    pub consequences: Vec<Consequence>,
+    /// What can be done, best first.
+    pub fixes: Vec<Fix>,
+    /// Tests that would prove or refute it.
+    pub tests: Vec<Test>,
+    /// What would make it surer.
+    pub ask: Vec<Ask>,
+    /// Where to read more.
+    pub references: Vec<String>,
+}
+
+/// Who is to blame, as far as the evidence tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Culprit {
+    /// Global ranks.
+    pub ranks: Vec<i64>,
+    /// Host names or addresses.
+    pub nodes: Vec<String>,
+    /// PCI addresses or indices.
+    pub gpus: Vec<String>,
+    /// Pods.
+    pub pods: Vec<String>,
+    /// Job ids.
+    pub jobs: Vec<String>,
+}
+
+/// A line that proves something.
+#[derive(Debug, Clone, Serialize)]
+pub struct Evidence {
+    /// `E1`, `E2`, …: as the explanation cites it.
+    pub id: String,
+    /// Name of the input.
+    pub source: String,
+    /// Line from 1, by `\n`.
+    pub line: u64,
+    /// The line word for word.
+    pub text: String,
+    /// Time as printed, if any.
+    pub time: Option<String>,
+    /// Host.
+    pub node: Option<String>,
+    /// Global rank.
+    pub rank: Option<i64>,
+    /// Kind of the event.
+    pub kind: String,
+    /// How often the same fact stands in the input.
+    pub count: u64,
+}
+
+/// One step of the way from the cause to the symptom.
+#[derive(Debug, Clone, Serialize)]
+pub struct Link {
+    /// `cause`, `effect` or `symptom`.
+    pub role: Role,
+    /// What happened, in a few words.
+    pub what: String,
+    /// First time it was seen.
+    pub time: Option<String>,
+    /// Seconds after the cause, where the clocks compare.
+    pub after_s: Option<f64>,
+    /// Ranks it happened on.
+    pub ranks: Vec<i64>,
+    /// How many events say so.
+    pub events: u64,
+    /// An example line.
+    pub example: Evidence,
+}
+
+/// Where in the chain a link stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The cause itself.
+    Cause,
+    /// What it brought about.
+    Effect,
+    /// What people saw last.
+    Symptom,
+}
+
+/// A finding explained by another.
+#[derive(Debug, Clone, Serialize)]
+pub struct Consequence {
+    /// Its slug.
+    pub cause: String,
+    /// Its title.
+    pub title: String,
+    /// How many events it stands for.
+    pub events: u64,
+}
+
+/// Something that can be done.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fix {
+    /// Name within the playbook.
+    pub id: String,
+    /// What it does, parameters filled in.
+    pub title: String,
+    /// `observe` < `load` < `reversible` < `disruptive` < `destructive`.
+    pub risk: String,
+    /// `diag` or `hands`.
+    pub by: String,
+    /// Argument lists; empty where hands are needed.
+    pub commands: Vec<Vec<String>>,
+    /// Environment to set for the job.
+    pub env: Vec<(String, String)>,
+    /// How to take it back.
+    pub undo: String,
+}
+
+/// A test that would prove or refute a cause.
+#[derive(Debug, Clone, Serialize)]
+pub struct Test {
+    /// Name within the playbook.
+    pub id: String,
+    /// What it tests.
+    pub title: String,
+    /// As for fixes.
+    pub risk: String,
+}
+
+/// Evidence that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// What to look at, and what it would tell.
+    pub what: String,
+    /// The command that gets it.
+    #[serde(default)]
+    pub command: String,
+}
+
+/// Ranks and what became of them.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Timeline {
+    /// Ranks that the job has, where told.
+    pub world_size: Option<i64>,
+    /// One lane a rank that left a trace, at most a few thousand, by rank.
+    pub lanes: Vec<Lane>,
+    /// First and last time seen, as printed.
+    pub span: Option<(String, String)>,
+}
+
+/// What became of a rank.
+#[derive(Debug, Clone, Serialize)]
+pub struct Lane {
+    /// Global rank.
+    pub rank: i64,
+    /// Its host.
+    pub node: Option<String>,
+    /// Its last step, where it told.
+    pub last_step: Option<i64>,
+    /// Moments of note, in order.
+    pub moments: Vec<Moment>,
+}
+
+/// Something that happened to a rank.
+#[derive(Debug, Clone, Serialize)]
+pub struct Moment {
+    /// Microseconds from the start of the timeline, where the clock compares.
+    pub micros: Option<i64>,
+    /// Time as printed.
+    pub time: Option<String>,
+    /// Kind of the event.
+    pub kind: String,
+    /// `failure`, `teardown`, `warning`, `progress`, …
+    pub says: diag_parsers::Says,
+    /// Whether it belongs to the first finding's cause.
+    pub cause: bool,
+    /// Line of the input.
+    pub line: u64,
+}
+
+/// An input and how it was read.
+#[derive(Debug, Clone, Serialize)]
+pub struct Input {
+    /// Name as given, or within a folder or archive.
+    pub source: String,
+    /// Bytes read, decompressed.
+    pub bytes: u64,
+    /// Lines, by `\n`.
+    pub lines: u64,
+    /// Events made of it.
+    pub events: u64,
+    /// Share of its lines that complain and that no format knows (0 to 1).
+    pub not_understood: f64,
+}
+
+/// A remark on the reading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// Name of the input, empty for all.
+    pub source: String,
+    /// Code of the error, for example `input.truncated`.
+    pub code: String,
+    /// What happened, in one sentence.
+    pub what: String,
+}
+
+/// Cost of a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Stats {
+    /// Wall time in milliseconds.
+    pub elapsed_ms: u64,
+}
