@@ -34,6 +34,7 @@ pub struct Catalogue {
     pub(crate) signatures: Vec<Signature>,
     pub(crate) grammars: Vec<&'static dyn Grammar>,
     envelopes: Vec<Vec<CompiledEnvelope>>,
+    about: BTreeMap<Name, String>,
     anchors: AhoCorasick,
     owners: Vec<Vec<Owner>>,
 }
@@ -62,18 +63,24 @@ impl Catalogue {
         files.extend_from_slice(extra);
         let mut signatures = Vec::new();
         let mut envelopes = Vec::new();
+        let mut about = BTreeMap::new();
         for (format, file) in files.iter().enumerate() {
             for (name, event) in &file.event {
                 let signature = Signature::new(format, &file.id, name, event)
                     .map_err(|error| format!("{}.{name}: {error}", file.id))?;
+                about.insert(signature.kind, event.about.clone());
                 signatures.push(signature);
             }
             envelopes.push(file.envelope.iter().map(CompiledEnvelope::new).collect());
         }
-        Self::index(signatures, envelopes)
+        Self::index(signatures, envelopes, about)
     }
 
-    fn index(signatures: Vec<Signature>, envelopes: Vec<Vec<CompiledEnvelope>>) -> Result<Self, String> {
+    fn index(
+        signatures: Vec<Signature>,
+        envelopes: Vec<Vec<CompiledEnvelope>>,
+        about: BTreeMap<Name, String>,
+    ) -> Result<Self, String> {
         let mut wanted: BTreeMap<Vec<u8>, Vec<Owner>> = BTreeMap::new();
         for (at, signature) in signatures.iter().enumerate() {
             for (number, pattern) in signature.patterns.iter().enumerate() {
@@ -97,7 +104,7 @@ impl Catalogue {
             .build(wanted.keys())
             .map_err(|error| error.to_string())?;
         let owners = wanted.into_values().collect();
-        Ok(Self { signatures, grammars: GRAMMARS.to_vec(), envelopes, anchors, owners })
+        Ok(Self { signatures, grammars: GRAMMARS.to_vec(), envelopes, about, anchors, owners })
     }
 
     /// Who wants a line with this text; sorted, each once.
@@ -113,6 +120,19 @@ impl Catalogue {
     /// What the envelope of a format tells of a line.
     pub(crate) fn envelope(&self, format: usize, text: &[u8]) -> Fields {
         self.envelopes[format].iter().find_map(|envelope| envelope.read(text)).unwrap_or_default()
+    }
+
+    /// What a kind means, in one sentence; its name in words where its format does not say.
+    pub fn about(&self, kind: &str) -> String {
+        let said = self.about.get(kind).filter(|text| !text.is_empty()).cloned();
+        let by_grammar = || self.grammars.iter().find_map(|grammar| grammar.about(kind)).map(str::to_owned);
+        said.or_else(by_grammar).unwrap_or_else(|| kind.replace(['.', '_'], " "))
+    }
+
+    /// The fields of each kind that don't make another fact.
+    pub fn volatile(&self) -> std::collections::HashMap<Name, Vec<Name>> {
+        let listed = self.signatures.iter().filter(|signature| !signature.volatile.is_empty());
+        listed.map(|signature| (signature.kind, signature.volatile.clone())).collect()
     }
 
     /// The kinds that can occur.

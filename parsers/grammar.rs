@@ -10,6 +10,10 @@ use crate::line::{Cursor, Line};
 pub trait Grammar: Sync {
     /// The kinds of event it makes.
     fn kinds(&self) -> &'static [Name];
+    /// What a kind means, in one sentence.
+    fn about(&self, _kind: &str) -> Option<&'static str> {
+        None
+    }
     /// Literals of which one stands on the line where a record is recognised.
     fn anchors(&self) -> &'static [&'static str];
     /// Reads the record at the cursor; adds nothing where there is none.

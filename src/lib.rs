@@ -3,6 +3,12 @@
 //! Data goes one way: bytes → lines → events → evidence → findings → report. Each room below imports only
 //! rooms to its left; only `collect` and `cli` touch the world.
 
+pub mod cli;
 pub mod collect;
+pub mod diagnose;
 pub mod error;
+pub mod evidence;
+pub mod playbook;
+pub mod rehearsal;
 pub mod report;
+pub mod verdict;

@@ -1,3 +1,5 @@
 //! The `diag` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    diag::cli::run()
+}

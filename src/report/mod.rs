@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+pub use crate::verdict::{Ask, Confidence, Culprit, Outcome};
+
 pub mod json;
 
 /// Version of the JSON contract.
@@ -32,30 +34,6 @@ pub struct Report {
     pub notes: Vec<Note>,
     /// Cost.
     pub stats: Stats,
-}
-
-/// The verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// A cause is likely or confirmed.
-    Diagnosed,
-    /// Something failed, and the evidence does not decide what.
-    Undetermined,
-    /// Nothing failed.
-    Healthy,
-}
-
-/// How sure a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// Fits, not proven.
-    Possible,
-    /// Supported by a second witness, or by a line that says so.
-    Likely,
-    /// Proven by the evidence.
-    Confirmed,
 }
 
 /// A cause that was found.
@@ -87,22 +65,6 @@ pub struct Finding {
     pub ask: Vec<Ask>,
     /// Where to read more.
     pub references: Vec<String>,
-}
-
-/// Who is to blame, as far as the evidence tells.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Culprit {
-    /// Global ranks.
-    pub ranks: Vec<i64>,
-    /// Host names or addresses.
-    pub nodes: Vec<String>,
-    /// PCI addresses or indices.
-    pub gpus: Vec<String>,
-    /// Pods.
-    pub pods: Vec<String>,
-    /// Job ids.
-    pub jobs: Vec<String>,
 }
 
 /// A line that proves something.
@@ -198,17 +160,6 @@ pub struct Test {
     pub title: String,
     /// As for fixes.
     pub risk: String,
-}
-
-/// Evidence that is missing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ask {
-    /// What to look at, and what it would tell.
-    pub what: String,
-    /// The command that gets it.
-    #[serde(default)]
-    pub command: String,
 }
 
 /// Ranks and what became of them.

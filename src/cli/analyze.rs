@@ -1,0 +1,156 @@
+//! `diag analyze`, and the symptoms that people type: read, diagnose, tell.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use diag_parsers::{Catalogue, FormatFile, Scanner};
+
+use super::{EXIT_HEALTHY, EXIT_TROUBLE};
+use crate::collect;
+use crate::diagnose::{self, Task};
+use crate::error::Error;
+use crate::evidence::{Ledger, Table};
+use crate::playbook::{Library, Playbook};
+use crate::report::{self, Input, Note, Report};
+use crate::verdict::Outcome;
+
+/// What to read and how to tell.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Files, folders, globs, archives, or `-` for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<String>,
+    /// How to tell it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write to a file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Colour in the text report.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+    /// No progress bar, no notes; only the report.
+    #[arg(long, short)]
+    quiet: bool,
+    /// More detail: all cited lines, all findings.
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Further playbooks; one of a known cause replaces it.
+    #[arg(long, value_name = "DIR", env = "DIAG_PLAYBOOKS")]
+    playbooks: Option<PathBuf>,
+    /// Further line formats (`*.toml`).
+    #[arg(long, value_name = "DIR", env = "DIAG_FORMATS")]
+    formats: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Format {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Color {
+    /// On a terminal only.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Reads the inputs and tells what is wrong; `causes` limits the playbooks.
+pub(super) fn run(args: &Args, mut library: Library, causes: &[String]) -> Result<u8, Error> {
+    let began = Instant::now();
+    super::add_playbooks(&mut library, args.playbooks.as_deref())?;
+    let scanner = scanner(args.formats.as_deref())?;
+    let playbooks = library.playbooks.iter().map(|shelved| &shelved.playbook);
+    let playbooks: Vec<&Playbook> = playbooks.filter(|playbook| diagnose::considered(causes, playbook)).collect();
+    let (table, inputs, notes) = read(&args.inputs, &scanner)?;
+    let mut report = diagnose::report(&table, Task { playbooks, catalogue: scanner.catalogue(), inputs, notes });
+    report.stats.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    deliver(&report, args)?;
+    Ok(if report.outcome == Outcome::Healthy { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// A scanner for the built-in formats and those of a folder.
+pub(super) fn scanner(folder: Option<&Path>) -> Result<Scanner, Error> {
+    let mut extra = Vec::new();
+    if let Some(folder) = folder {
+        let place = folder.display().to_string();
+        let list = std::fs::read_dir(folder).map_err(|error| Error::new("format.unreadable", &place, error.to_string()))?;
+        let mut files: Vec<PathBuf> = list.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.sort();
+        for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "toml")) {
+            extra.push(format(file)?);
+        }
+    }
+    let place = folder.map_or_else(|| "built-in formats".to_owned(), |folder| folder.display().to_string());
+    Catalogue::with(&extra).map(Scanner::new).map_err(|error| Error::new("format.invalid", place, error))
+}
+
+fn format(file: &Path) -> Result<FormatFile, Error> {
+    let place = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| Error::new("format.unreadable", &place, error.to_string()))?;
+    toml::from_str(&text).map_err(|error| Error::new("format.invalid", &place, error.to_string()))
+}
+
+/// All inputs as one table, with what was read and what was not.
+fn read(inputs: &[String], scanner: &Scanner) -> Result<(Table, Vec<Input>, Vec<Note>), Error> {
+    let (documents, troubles) = collect::documents(inputs);
+    let mut notes: Vec<Note> = troubles.iter().map(note).collect();
+    let mut last = troubles.into_iter().next_back();
+    let (mut ledgers, mut read) = (Vec::new(), Vec::new());
+    for document in documents {
+        let mut ledger = Ledger::new(scanner.catalogue().volatile());
+        match collect::read(&document, scanner, &mut |event| ledger.absorb(event)) {
+            Ok(reading) => {
+                read.push(input(&document.name, reading));
+                ledgers.push((document.name, ledger));
+            }
+            Err(error) => {
+                notes.push(note(&error));
+                last = Some(error);
+            }
+        }
+    }
+    match (read.is_empty(), last) {
+        (true, Some(error)) => Err(error),
+        (true, None) => Err(Error::new("input.none", inputs.join(" "), "nothing to read here")),
+        _ => Ok((Table::new(ledgers), read, notes)),
+    }
+}
+
+fn note(error: &Error) -> Note {
+    Note { source: error.place.clone(), code: error.code.to_owned(), what: error.reason.clone() }
+}
+
+fn input(name: &str, reading: collect::Reading) -> Input {
+    let tally = reading.tally;
+    Input {
+        source: name.to_owned(),
+        bytes: reading.bytes,
+        lines: tally.lines,
+        events: tally.events,
+        not_understood: tally.unknown as f64 / tally.lines.max(1) as f64,
+    }
+}
+
+fn deliver(report: &Report, args: &Args) -> Result<(), Error> {
+    let bytes = match args.format {
+        Format::Json => report::json::render(report),
+        Format::Text => report::json::render(report),
+    };
+    let (_, _, _) = (args.color, args.quiet, args.verbose);
+    let unwritable = |place: &str, error: std::io::Error| Error::new("output.unwritable", place, error.to_string());
+    match &args.output {
+        Some(path) => std::fs::write(path, bytes).map_err(|error| unwritable(&path.display().to_string(), error)),
+        None => match std::io::stdout().lock().write_all(&bytes) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(unwritable("standard output", error)),
+            _ => Ok(()),
+        },
+    }
+}

@@ -1,0 +1,97 @@
+//! The command line: one file a verb. A *world* room.
+
+mod analyze;
+mod explain;
+mod playbook;
+
+use std::process::ExitCode;
+
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::error::Error;
+use crate::playbook::{Library, built_in};
+
+/// Nothing wrong.
+pub const EXIT_HEALTHY: u8 = 0;
+/// Something is wrong.
+pub const EXIT_TROUBLE: u8 = 1;
+/// diag itself failed.
+pub const EXIT_FAILED: u8 = 2;
+
+/// Names the cause of a dead multi-GPU job, with the lines that prove it.
+#[derive(Debug, Parser)]
+#[command(name = "diag", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Read logs of any kind and name the cause of what they tell of.
+    Analyze(analyze::Args),
+    /// Tell what a cause or an Xid means, how it is recognised and what to do.
+    Explain(explain::Args),
+    /// List, check and test playbooks; begin a new one.
+    Playbook(playbook::Args),
+}
+
+/// Runs the command line; returns the exit code.
+pub fn run() -> ExitCode {
+    ExitCode::from(match dispatch() {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            EXIT_FAILED
+        }
+    })
+}
+
+/// Writes an error to stderr: code, place, reason, way on.
+#[allow(clippy::print_stderr, reason = "the one place that writes errors")]
+fn complain(error: &Error) {
+    let safe = |text: &str| text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect::<String>();
+    eprintln!("diag: {}: {} [{}]", safe(&error.place), safe(&error.reason), error.code);
+    if !error.way_on.is_empty() {
+        eprintln!("      {}", safe(&error.way_on));
+    }
+}
+
+fn dispatch() -> Result<u8, Error> {
+    let library = built_in()?;
+    let mut command = Cli::command();
+    for set in &library.sets {
+        let verb = clap::Command::new(set.id.clone()).about(set.title.clone()).long_about(format!("{}\n\n{}", set.title, set.about));
+        command = command.subcommand(analyze::Args::augment_args(verb));
+    }
+    let matches = command.get_matches();
+    if let Some((name, inner)) = matches.subcommand()
+        && let Some(set) = library.sets.iter().find(|set| set.id == name)
+    {
+        let args = analyze::Args::from_arg_matches(inner).map_err(|error| usage(&error))?;
+        let causes = set.causes.clone();
+        return analyze::run(&args, library, &causes);
+    }
+    match Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?.verb {
+        Verb::Analyze(args) => analyze::run(&args, library, &["*".to_owned()]),
+        Verb::Explain(args) => explain::run(&args, &library),
+        Verb::Playbook(args) => playbook::run(&args, library),
+    }
+}
+
+fn usage(error: &clap::Error) -> Error {
+    Error::new("usage", "command line", error.to_string())
+}
+
+/// Adds the playbooks of a folder to the library.
+fn add_playbooks(library: &mut Library, folder: Option<&std::path::Path>) -> Result<(), Error> {
+    let Some(folder) = folder else { return Ok(()) };
+    let (found, wrong) = crate::playbook::read_folder(folder);
+    match wrong.into_iter().next() {
+        Some(error) => Err(error),
+        None => {
+            library.add(found.into_iter().map(|(_, shelved)| shelved).collect());
+            Ok(())
+        }
+    }
+}

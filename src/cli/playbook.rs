@@ -1,0 +1,156 @@
+//! `diag playbook`: for authors.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use diag_parsers::Scanner;
+
+use super::{EXIT_HEALTHY, EXIT_TROUBLE};
+use crate::error::Error;
+use crate::evidence::DERIVED_KINDS;
+use crate::playbook::{Library, Playbook, Shelved, read_folder};
+use crate::rehearsal::{Prepared, lint, mutants, prepare, run as rehearse};
+
+/// What to do with playbooks.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// All causes, by area.
+    List,
+    /// Check wording: unknown keys, kinds that no format makes, statements without a citation.
+    Check(Folder),
+    /// Run the cases.
+    Test(TestArgs),
+    /// Print the skeleton of a new playbook.
+    New {
+        /// Slug of the cause.
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Folder {
+    /// Folder of playbooks.
+    #[arg(default_value = "playbooks")]
+    folder: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct TestArgs {
+    #[command(flatten)]
+    at: Folder,
+    /// Only the playbooks whose slug holds this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Take each constraint away in turn: a case must notice.
+    #[arg(long)]
+    mutate: bool,
+    /// Folder of recorded incidents that cases refer to.
+    #[arg(long, default_value = "sample-logs")]
+    samples: PathBuf,
+}
+
+/// Runs the verb.
+pub(super) fn run(args: &Args, library: Library) -> Result<u8, Error> {
+    match &args.verb {
+        Verb::List => Ok(list(&library)),
+        Verb::Check(at) => check(at),
+        Verb::Test(args) => test(args),
+        Verb::New { id } => new(id),
+    }
+}
+
+fn say(text: &str) {
+    // A closed pipe is the reader's choice.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+fn list(library: &Library) -> u8 {
+    for Shelved { area, playbook } in &library.playbooks {
+        say(&format!("{area:<12} {:<24} {}", playbook.id, playbook.title));
+    }
+    EXIT_HEALTHY
+}
+
+fn check(at: &Folder) -> Result<u8, Error> {
+    let scanner = super::analyze::scanner(None)?;
+    let (found, wrong) = read_folder(&at.folder);
+    let mut count = wrong.len();
+    for error in &wrong {
+        say(&format!("{}: {}", error.place, error.reason));
+    }
+    for (path, shelved) in &found {
+        let named = path.file_stem().is_some_and(|stem| stem.to_string_lossy() == shelved.playbook.id);
+        let mut wrong = lint(&shelved.playbook, scanner.catalogue(), DERIVED_KINDS);
+        if !named {
+            wrong.push(format!("the file should be named {}.toml", shelved.playbook.id));
+        }
+        count += wrong.len();
+        wrong.iter().for_each(|what| say(&format!("{}: {what}", path.display())));
+    }
+    say(&format!("{} playbooks, {count} complaints", found.len()));
+    Ok(if count == 0 { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+fn test(args: &TestArgs) -> Result<u8, Error> {
+    let scanner = super::analyze::scanner(None)?;
+    let (found, wrong) = read_folder(&args.at.folder);
+    if let Some(error) = wrong.into_iter().next() {
+        return Err(error);
+    }
+    let all: Vec<&Playbook> = found.iter().map(|(_, shelved)| &shelved.playbook).collect();
+    let mut tally = Tally::default();
+    for playbook in all.iter().filter(|playbook| playbook.id.contains(&args.only)) {
+        playbook_cases(playbook, &all, &scanner, args, &mut tally)?;
+    }
+    say(&format!("{} cases, {} failed", tally.cases, tally.failed));
+    if args.mutate {
+        say(&format!("{} mutants, {} survived", tally.mutants, tally.survived));
+    }
+    Ok(if tally.failed + tally.survived == 0 { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    failed: usize,
+    mutants: usize,
+    survived: usize,
+}
+
+fn playbook_cases(playbook: &Playbook, all: &[&Playbook], scanner: &Scanner, args: &TestArgs, tally: &mut Tally) -> Result<(), Error> {
+    let prepared: Vec<Prepared<'_>> =
+        playbook.case.iter().map(|case| prepare(case, scanner, &args.samples)).collect::<Result<_, _>>()?;
+    for case in &prepared {
+        let wrong = rehearse(case, &playbook.id, all);
+        tally.cases += 1;
+        tally.failed += usize::from(!wrong.is_empty());
+        wrong.iter().for_each(|what| say(&format!("{}: {}: {what}", playbook.id, case.case.name)));
+    }
+    if !args.mutate {
+        return Ok(());
+    }
+    for mutant in mutants(playbook) {
+        let others = all.iter().map(|other| if other.id == playbook.id { &mutant.playbook } else { *other });
+        let others: Vec<&Playbook> = others.collect();
+        tally.mutants += 1;
+        if prepared.iter().all(|case| rehearse(case, &playbook.id, &others).is_empty()) {
+            tally.survived += 1;
+            say(&format!("{}: no case notices that {} is gone", playbook.id, mutant.without));
+        }
+    }
+    Ok(())
+}
+
+fn new(id: &str) -> Result<u8, Error> {
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return Err(Error::new("playbook.name", id, "a slug is made of small letters, digits and dashes"));
+    }
+    say(include_str!("playbook_skeleton.toml").replace("NEW-CAUSE", id).trim_end());
+    Ok(EXIT_HEALTHY)
+}

@@ -1,0 +1,375 @@
+//! From ranked matches to a report: who, why, what proves it, what to do.
+
+use std::collections::{BTreeMap, HashSet};
+
+use diag_parsers::{Catalogue, Value, rank_list};
+
+use super::matching::{Match, find};
+use super::ranking::{Ranked, rank};
+use super::timeline;
+use crate::evidence::{RowId, Table};
+use crate::playbook::schema::{By, FixFile, Undo};
+use crate::playbook::{Playbook, Template};
+use crate::report::{Consequence, Evidence, Finding, Fix, Input, Link, Note, Report, Role, SCHEMA, Stats, Test};
+use crate::verdict::{Ask, Confidence, Culprit, Outcome};
+
+/// Most lines cited for one clue.
+const MOST_CITED: usize = 6;
+
+/// Most roots that are told.
+const MOST_FINDINGS: usize = 5;
+
+/// Most links of a chain.
+const MOST_LINKS: usize = 6;
+
+/// What a report is made of, beside the table.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// The playbooks to consider.
+    pub playbooks: Vec<&'a Playbook>,
+    /// The formats, for what kinds mean.
+    pub catalogue: &'a Catalogue,
+    /// What was read.
+    pub inputs: Vec<Input>,
+    /// Remarks on the reading.
+    pub notes: Vec<Note>,
+}
+
+/// Which causes fit a table, the answer first, and what that makes of the run.
+pub fn weigh<'p>(table: &Table, playbooks: &[&'p Playbook]) -> (Outcome, Vec<Ranked<'p>>) {
+    let ranked = rank(playbooks.iter().flat_map(|playbook| find(playbook, table)).collect(), table);
+    let outcome = outcome(ranked.iter().find(|ranked| ranked.root), table);
+    (outcome, if outcome == Outcome::Healthy { Vec::new() } else { ranked })
+}
+
+/// Diagnoses a table.
+pub fn report(table: &Table, job: Job<'_>) -> Report {
+    let (outcome, ranked) = weigh(table, &job.playbooks);
+    let roots: Vec<&Ranked<'_>> = ranked.iter().filter(|ranked| ranked.root).collect();
+    let mut teller = Teller { table, catalogue: job.catalogue, ids: BTreeMap::new() };
+    let findings: Vec<Finding> = roots.iter().take(MOST_FINDINGS).map(|root| teller.finding(root, &ranked)).collect();
+    let cause: HashSet<RowId> = roots.first().map(|root| root.found.needed().collect()).unwrap_or_default();
+    let explained: HashSet<RowId> = roots.iter().flat_map(|root| root.explained.iter().copied()).collect();
+    let unexplained = table.troubles().filter(|row| !explained.contains(row)).take(MOST_CITED).collect::<Vec<_>>();
+    Report {
+        schema: SCHEMA,
+        outcome,
+        headline: headline(outcome, findings.first(), table),
+        ask: asks(outcome, &findings),
+        unexplained: unexplained.into_iter().map(|row| teller.cite(row)).collect(),
+        findings,
+        timeline: timeline::of(table, &cause),
+        inputs: job.inputs,
+        notes: job.notes,
+        stats: Stats::default(),
+    }
+}
+
+fn outcome(first: Option<&Ranked<'_>>, table: &Table) -> Outcome {
+    let sure = first.is_some_and(|root| root.found.confidence >= Confidence::Likely);
+    match (sure, table.troubles().next().is_some()) {
+        (true, _) => Outcome::Diagnosed,
+        (false, true) => Outcome::Undetermined,
+        (false, false) => Outcome::Healthy,
+    }
+}
+
+fn headline(outcome: Outcome, first: Option<&Finding>, table: &Table) -> String {
+    match (outcome, first) {
+        (Outcome::Diagnosed, Some(finding)) => match who(&finding.culprit) {
+            who if who.is_empty() => finding.title.clone(),
+            who => format!("{} ({who})", finding.title),
+        },
+        (Outcome::Undetermined, _) => "It failed, and what was read does not decide why".to_owned(),
+        _ => match table.job.ranks.len() {
+            0 | 1 => "Nothing wrong found".to_owned(),
+            ranks => format!("Nothing wrong found on {ranks} ranks"),
+        },
+    }
+}
+
+/// A culprit in a few words: `rank 3, node gpu-17`.
+fn who(culprit: &Culprit) -> String {
+    let mut parts = Vec::new();
+    match culprit.ranks.as_slice() {
+        [] => {}
+        [rank] => parts.push(format!("rank {rank}")),
+        ranks => parts.push(format!("ranks {}", rank_list(ranks))),
+    }
+    for (one, names) in [("node", &culprit.nodes), ("GPU", &culprit.gpus), ("pod", &culprit.pods), ("job", &culprit.jobs)] {
+        match names.as_slice() {
+            [] => {}
+            [name] => parts.push(format!("{one} {name}")),
+            [first, second] => parts.push(format!("{one}s {first}, {second}")),
+            many => parts.push(format!("{} {one}s", many.len())),
+        }
+    }
+    parts.join(", ")
+}
+
+/// What would decide: asked for where nothing is decided.
+fn asks(outcome: Outcome, findings: &[Finding]) -> Vec<Ask> {
+    let mut asks: Vec<Ask> = Vec::new();
+    if outcome == Outcome::Undetermined {
+        for ask in findings.iter().flat_map(|finding| &finding.ask) {
+            if !asks.contains(ask) {
+                asks.push(ask.clone());
+            }
+        }
+    }
+    asks
+}
+
+struct Teller<'a> {
+    table: &'a Table,
+    catalogue: &'a Catalogue,
+    ids: BTreeMap<RowId, String>,
+}
+
+impl Teller<'_> {
+    fn finding(&mut self, root: &Ranked<'_>, all: &[Ranked<'_>]) -> Finding {
+        let found = &root.found;
+        let playbook = found.playbook;
+        let (culprit, everyone) = culprit(found, self.table);
+        let evidence = self.cited(found);
+        let explanation = self.explain(found);
+        Finding {
+            cause: playbook.id.clone(),
+            title: playbook.title.clone(),
+            confidence: found.confidence,
+            culprit,
+            everyone,
+            explanation,
+            evidence,
+            chain: self.chain(root),
+            consequences: root.consequences.iter().map(|at| consequence(&all[*at], self.table)).collect(),
+            fixes: playbook.fix.iter().filter(|fix| offered(fix, found)).map(|fix| self.fix(fix, found)).collect(),
+            tests: playbook.test.iter().map(|(id, test)| Test { id: id.clone(), title: test.title.clone(), risk: test.risk.to_string() }).collect(),
+            ask: self.ask(found),
+            references: playbook.references.clone(),
+        }
+    }
+
+    /// The lines that decide: those of needs, then those of supports, a few a clue.
+    fn cited(&mut self, found: &Match<'_>) -> Vec<Evidence> {
+        let mut rows: Vec<RowId> = Vec::new();
+        for clue in found.bound.keys() {
+            for row in cited_rows(found, clue, self.table) {
+                if !rows.contains(&row) {
+                    rows.push(row);
+                }
+            }
+        }
+        rows.into_iter().map(|row| self.cite(row)).collect()
+    }
+
+    /// A row as evidence; it gets an id when it is first cited.
+    fn cite(&mut self, id: RowId) -> Evidence {
+        let next = format!("E{}", self.ids.len() + 1);
+        let name = self.ids.entry(id).or_insert(next).clone();
+        let row = &self.table.rows[id];
+        Evidence {
+            id: name,
+            source: self.table.sources[row.source].clone(),
+            line: row.line,
+            text: row.text.clone(),
+            time: row.at.map(|at| at.to_string()),
+            node: row.node().map(str::to_owned),
+            rank: row.rank(),
+            kind: row.kind.to_owned(),
+            count: row.count,
+        }
+    }
+
+    fn explain(&mut self, found: &Match<'_>) -> String {
+        let explain = &found.playbook.explain;
+        let mut parts = vec![explain.what.as_str()];
+        parts.extend(explain.because.iter().filter(|(clue, _)| found.bound.contains_key(clue.as_str())).map(|(_, text)| text.as_str()));
+        let supported = found.playbook.supports.keys().any(|clue| found.bound.contains_key(clue.as_str()));
+        if let Some(otherwise) = explain.otherwise.as_ref().filter(|_| !supported) {
+            parts.push(otherwise.text.as_str());
+        }
+        parts.retain(|part| !part.is_empty());
+        self.fill(&parts.join(" "), found)
+    }
+
+    fn fill(&self, text: &str, found: &Match<'_>) -> String {
+        let cite = |clue: &str| {
+            let rows = cited_rows(found, clue, self.table);
+            let ids: Vec<&str> = rows.iter().filter_map(|row| self.ids.get(row)).map(String::as_str).collect();
+            if ids.is_empty() { String::new() } else { format!("[{}]", ids.join(", ")) }
+        };
+        Template::parse(text).fill(&|clue, field| told(found, self.table, clue, field), &cite)
+    }
+
+    fn ask(&self, found: &Match<'_>) -> Vec<Ask> {
+        let otherwise = found.playbook.explain.otherwise.as_ref();
+        let fill = |ask: &Ask| Ask { what: self.fill(&ask.what, found), command: self.fill(&ask.command, found) };
+        otherwise.map(|otherwise| otherwise.ask.iter().map(fill).collect()).unwrap_or_default()
+    }
+
+    fn fix(&self, fix: &FixFile, found: &Match<'_>) -> Fix {
+        let text = |text: &str| Template::parse(text).fill(&|clue, field| parameter(fix, found, self.table, clue, field), &|_| String::new());
+        let argv = |list: &Vec<Vec<String>>| list.iter().map(|argv| argv.iter().map(|word| text(word)).collect()).collect::<Vec<Vec<String>>>();
+        Fix {
+            id: fix.id.clone(),
+            title: text(&fix.title),
+            risk: fix.risk.to_string(),
+            by: if fix.by == By::Diag { "diag" } else { "hands" }.to_owned(),
+            commands: argv(&fix.commands),
+            env: fix.env.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            undo: match &fix.undo {
+                Undo::Say(sentence) => text(sentence),
+                Undo::Do(list) => argv(list).iter().map(|argv| argv.join(" ")).collect::<Vec<_>>().join("; "),
+            },
+        }
+    }
+
+    /// From the cause to what people saw last: one link a kind of trouble, in order.
+    fn chain(&mut self, root: &Ranked<'_>) -> Vec<Link> {
+        let anchor = root.found.anchor();
+        let mut kinds: BTreeMap<&str, Vec<RowId>> = BTreeMap::new();
+        for row in self.table.troubles().filter(|row| root.explained.contains(row)) {
+            kinds.entry(self.table.rows[row].kind).or_default().push(row);
+        }
+        let own = self.table.rows[anchor].kind;
+        kinds.remove(own);
+        let mut effects: Vec<Vec<RowId>> = kinds.into_values().collect();
+        effects.sort_by_key(|rows| (self.table.rows[rows[0]].source, self.table.rows[rows[0]].line));
+        effects.truncate(MOST_LINKS - 1);
+        let mut links = vec![self.link(Role::Cause, anchor, root.found.bound.values().next().cloned().unwrap_or_default())];
+        let last = effects.len();
+        for (at, rows) in effects.into_iter().enumerate() {
+            let role = if at + 1 == last { Role::Symptom } else { Role::Effect };
+            links.push(self.link(role, anchor, rows));
+        }
+        links
+    }
+
+    fn link(&mut self, role: Role, anchor: RowId, rows: Vec<RowId>) -> Link {
+        let first = rows.first().copied().unwrap_or(anchor);
+        let mut ranks: Vec<i64> = rows.iter().filter_map(|row| self.table.rows[*row].rank()).collect();
+        ranks.sort_unstable();
+        ranks.dedup();
+        let row = &self.table.rows[first];
+        let start = self.table.rows[anchor].at;
+        Link {
+            role,
+            what: self.catalogue.about(row.kind),
+            time: row.at.map(|at| at.to_string()),
+            after_s: row.at.zip(start).and_then(|(at, start)| at.since(start)),
+            ranks,
+            events: rows.iter().map(|row| self.table.rows[*row].count).sum(),
+            example: self.cite(first),
+        }
+    }
+}
+
+/// The rows of a clue that are cited: the picked ones, derived facts by their parents.
+fn cited_rows(found: &Match<'_>, clue: &str, table: &Table) -> Vec<RowId> {
+    let mut rows = Vec::new();
+    for row in found.picked(clue) {
+        match table.rows[*row].parents.as_slice() {
+            [] => rows.push(*row),
+            parents => rows.extend(parents.iter().take(MOST_CITED)),
+        }
+        if rows.len() >= MOST_CITED {
+            break;
+        }
+    }
+    rows.truncate(MOST_CITED);
+    rows
+}
+
+/// Who is to blame; the flag says that every known rank is hit alike, so that none is.
+pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
+    let from = &found.playbook.culprit;
+    let first = found.bound.keys().next().copied().unwrap_or_default();
+    let texts = |paths: &Option<Vec<String>>, column: &str| -> Vec<String> {
+        let default = vec![format!("{first}.{column}")];
+        let mut all: Vec<String> = Vec::new();
+        for path in paths.as_ref().unwrap_or(&default) {
+            for value in values(found, table, path) {
+                let list = match value {
+                    Value::Ranks(list) => list.iter().map(ToString::to_string).collect(),
+                    value => vec![value.to_string()],
+                };
+                all.extend(list.into_iter().filter(|text| !text.is_empty()));
+            }
+        }
+        let mut seen = HashSet::new();
+        all.retain(|text| seen.insert(text.clone()));
+        all
+    };
+    let mut ranks: Vec<i64> = texts(&from.ranks, "rank").iter().filter_map(|rank| rank.parse().ok()).collect();
+    ranks.sort_unstable();
+    let everyone = ranks.len() > 1 && ranks.len() >= table.job.size();
+    let mut nodes = texts(&from.nodes, "node");
+    if everyone {
+        ranks.clear();
+        if nodes.len() > 1 {
+            nodes.clear();
+        }
+    }
+    nodes.sort();
+    let culprit = Culprit {
+        ranks,
+        nodes,
+        gpus: texts(&from.gpus, "gpu"),
+        pods: texts(&from.pods, "pod"),
+        jobs: texts(&from.jobs, "job"),
+    };
+    (culprit, everyone)
+}
+
+fn values(found: &Match<'_>, table: &Table, path: &str) -> Vec<Value> {
+    let Some((clue, field)) = path.split_once('.') else { return Vec::new() };
+    found.picked(clue).iter().filter_map(|row| table.value(*row, field)).collect()
+}
+
+/// What a clue's field says: of all picked rows where they differ, a few.
+fn told(found: &Match<'_>, table: &Table, clue: &str, field: &str) -> Option<String> {
+    const MOST_TOLD: usize = 4;
+    let values = values(found, table, &format!("{clue}.{field}"));
+    if field == "rank" {
+        let ranks: Vec<i64> = values.iter().filter_map(Value::int).collect();
+        return (!ranks.is_empty()).then(|| rank_list(&ranks));
+    }
+    let mut texts: Vec<String> = Vec::new();
+    for text in values.iter().map(ToString::to_string).filter(|text| !text.is_empty()) {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    let more = texts.len().saturating_sub(MOST_TOLD);
+    texts.truncate(MOST_TOLD);
+    (!texts.is_empty()).then(|| texts.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() })
+}
+
+/// A fix's parameter: from its clue, or its default; a person fills in the rest.
+fn parameter(fix: &FixFile, found: &Match<'_>, table: &Table, clue: &str, name: &str) -> Option<String> {
+    if !clue.is_empty() {
+        return told(found, table, clue, name);
+    }
+    let parameter = fix.params.get(name)?;
+    let from = parameter.from.as_ref().and_then(|path| path.split_once('.'));
+    let told = from.and_then(|(clue, field)| told(found, table, clue, field));
+    let default = parameter.default.as_ref().map(ToString::to_string);
+    told.or(default).or_else(|| Some(format!("<{name}>")))
+}
+
+/// Whether a fix is offered for a finding.
+pub fn offered(fix: &FixFile, found: &Match<'_>) -> bool {
+    let present = |clue: &String| found.bound.contains_key(clue.as_str());
+    (fix.when.is_empty() || fix.when.iter().any(present)) && !fix.unless.iter().any(present)
+}
+
+fn consequence(ranked: &Ranked<'_>, table: &Table) -> Consequence {
+    let playbook = ranked.found.playbook;
+    Consequence {
+        cause: playbook.id.clone(),
+        title: playbook.title.clone(),
+        events: ranked.found.needed().map(|row| table.rows[row].count).sum(),
+    }
+}
+

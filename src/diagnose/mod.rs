@@ -1,0 +1,20 @@
+//! The table against the playbooks: which causes fit, which are only consequences, which is the answer.
+
+mod compose;
+mod condition;
+mod matching;
+mod ranking;
+mod timeline;
+
+pub use condition::kind_fits;
+pub use compose::{Job as Task, culprit, offered, report, weigh};
+pub use matching::{Match, find};
+pub use ranking::Ranked;
+
+use crate::playbook::Playbook;
+use crate::playbook::schema::Status;
+
+/// Whether a playbook is one of the causes that a set names.
+pub fn considered(causes: &[String], playbook: &Playbook) -> bool {
+    playbook.status != Status::Deprecated && causes.iter().any(|pattern| condition::kind_fits(pattern, &playbook.id))
+}

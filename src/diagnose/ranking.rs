@@ -1,0 +1,131 @@
+//! Which matches are roots, which are consequences, and in which order they are told.
+
+use std::collections::{BTreeSet, HashSet};
+
+use diag_parsers::Says;
+
+use super::condition::{kind_fits, row_fits};
+use super::matching::Match;
+use crate::evidence::{RowId, Table};
+use crate::playbook::schema::{Echo, On, Order};
+use crate::verdict::Confidence;
+
+/// A match with what it explains.
+#[derive(Debug, Clone)]
+pub struct Ranked<'p> {
+    /// The match.
+    pub found: Match<'p>,
+    /// Rows of trouble that need no other explanation.
+    pub explained: HashSet<RowId>,
+    /// Indices of the matches that it explains.
+    pub consequences: Vec<usize>,
+    /// Whether nothing explains it.
+    pub root: bool,
+}
+
+/// Sorts matches, the answer first, and tells roots from consequences.
+pub(super) fn rank<'p>(matches: Vec<Match<'p>>, table: &Table) -> Vec<Ranked<'p>> {
+    let mut all: Vec<Ranked<'p>> = matches.into_iter().map(|found| ranked(found, table)).collect();
+    all.sort_by(|a, b| order(a, b, table));
+    let explains = edges(&all, table);
+    for to in 0..all.len() {
+        all[to].root = roots_of(to, &explains, &mut BTreeSet::new()).contains(&to);
+    }
+    for from in (0..all.len()).filter(|from| all[*from].root).collect::<Vec<_>>() {
+        let mut reached = BTreeSet::new();
+        reach(from, &explains, &mut reached);
+        reached.retain(|to| !all[*to].root);
+        for to in &reached {
+            let more = all[*to].explained.clone();
+            all[from].explained.extend(more);
+        }
+        all[from].consequences = reached.into_iter().collect();
+    }
+    all
+}
+
+fn ranked<'p>(found: Match<'p>, table: &Table) -> Ranked<'p> {
+    let explained = explained(&found, table);
+    Ranked { found, explained, consequences: Vec::new(), root: true }
+}
+
+/// Surer first, then what explains more, then what came first.
+fn order(a: &Ranked<'_>, b: &Ranked<'_>, table: &Table) -> std::cmp::Ordering {
+    let weight = |ranked: &Ranked<'_>| ranked.explained.iter().map(|row| table.rows[*row].count).sum::<u64>();
+    let place = |ranked: &Ranked<'_>| {
+        let row = &table.rows[ranked.found.anchor()];
+        (row.source, row.line)
+    };
+    b.found.confidence.cmp(&a.found.confidence).then(weight(b).cmp(&weight(a))).then(place(a).cmp(&place(b)))
+}
+
+/// Rows that the match accounts for: its own, its echoes, and what is torn down after it.
+fn explained(found: &Match<'_>, table: &Table) -> HashSet<RowId> {
+    let anchor = found.anchor();
+    let culprits: BTreeSet<i64> = found.needed().filter_map(|row| table.rows[row].rank()).collect();
+    let mut own: HashSet<RowId> = found.bound.values().flatten().copied().collect();
+    let parents: Vec<RowId> = own.iter().flat_map(|row| table.rows[*row].parents.clone()).collect();
+    own.extend(parents);
+    let echo = |row: &RowId| found.playbook.echoes.iter().any(|echo| echoes(echo, table, anchor, *row, &culprits));
+    let torn = |row: &RowId| table.rows[*row].says == Says::Teardown;
+    let heard: Vec<RowId> = (0..table.rows.len()).filter(|row| echo(row) || torn(row)).collect();
+    own.extend(heard);
+    own
+}
+
+fn echoes(echo: &Echo, table: &Table, anchor: RowId, row: RowId, culprits: &BTreeSet<i64>) -> bool {
+    let rank = table.rows[row].rank();
+    let on = match echo.on {
+        On::Any => true,
+        On::Others => rank.is_none_or(|rank| !culprits.contains(&rank)),
+        On::Same => rank.is_some_and(|rank| culprits.contains(&rank)),
+    };
+    let order = echo.order == Order::Any || table.rows[row].before(&table.rows[anchor]) != Some(true);
+    on && order && echo.kinds.iter().any(|kind| kind_fits(kind, table.rows[row].kind)) && row_fits(table, row, &echo.filter)
+}
+
+/// `edges[a]` holds each `b` whose needs are all explained by `a`; of two that explain each other only the better one does.
+fn edges(all: &[Ranked<'_>], table: &Table) -> Vec<Vec<usize>> {
+    let covers = |a: usize, b: usize| {
+        a != b && all[a].found.confidence >= Confidence::Likely.min(all[b].found.confidence) && needs_explained(&all[a], &all[b], table)
+    };
+    let mut edges = vec![Vec::new(); all.len()];
+    for a in 0..all.len() {
+        for b in 0..all.len() {
+            if covers(a, b) && (a < b || !covers(b, a)) {
+                edges[a].push(b);
+            }
+        }
+    }
+    edges
+}
+
+fn needs_explained(cause: &Ranked<'_>, other: &Ranked<'_>, table: &Table) -> bool {
+    let known = |row: RowId| cause.explained.contains(&row);
+    let by_parents = |row: RowId| {
+        let parents = &table.rows[row].parents;
+        !parents.is_empty() && parents.iter().all(|parent| known(*parent))
+    };
+    other.found.needed().all(|row| known(row) || by_parents(row))
+}
+
+fn reach(from: usize, edges: &[Vec<usize>], reached: &mut BTreeSet<usize>) {
+    for to in &edges[from] {
+        if reached.insert(*to) {
+            reach(*to, edges, reached);
+        }
+    }
+}
+
+/// The matches that nothing explains and that reach `of`; itself where nothing reaches it.
+fn roots_of(of: usize, edges: &[Vec<usize>], seen: &mut BTreeSet<usize>) -> BTreeSet<usize> {
+    seen.insert(of);
+    let causes: Vec<usize> = (0..edges.len()).filter(|from| edges[*from].contains(&of) && !seen.contains(from)).collect();
+    let explained = (0..edges.len()).any(|from| edges[from].contains(&of));
+    if !explained {
+        return BTreeSet::from([of]);
+    }
+    let found: BTreeSet<usize> = causes.into_iter().flat_map(|from| roots_of(from, edges, seen)).collect();
+    // A ring that nothing outside explains: its best-placed member speaks for it.
+    if found.is_empty() { BTreeSet::from([*seen.iter().min().unwrap_or(&of)]) } else { found }
+}

@@ -1,0 +1,152 @@
+//! Collapsing events to distinct facts, so that memory follows facts and not the size of a log.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use diag_parsers::{Event, Fields, Name, Says, Value};
+
+use super::{Advance, Row};
+
+/// Most distinct facts kept of a document; further ones are counted with their like on the same rank.
+const MOST_ROWS: usize = 200_000;
+
+/// Most steps kept of a run.
+const MOST_STEPS: usize = 100_000;
+
+/// Columns that say who wrote a line.
+const WHO: [&str; 7] = ["rank", "local_rank", "label", "node", "pid", "actor", "pod"];
+
+/// The distinct facts of one document, or of a part of it.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    rows: Vec<Row>,
+    known: HashMap<u64, usize>,
+    trail: Vec<(u64, i64)>,
+    volatile: HashMap<Name, Vec<Name>>,
+}
+
+impl Ledger {
+    /// An empty ledger; `volatile` names the fields of a kind that don't make another fact.
+    pub fn new(volatile: HashMap<Name, Vec<Name>>) -> Self {
+        Self { volatile, ..Self::default() }
+    }
+
+    /// Takes an event.
+    pub fn absorb(&mut self, event: Event) {
+        if event.says == Says::Progress {
+            self.step(event.line, event.fields.int("step"));
+        }
+        let key = self.key(&event);
+        match self.known.get(&key) {
+            Some(at) => repeat(&mut self.rows[*at], event),
+            None => {
+                self.known.insert(key, self.rows.len());
+                self.rows.push(row(event));
+            }
+        }
+    }
+
+    /// Takes what a later part of the same document holds.
+    pub fn merge(&mut self, later: Self) {
+        for (line, step) in later.trail {
+            self.step(line, Some(step));
+        }
+        for row in later.rows {
+            let key = hash_of(row.kind, row.says, &row.fields, self.volatile.get(row.kind), self.rows.len());
+            match self.known.get(&key) {
+                Some(at) => join(&mut self.rows[*at], row),
+                None => {
+                    self.known.insert(key, self.rows.len());
+                    self.rows.push(row);
+                }
+            }
+        }
+    }
+
+    /// The facts, in the order of their first occurrence, and the steps of the run.
+    pub fn into_rows(self, source: usize) -> (Vec<Row>, Vec<Advance>) {
+        let mut rows = self.rows;
+        rows.iter_mut().for_each(|row| row.source = source);
+        rows.sort_by_key(|row| row.line);
+        let trail = self.trail.into_iter().map(|(line, step)| Advance { source, line, step }).collect();
+        (rows, trail)
+    }
+
+    /// Notes a step when it is a new one; a much smaller one means that the run was started again.
+    fn step(&mut self, line: u64, step: Option<i64>) {
+        let Some(step) = step else { return };
+        let restart = |last: i64| step < last / 2;
+        if self.trail.last().is_none_or(|(_, last)| step > *last || restart(*last)) && self.trail.len() < MOST_STEPS {
+            self.trail.push((line, step));
+        }
+    }
+
+    fn key(&self, event: &Event) -> u64 {
+        hash_of(event.kind, event.says, &event.fields, self.volatile.get(event.kind), self.rows.len())
+    }
+}
+
+/// What makes a fact distinct: its kind and fields, without volatile ones; of a step, only who made it.
+fn hash_of(kind: Name, says: Says, fields: &Fields, volatile: Option<&Vec<Name>>, rows: usize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    kind.hash(&mut hasher);
+    let crowded = rows >= MOST_ROWS;
+    for (name, value) in fields.iter() {
+        let who = WHO.contains(&name);
+        let counts = match says {
+            _ if crowded => name == "rank",
+            Says::Progress => who && name != "pid",
+            _ => !volatile.is_some_and(|list| list.contains(&name)),
+        };
+        if counts {
+            name.hash(&mut hasher);
+            hash_value(value, &mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+fn hash_value(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Bool(b) => b.hash(hasher),
+        Value::Int(n) => n.hash(hasher),
+        Value::Float(x) => x.to_bits().hash(hasher),
+        Value::Text(text) => text.hash(hasher),
+        Value::Ranks(list) => list.hash(hasher),
+    }
+}
+
+fn row(event: Event) -> Row {
+    Row {
+        kind: event.kind,
+        says: event.says,
+        source: 0,
+        line: event.line,
+        text: event.text,
+        at: event.at,
+        fields: event.fields,
+        count: 1,
+        last_line: event.line,
+        last_at: event.at,
+        parents: Vec::new(),
+        survived: false,
+    }
+}
+
+fn repeat(known: &mut Row, event: Event) {
+    join(known, row(event));
+}
+
+/// Adds a later occurrence of the same fact; of a step, the later one is what counts.
+fn join(known: &mut Row, later: Row) {
+    known.count += later.count;
+    known.last_line = later.last_line;
+    known.last_at = later.last_at.or(known.last_at);
+    if known.says == Says::Progress {
+        known.line = later.line;
+        known.text = later.text;
+        known.at = later.at.or(known.at);
+        known.fields = later.fields;
+    }
+}

@@ -1,0 +1,203 @@
+//! The evidence table: events collapsed to distinct facts, joined, with derived facts beside them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use diag_parsers::{Fields, Name, Says, Stamp, Value};
+
+pub mod collective;
+mod fate;
+mod ledger;
+mod topology;
+
+pub use ledger::Ledger;
+
+/// Kinds of row that no format makes: facts derived from others.
+pub const DERIVED_KINDS: &[&str] = &[
+    "collective.behind",
+    "collective.absent",
+    "collective.mismatch",
+    "collective.stuck_together",
+    "collective.no_record",
+    "rank.first_failure",
+];
+
+/// Index of a row in its table.
+pub type RowId = usize;
+
+/// A distinct fact: an event, however often it was printed, or something derived from others.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// `<format>.<event>`, or the name of a derived fact.
+    pub kind: Name,
+    /// What it says about the run.
+    pub says: Says,
+    /// Index into [`Table::sources`].
+    pub source: usize,
+    /// Line of the first occurrence, from 1.
+    pub line: u64,
+    /// The first occurrence word for word.
+    pub text: String,
+    /// Time of the first occurrence.
+    pub at: Option<Stamp>,
+    /// Typed fields and columns.
+    pub fields: Fields,
+    /// How often it was printed.
+    pub count: u64,
+    /// Line of the last occurrence.
+    pub last_line: u64,
+    /// Time of the last occurrence.
+    pub last_at: Option<Stamp>,
+    /// The rows it was derived from; empty for events.
+    pub parents: Vec<RowId>,
+    /// Whether the run went on well after it.
+    pub survived: bool,
+}
+
+impl Row {
+    /// The global rank.
+    pub fn rank(&self) -> Option<i64> {
+        self.fields.int("rank")
+    }
+
+    /// The host.
+    pub fn node(&self) -> Option<&str> {
+        self.fields.text("node")
+    }
+
+    /// Whether it tells of a failure or its wake.
+    pub fn is_trouble(&self) -> bool {
+        matches!(self.says, Says::Failure | Says::Teardown) && !self.survived
+    }
+
+    /// Whether this row came before the other: by time where both tell it on one clock, else by line in one source.
+    pub fn before(&self, other: &Self) -> Option<bool> {
+        if self.source == other.source {
+            return Some(self.line < other.line);
+        }
+        let (mine, theirs) = (self.at?, other.at?);
+        mine.since(theirs).map(|seconds| seconds < 0.0)
+    }
+}
+
+/// What the evidence tells about the job as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Job {
+    /// Number of ranks, where told.
+    pub world_size: Option<i64>,
+    /// Ranks that left a trace.
+    pub ranks: BTreeSet<i64>,
+    /// Host of a rank.
+    pub hosts: BTreeMap<i64, String>,
+}
+
+impl Job {
+    /// How many ranks the job has, as far as known.
+    pub fn size(&self) -> usize {
+        let seen = self.ranks.len();
+        self.world_size.map_or(seen, |size| seen.max(usize::try_from(size).unwrap_or(seen)))
+    }
+}
+
+/// A step of the run that was reached for the first time.
+#[derive(Debug, Clone, Copy)]
+pub struct Advance {
+    /// Index into [`Table::sources`].
+    pub source: usize,
+    /// Line on which it was told.
+    pub line: u64,
+    /// The step.
+    pub step: i64,
+}
+
+/// All facts of an incident.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// Names of the inputs.
+    pub sources: Vec<String>,
+    /// The facts, events in the order of their first occurrence, then derived ones.
+    pub rows: Vec<Row>,
+    /// The job.
+    pub job: Job,
+    /// The steps of the run, as they were first reached.
+    pub trail: Vec<Advance>,
+    by_kind: HashMap<Name, Vec<RowId>>,
+}
+
+impl Table {
+    /// Joins ledgers of documents, in the order given, and derives what follows from them.
+    pub fn new(documents: Vec<(String, Ledger)>) -> Self {
+        let mut table = Self::default();
+        for (name, ledger) in documents {
+            let source = table.sources.len();
+            table.sources.push(name);
+            let (rows, trail) = ledger.into_rows(source);
+            table.trail.extend(trail);
+            for row in rows {
+                table.add(row);
+            }
+        }
+        topology::derive(&mut table);
+        fate::derive(&mut table);
+        collective::derive(&mut table);
+        table
+    }
+
+    /// Adds a row.
+    pub fn add(&mut self, row: Row) -> RowId {
+        let id = self.rows.len();
+        self.by_kind.entry(row.kind).or_default().push(id);
+        self.rows.push(row);
+        id
+    }
+
+    /// Adds a fact derived from others; it stands where its first parent stands.
+    ///
+    /// Does nothing without parents: what can't be cited is not said.
+    pub fn derive(&mut self, kind: Name, says: Says, fields: Fields, parents: Vec<RowId>) -> Option<RowId> {
+        let first = self.rows.get(*parents.first()?)?;
+        let row = Row {
+            kind,
+            says,
+            source: first.source,
+            line: first.line,
+            text: first.text.clone(),
+            at: first.at,
+            fields,
+            count: 1,
+            last_line: first.last_line,
+            last_at: first.last_at,
+            survived: first.survived,
+            parents,
+        };
+        Some(self.add(row))
+    }
+
+    /// Rows of a kind, in order.
+    pub fn of_kind(&self, kind: &str) -> &[RowId] {
+        self.by_kind.get(kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// The kinds that occur.
+    pub fn kinds(&self) -> impl Iterator<Item = Name> {
+        self.by_kind.keys().copied()
+    }
+
+    /// Rows that tell of a failure the run did not survive.
+    pub fn troubles(&self) -> impl Iterator<Item = RowId> {
+        (0..self.rows.len()).filter(|id| self.rows[*id].is_trouble() && self.rows[*id].parents.is_empty())
+    }
+
+    /// A column or field of a row, also those that are no field.
+    pub fn value(&self, id: RowId, name: &str) -> Option<Value> {
+        let row = &self.rows[id];
+        match name {
+            "line" => Some(Value::Int(i64::try_from(row.line).unwrap_or(i64::MAX))),
+            "count" => Some(Value::Int(i64::try_from(row.count).unwrap_or(i64::MAX))),
+            "source" => Some(Value::Text(self.sources[row.source].clone())),
+            "at" => row.at.map(|at| Value::Text(at.to_string())),
+            "kind" => Some(Value::Text(row.kind.to_owned())),
+            "text" => Some(Value::Text(row.text.trim().to_owned())),
+            _ => row.fields.get(name).cloned(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Who is who: ranks, hosts, processes, and how many of them there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diag_parsers::Value;
+
+use super::Table;
+
+/// Largest rank that is believed.
+const MOST_RANKS: i64 = 1 << 20;
+
+/// Works out the job's size, ranks and hosts, and fills columns in from them.
+pub(super) fn derive(table: &mut Table) {
+    table.job.world_size = largest(table, "world_size").max(largest(table, "nranks"));
+    ranks_of_processes(table);
+    ranks_of_labels(table);
+    ranks_of_local(table);
+    let job = &mut table.job;
+    for row in &table.rows {
+        let Some(rank) = row.rank() else { continue };
+        job.ranks.insert(rank);
+        if let Some(node) = row.node() {
+            job.hosts.entry(rank).or_insert_with(|| node.to_owned());
+        }
+    }
+    nodes_of_ranks(table);
+}
+
+fn largest(table: &Table, field: &str) -> Option<i64> {
+    table.rows.iter().filter_map(|row| row.fields.int(field)).filter(|n| (1..MOST_RANKS).contains(n)).max()
+}
+
+/// A process that told its rank in the whole job (an init line of the largest communicator) keeps it on its other lines.
+fn ranks_of_processes(table: &mut Table) {
+    let world = table.job.world_size;
+    let mut known: BTreeMap<(String, i64), Option<i64>> = BTreeMap::new();
+    for row in &table.rows {
+        let whole = row.fields.int("nranks").is_none() || row.fields.int("nranks") == world;
+        let (Some(rank), Some(node), Some(pid), true) = (row.rank(), row.node(), row.fields.int("pid"), whole) else { continue };
+        let slot = known.entry((node.to_owned(), pid)).or_insert(Some(rank));
+        if *slot != Some(rank) {
+            *slot = None;
+        }
+    }
+    for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
+        let (Some(node), Some(pid)) = (row.node(), row.fields.int("pid")) else { continue };
+        if let Some(Some(rank)) = known.get(&(node.to_owned(), pid)) {
+            row.fields.set("rank", *rank);
+        }
+    }
+}
+
+/// A task label of `srun -l` is a rank where there are as many labels as ranks, or nothing else tells ranks.
+fn ranks_of_labels(table: &mut Table) {
+    let labels: BTreeSet<i64> = table.rows.iter().filter_map(|row| row.fields.int("label")).collect();
+    if labels.is_empty() {
+        return;
+    }
+    let labelled = || table.rows.iter().filter(|row| row.fields.int("label").is_some());
+    let agree = labelled().all(|row| row.rank().is_none_or(|rank| Some(rank) == row.fields.int("label")));
+    let local = labelled().any(|row| row.fields.int("local_rank").is_some());
+    let whole = table.job.world_size.is_none_or(|size| labels.iter().all(|label| *label < size));
+    if agree && !local && whole && labels.len() > 1 {
+        copy(table, "label");
+    }
+}
+
+/// torchrun's local rank is the global one on a job of one node.
+fn ranks_of_local(table: &mut Table) {
+    let nodes: BTreeSet<&str> = table.rows.iter().filter_map(super::Row::node).collect();
+    let label = table.rows.iter().any(|row| row.fields.int("label").is_some());
+    let locals: BTreeSet<i64> = table.rows.iter().filter_map(|row| row.fields.int("local_rank")).collect();
+    let agree = table.rows.iter().all(|row| match (row.rank(), row.fields.int("local_rank")) {
+        (Some(rank), Some(local)) => rank == local,
+        _ => true,
+    });
+    let fits = table.job.world_size.is_none_or(|size| locals.iter().all(|local| *local < size) && size <= 16);
+    if nodes.len() <= 1 && !label && agree && fits && locals.len() > 1 {
+        copy(table, "local_rank");
+    }
+}
+
+fn copy(table: &mut Table, from: &str) {
+    for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
+        if let Some(rank) = row.fields.int(from) {
+            row.fields.set("rank", Value::Int(rank));
+        }
+    }
+}
+
+fn nodes_of_ranks(table: &mut Table) {
+    for row in table.rows.iter_mut().filter(|row| row.node().is_none()) {
+        if let Some(host) = row.rank().and_then(|rank| table.job.hosts.get(&rank)) {
+            row.fields.set("node", host.as_str());
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! The shape of a playbook file.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::{Ask, Confidence, Culprit, Outcome};
+use diag_parsers::Value;
+
+/// One cause: `playbooks/<area>/<slug>.toml`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Playbook {
+    /// Version of the schema; 1.
+    pub schema: u32,
+    /// Slug of the cause; the file's name.
+    pub id: String,
+    /// The cause in a few words.
+    pub title: String,
+    /// How far it is proven.
+    pub status: Status,
+    /// One finding for each distinct value of these fields of the first need.
+    #[serde(default)]
+    pub about: Vec<String>,
+    /// Where to read more.
+    #[serde(default)]
+    pub references: Vec<String>,
+    /// Mechanism, looks, and what it is confused with: for `diag explain`.
+    #[serde(default)]
+    pub summary: String,
+    /// All must be there.
+    pub needs: IndexMap<String, Clue>,
+    /// One lifts a finding from possible to likely.
+    #[serde(default)]
+    pub supports: IndexMap<String, Clue>,
+    /// Any vetoes.
+    #[serde(default)]
+    pub excludes: IndexMap<String, Clue>,
+    /// What the cause brings about elsewhere.
+    #[serde(default)]
+    pub echoes: Vec<Echo>,
+    /// Where the culprit is told; by default in the first need.
+    #[serde(default)]
+    pub culprit: CulpritFrom,
+    /// What is said.
+    pub explain: Explain,
+    /// What can be done, best first.
+    #[serde(default)]
+    pub fix: Vec<FixFile>,
+    /// Tests that would prove or refute it.
+    #[serde(default)]
+    pub test: IndexMap<String, TestFile>,
+    /// When it counts as fixed.
+    #[serde(default)]
+    pub verify: Option<serde_json::Value>,
+    /// Whether the file keeps its word.
+    #[serde(default)]
+    pub case: Vec<Case>,
+}
+
+/// How far a playbook is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// New.
+    Experimental,
+    /// Has a recorded case and is silent on the healthy corpus.
+    Test,
+    /// No surviving mutant, a verified fix.
+    Stable,
+    /// No longer used.
+    Deprecated,
+}
+
+/// Something that must, may or must not be in the evidence.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clue {
+    /// Kinds of row, `*` as a wildcard.
+    pub evidence: OneOrMany<String>,
+    /// Conditions on fields.
+    #[serde(default, rename = "where")]
+    pub filter: IndexMap<String, Condition>,
+    /// Which rows are bound.
+    #[serde(default)]
+    pub pick: Pick,
+    /// Fields that equal those of the first need's row, or of `than`.
+    #[serde(default)]
+    pub same: Vec<String>,
+    /// Fields that differ from those of the first need's row, or of `than`.
+    #[serde(default)]
+    pub other: Vec<String>,
+    /// The clue that `same` and `other` compare with.
+    #[serde(default)]
+    pub than: Option<String>,
+    /// `10m of retry`.
+    #[serde(default)]
+    pub within: Option<String>,
+    /// Comes before that clue.
+    #[serde(default)]
+    pub before: Option<String>,
+    /// Comes after that clue.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// How many rows there must be, repeats included.
+    #[serde(default)]
+    pub count: Option<Condition>,
+    /// How many distinct values of a field there must be.
+    #[serde(default)]
+    pub distinct: IndexMap<String, usize>,
+    /// On how many of the job's ranks it must be seen.
+    #[serde(default)]
+    pub spread: Option<Spread>,
+    /// A need or support that is proof.
+    #[serde(default)]
+    pub decisive: bool,
+    /// A need that by itself makes the finding likely.
+    #[serde(default)]
+    pub likely: bool,
+    /// Rows that the run survived count as well.
+    #[serde(default)]
+    pub survived: bool,
+}
+
+/// One value or several.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// One.
+    One(T),
+    /// Several.
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    /// All of them.
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+}
+
+/// A condition on a field.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Condition {
+    /// Bounds and tests.
+    Test(Test),
+    /// Equal to one of these.
+    Equal(OneOrMany<Value>),
+}
+
+/// Bounds and tests; all that are given must hold.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// Not smaller than.
+    #[serde(default)]
+    pub at_least: Option<f64>,
+    /// Not larger than.
+    #[serde(default)]
+    pub at_most: Option<f64>,
+    /// None of these.
+    #[serde(default)]
+    pub not: Option<OneOrMany<Value>>,
+    /// Holds one of these texts.
+    #[serde(default)]
+    pub has: Option<OneOrMany<String>>,
+    /// Matches this regex.
+    #[serde(default)]
+    pub like: Option<String>,
+    /// Does not match this regex.
+    #[serde(default)]
+    pub unlike: Option<String>,
+    /// Whether the field is there at all.
+    #[serde(default)]
+    pub present: Option<bool>,
+}
+
+/// Which rows are bound to a clue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pick {
+    /// The first.
+    #[default]
+    First,
+    /// The last.
+    Last,
+    /// All of them.
+    Each,
+}
+
+/// On how many of the job's ranks something is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Spread {
+    /// On every rank that is known.
+    All,
+    /// On some, not all.
+    Some,
+    /// On exactly one.
+    One,
+}
+
+/// Rows that a cause brings about.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Echo {
+    /// Kinds, `*` as a wildcard.
+    pub kinds: Vec<String>,
+    /// Conditions on fields.
+    #[serde(default, rename = "where")]
+    pub filter: IndexMap<String, Condition>,
+    /// On whom.
+    #[serde(default)]
+    pub on: On,
+    /// When.
+    #[serde(default)]
+    pub order: Order,
+}
+
+/// On whom an echo is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum On {
+    /// Anyone.
+    #[default]
+    Any,
+    /// Other ranks than the culprit's.
+    Others,
+    /// The culprit's ranks.
+    Same,
+}
+
+/// When an echo is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Not before the cause.
+    #[default]
+    After,
+    /// Before or after (writers are not synchronised).
+    Any,
+}
+
+/// Where the culprit is told: `clue.field`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CulpritFrom {
+    /// Ranks.
+    pub ranks: Option<Vec<String>>,
+    /// Hosts.
+    pub nodes: Option<Vec<String>>,
+    /// GPUs.
+    pub gpus: Option<Vec<String>>,
+    /// Pods.
+    pub pods: Option<Vec<String>>,
+    /// Jobs.
+    pub jobs: Option<Vec<String>>,
+}
+
+/// What is said.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// The cause.
+    pub what: String,
+    /// Said where a clue is present.
+    #[serde(default)]
+    pub because: IndexMap<String, String>,
+    /// Said where no support is present.
+    #[serde(default)]
+    pub otherwise: Option<Otherwise>,
+}
+
+/// What is said where nothing supports a finding.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Otherwise {
+    /// The caveat.
+    #[serde(default)]
+    pub text: String,
+    /// What would decide.
+    #[serde(default)]
+    pub ask: Vec<Ask>,
+}
+
+/// Something that can be done.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixFile {
+    /// Name within the playbook.
+    pub id: String,
+    /// What it does; `{parameter}` is filled in.
+    pub title: String,
+    /// Offered where any of these clues is present.
+    #[serde(default)]
+    pub when: Vec<String>,
+    /// Not offered where any of these clues is present.
+    #[serde(default)]
+    pub unless: Vec<String>,
+    /// What it risks.
+    pub risk: Risk,
+    /// Who does it.
+    #[serde(default)]
+    pub by: By,
+    /// Its parameters.
+    #[serde(default)]
+    pub params: IndexMap<String, Parameter>,
+    /// Argument lists.
+    #[serde(default, rename = "do")]
+    pub commands: Vec<Vec<String>>,
+    /// Environment to set for the job.
+    #[serde(default)]
+    pub env: IndexMap<String, String>,
+    /// How to take it back.
+    #[serde(default)]
+    pub undo: Undo,
+}
+
+/// What a step risks, in rising order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Looks only.
+    Observe,
+    /// Uses the machine.
+    Load,
+    /// Changes something that can be changed back.
+    Reversible,
+    /// Ends or delays work.
+    Disruptive,
+    /// Loses something.
+    Destructive,
+}
+
+impl std::fmt::Display for Risk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Observe => "observe",
+            Self::Load => "load",
+            Self::Reversible => "reversible",
+            Self::Disruptive => "disruptive",
+            Self::Destructive => "destructive",
+        })
+    }
+}
+
+/// Who does a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// The program, after approval.
+    Diag,
+    /// A person.
+    #[default]
+    Hands,
+}
+
+/// A typed parameter.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// `node`, `addr`, `hca`, `gpu`, `job`, `rank`, `int`, `str`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `clue.field`.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// `ask` where the clue does not tell.
+    #[serde(default, rename = "or")]
+    pub otherwise: Option<String>,
+    /// Smallest.
+    #[serde(default)]
+    pub min: Option<i64>,
+    /// Largest.
+    #[serde(default)]
+    pub max: Option<i64>,
+    /// Used where nothing tells.
+    #[serde(default)]
+    pub default: Option<Value>,
+}
+
+/// How to take a step back: argument lists, or a sentence.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Undo {
+    /// A sentence.
+    Say(String),
+    /// Argument lists.
+    Do(Vec<Vec<String>>),
+}
+
+impl Default for Undo {
+    fn default() -> Self {
+        Self::Say(String::new())
+    }
+}
+
+/// A test that would prove or refute the cause.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestFile {
+    /// What it tests.
+    pub title: String,
+    /// Where it runs: `one`, `pair`, `all`.
+    #[serde(default)]
+    pub shape: String,
+    /// What it risks.
+    pub risk: Risk,
+    /// Its deadline.
+    #[serde(default)]
+    pub timeout: String,
+    /// Programs it needs.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// Its parameters.
+    #[serde(default)]
+    pub params: IndexMap<String, Parameter>,
+    /// What it reads.
+    #[serde(default)]
+    pub reads: IndexMap<String, serde_json::Value>,
+    /// The script.
+    #[serde(default)]
+    pub script: Option<Script>,
+}
+
+/// Constant text that reads `DIAG_*` variables.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// The text.
+    pub text: String,
+}
+
+/// An example that a playbook must get right.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What is special about it.
+    pub name: String,
+    /// Logs by file name.
+    #[serde(default)]
+    pub logs: IndexMap<String, String>,
+    /// A folder under the samples.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// What must come out.
+    pub expect: Expect,
+}
+
+/// What must come out of a case.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Findings of this playbook, each a subset of its fields; empty: it must not fire.
+    pub found: Vec<IndexMap<String, Value>>,
+    /// Confidence of the first of them.
+    #[serde(default)]
+    pub confidence: Option<Confidence>,
+    /// Clues present, exactly.
+    #[serde(default)]
+    pub cites: Option<Vec<String>>,
+    /// The best fix.
+    #[serde(default)]
+    pub first_fix: Option<String>,
+    /// The fixes offered, in order.
+    #[serde(default)]
+    pub fixes: Option<Vec<String>>,
+    /// The culprit, for the kinds given.
+    #[serde(default)]
+    pub culprit: Option<Culprit>,
+    /// Outcome of the whole report.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// Whether it is the report's first finding.
+    #[serde(default)]
+    pub first: Option<bool>,
+    /// Causes that must be its consequences.
+    #[serde(default)]
+    pub consequences: Option<Vec<String>>,
+}
+
+/// A symptom that people type: `playbooks/sets/<name>.toml`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// The sub-command.
+    pub id: String,
+    /// For `--help`.
+    pub title: String,
+    /// More for `--help`.
+    #[serde(default)]
+    pub about: String,
+    /// Causes it considers, `*` as a wildcard.
+    pub causes: Vec<String>,
+}

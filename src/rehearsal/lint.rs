@@ -1,0 +1,95 @@
+//! What is wrong with a playbook's wording, before any log is read.
+
+use std::collections::BTreeSet;
+
+use diag_parsers::Catalogue;
+
+use crate::playbook::schema::{Clue, Status};
+use crate::playbook::{Playbook, Template, sentences};
+
+/// Fewest cases of a playbook: one that fires and one that must not.
+const FEWEST_CASES: usize = 2;
+
+/// Everything wrong with a playbook, one sentence each; `derived` names the kinds that no format makes.
+pub fn lint(playbook: &Playbook, catalogue: &Catalogue, derived: &[&'static str]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if playbook.schema != 1 {
+        wrong.push(format!("schema {} is unknown; this build reads 1", playbook.schema));
+    }
+    if playbook.needs.is_empty() {
+        wrong.push("it needs nothing, so it would always fire".to_owned());
+    }
+    if playbook.summary.trim().is_empty() {
+        wrong.push("`summary` is empty: `diag explain` would have nothing to say".to_owned());
+    }
+    kinds(playbook, catalogue, derived, &mut wrong);
+    clue_names(playbook, &mut wrong);
+    citations(playbook, &mut wrong);
+    cases(playbook, &mut wrong);
+    wrong
+}
+
+fn clues(playbook: &Playbook) -> impl Iterator<Item = (&String, &Clue)> {
+    playbook.needs.iter().chain(&playbook.supports).chain(&playbook.excludes)
+}
+
+fn kinds(playbook: &Playbook, catalogue: &Catalogue, derived: &[&'static str], wrong: &mut Vec<String>) {
+    let known: BTreeSet<&str> = catalogue.kinds().chain(derived.iter().copied()).collect();
+    let fits = |pattern: &str| known.iter().any(|kind| crate::diagnose::kind_fits(pattern, kind));
+    for (name, clue) in clues(playbook) {
+        for pattern in clue.evidence.as_slice().iter().filter(|pattern| !fits(pattern)) {
+            wrong.push(format!("clue `{name}`: no format makes `{pattern}`"));
+        }
+    }
+    for pattern in playbook.echoes.iter().flat_map(|echo| &echo.kinds).filter(|pattern| !fits(pattern)) {
+        wrong.push(format!("echoes: no format makes `{pattern}`"));
+    }
+}
+
+fn clue_names(playbook: &Playbook, wrong: &mut Vec<String>) {
+    let known: BTreeSet<&str> = clues(playbook).map(|(name, _)| name.as_str()).collect();
+    let mut check = |place: String, name: &str| {
+        if !known.contains(name) {
+            wrong.push(format!("{place} names `{name}`, which is no clue of this playbook"));
+        }
+    };
+    for fix in &playbook.fix {
+        fix.when.iter().chain(&fix.unless).for_each(|name| check(format!("fix `{}`", fix.id), name));
+    }
+    for name in playbook.explain.because.keys() {
+        check("explain.because".to_owned(), name);
+    }
+    for (clue, file) in clues(playbook) {
+        let within = file.within.as_deref().and_then(|within| within.split_once(" of ")).map(|(_, name)| name.trim());
+        for name in [within, file.before.as_deref(), file.after.as_deref(), file.than.as_deref()].into_iter().flatten() {
+            check(format!("clue `{clue}`"), name);
+        }
+    }
+}
+
+/// Each sentence that states a clue's field must cite the clue.
+fn citations(playbook: &Playbook, wrong: &mut Vec<String>) {
+    use crate::playbook::Piece;
+    let explain = &playbook.explain;
+    let texts = std::iter::once(&explain.what).chain(explain.because.values()).chain(explain.otherwise.iter().map(|o| &o.text));
+    for sentence in texts.flat_map(|text| sentences(text)) {
+        let pieces = Template::parse(sentence).0;
+        for piece in &pieces {
+            if let Piece::Field { clue, .. } = piece
+                && !pieces.contains(&Piece::Cite(clue.clone()))
+            {
+                wrong.push(format!("a sentence tells of `{clue}` without citing it: {sentence}"));
+            }
+        }
+    }
+}
+
+fn cases(playbook: &Playbook, wrong: &mut Vec<String>) {
+    if playbook.case.is_empty() || playbook.status == Status::Deprecated {
+        return;
+    }
+    let fires = playbook.case.iter().filter(|case| !case.expect.found.is_empty()).count();
+    if playbook.case.len() < FEWEST_CASES || fires == 0 || fires == playbook.case.len() {
+        wrong.push("it wants at least one case in which it fires and one in which it must not".to_owned());
+    }
+}
