@@ -66,6 +66,10 @@ pub struct EventFile {
     /// Fields that differ from line to line without making another fact (durations, addresses).
     #[serde(default)]
     pub volatile: Vec<String>,
+    /// Stands at the ends of a run, or in short documents, only: the middle of a long document is not searched
+    /// for it, so it needs no carrier.
+    #[serde(default)]
+    pub ends: bool,
     /// Lines it must match, at least one a pattern.
     #[serde(default)]
     pub sample: Vec<Sample>,
