@@ -50,7 +50,10 @@ fn patterns(kind: &str, event: &EventFile, wrong: &mut Vec<String>) {
         }
     }
     for field in event.fields.keys() {
-        let known = event.pattern.iter().any(|pattern| pattern.contains(&format!("(?P<{field}>")) || pattern.contains(&format!("(?<{field}>")));
+        let known = event
+            .pattern
+            .iter()
+            .any(|pattern| pattern.contains(&format!("(?P<{field}>")) || pattern.contains(&format!("(?<{field}>")));
         if !known {
             wrong.push(format!("{kind}: field `{field}` is in no pattern"));
         }
@@ -59,13 +62,16 @@ fn patterns(kind: &str, event: &EventFile, wrong: &mut Vec<String>) {
 
 /// Whether each match of a pattern with these literals holds a carrier.
 fn carried(choices: &[literals::Choice]) -> bool {
-    let holds = |literal: &Vec<u8>| CARRIERS.iter().any(|carrier| memchr::memmem::find(literal, carrier.as_bytes()).is_some());
+    let holds =
+        |literal: &Vec<u8>| CARRIERS.iter().any(|carrier| memchr::memmem::find(literal, carrier.as_bytes()).is_some());
     choices.iter().any(|choice| !choice.is_empty() && choice.iter().all(holds))
 }
 
 fn matches(pattern: &str, line: &str) -> bool {
     let plain = crate::line::strip_ansi(line.as_bytes());
-    compile(pattern).is_ok_and(|regex| line.split(['\n', '\r']).any(|part| regex.is_match(part.as_bytes())) || regex.is_match(&plain))
+    compile(pattern).is_ok_and(|regex| {
+        line.split(['\n', '\r']).any(|part| regex.is_match(part.as_bytes())) || regex.is_match(&plain)
+    })
 }
 
 fn samples(kind: &str, event: &EventFile, scanner: &Scanner, wrong: &mut Vec<String>) {
@@ -75,7 +81,9 @@ fn samples(kind: &str, event: &EventFile, scanner: &Scanner, wrong: &mut Vec<Str
         if same.is_empty() {
             let others: Vec<_> = events.iter().map(|found| found.kind).collect();
             wrong.push(format!("{kind}: a sample is not recognised (as {others:?} only): {}", sample.line));
-        } else if let Some(miss) = same.iter().map(|found| unlike_wanted(found, sample)).min_by_key(Vec::len).filter(|m| !m.is_empty()) {
+        } else if let Some(miss) =
+            same.iter().map(|found| unlike_wanted(found, sample)).min_by_key(Vec::len).filter(|m| !m.is_empty())
+        {
             wrong.push(format!("{kind}: {} in: {}", miss.join(", "), sample.line));
         }
     }

@@ -12,8 +12,8 @@ use crate::time;
 ///
 /// Progress lines are exempt: a long document is only sampled for those.
 pub const CARRIERS: [&str; 16] = [
-    "rror", "WARN", ".cpp:", "NVRM", "Xid", "aceba", "Exce", "CANC", "ail", "ill", "NCCL", "ERR", "abort", "imed out", "OOM",
-    "srun:",
+    "rror", "WARN", ".cpp:", "NVRM", "Xid", "aceba", "Exce", "CANC", "ail", "ill", "NCCL", "ERR", "abort", "imed out",
+    "OOM", "srun:",
 ];
 
 /// How many records of one kind are read from one physical line.
@@ -68,7 +68,8 @@ impl Scanner {
 
     /// Reads `block.data[..end]`, what lies behind being look-ahead; hands each event to `sink`.
     pub fn scan(&self, block: Block<'_>, end: usize, depth: Depth, sink: &mut dyn FnMut(Event)) -> Tally {
-        let mut walk = Walk { scanner: self, block, tally: Tally::default(), owners: Vec::new(), events: Vec::new(), sink };
+        let mut walk =
+            Walk { scanner: self, block, tally: Tally::default(), owners: Vec::new(), events: Vec::new(), sink };
         match (depth, &self.carriers) {
             (Depth::Carried, Some(carriers)) => walk.carried(carriers, end),
             _ => walk.every(end),

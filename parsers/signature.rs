@@ -308,7 +308,8 @@ impl Signature {
 /// A pattern that does not parse.
 pub fn anchors(pattern: &str) -> Result<Vec<String>, String> {
     let choices = literals::required(pattern)?;
-    let text = |choice: &Choice| choice.iter().map(|bytes| String::from_utf8(bytes.clone())).collect::<Result<Vec<_>, _>>();
+    let text =
+        |choice: &Choice| choice.iter().map(|bytes| String::from_utf8(bytes.clone())).collect::<Result<Vec<_>, _>>();
     match literals::best(&choices) {
         Some(choice) => text(choice).map_err(|_| "an anchor is not UTF-8".to_owned()),
         None => Ok(Vec::new()),

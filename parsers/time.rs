@@ -67,7 +67,8 @@ fn iso(line: &[u8]) -> Option<(Stamp, usize)> {
 }
 
 fn date(year: i64, month: i64, day: i64, seconds: i64, micros: i64, zone: Option<i64>) -> Option<Stamp> {
-    let midnight = DateTime::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?, 0, 0, 0, 0).ok()?;
+    let midnight =
+        DateTime::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?, 0, 0, 0, 0).ok()?;
     Stamp::date(midnight, seconds * 1_000_000 + micros, zone)
 }
 

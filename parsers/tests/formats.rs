@@ -1,4 +1,5 @@
 //! Every format file keeps its word.
+#![allow(clippy::disallowed_methods, reason = "reads the format files")]
 
 use std::path::Path;
 

@@ -81,7 +81,8 @@ pub(super) fn scanner(folder: Option<&Path>) -> Result<Scanner, Error> {
     let mut extra = Vec::new();
     if let Some(folder) = folder {
         let place = folder.display().to_string();
-        let list = std::fs::read_dir(folder).map_err(|error| Error::new("format.unreadable", &place, error.to_string()))?;
+        let list =
+            std::fs::read_dir(folder).map_err(|error| Error::new("format.unreadable", &place, error.to_string()))?;
         let mut files: Vec<PathBuf> = list.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.sort();
         for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "toml")) {
@@ -94,7 +95,8 @@ pub(super) fn scanner(folder: Option<&Path>) -> Result<Scanner, Error> {
 
 fn format(file: &Path) -> Result<FormatFile, Error> {
     let place = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| Error::new("format.unreadable", &place, error.to_string()))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Error::new("format.unreadable", &place, error.to_string()))?;
     toml::from_str(&text).map_err(|error| Error::new("format.invalid", &place, error.to_string()))
 }
 

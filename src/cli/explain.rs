@@ -27,7 +27,8 @@ pub(super) fn run(args: &Args, library: &Library) -> Result<u8, Error> {
 }
 
 fn unknown(library: &Library, what: &str) -> Error {
-    let near: Vec<&str> = library.playbooks.iter().map(|s| s.playbook.id.as_str()).filter(|id| similar(id, what)).collect();
+    let near: Vec<&str> =
+        library.playbooks.iter().map(|s| s.playbook.id.as_str()).filter(|id| similar(id, what)).collect();
     let error = Error::new("explain.unknown", what, "no such cause in the catalogue");
     match near.as_slice() {
         [] => error.with_way_on("`diag playbook list` names all causes"),

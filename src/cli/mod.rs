@@ -1,8 +1,10 @@
 //! The command line: one file a verb. A *world* room.
+#![expect(clippy::disallowed_methods, reason = "a world room: reads playbook folders, writes reports, tells the time")]
 
 mod analyze;
 mod explain;
 mod playbook;
+mod shelf;
 
 use std::process::ExitCode;
 
@@ -61,8 +63,9 @@ fn dispatch() -> Result<u8, Error> {
     let library = built_in()?;
     let mut command = Cli::command();
     for set in &library.sets {
-        let verb = clap::Command::new(set.id.clone()).about(set.title.clone()).long_about(format!("{}\n\n{}", set.title, set.about));
-        command = command.subcommand(analyze::Args::augment_args(verb));
+        let verb = analyze::Args::augment_args(clap::Command::new(set.id.clone()));
+        let long = format!("{}\n\n{}", set.title, set.about);
+        command = command.subcommand(verb.about(set.title.clone()).long_about(long));
     }
     let matches = command.get_matches();
     if let Some((name, inner)) = matches.subcommand()
@@ -86,7 +89,7 @@ fn usage(error: &clap::Error) -> Error {
 /// Adds the playbooks of a folder to the library.
 fn add_playbooks(library: &mut Library, folder: Option<&std::path::Path>) -> Result<(), Error> {
     let Some(folder) = folder else { return Ok(()) };
-    let (found, wrong) = crate::playbook::read_folder(folder);
+    let (found, wrong) = shelf::read(folder);
     match wrong.into_iter().next() {
         Some(error) => Err(error),
         None => {

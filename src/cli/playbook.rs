@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use diag_parsers::Scanner;
 
+use super::shelf;
 use super::{EXIT_HEALTHY, EXIT_TROUBLE};
 use crate::error::Error;
 use crate::evidence::DERIVED_KINDS;
-use crate::playbook::{Library, Playbook, Shelved, read_folder};
+use crate::playbook::{Library, Playbook, Shelved};
 use crate::rehearsal::{Prepared, lint, mutants, prepare, run as rehearse};
 
 /// What to do with playbooks.
@@ -79,7 +80,7 @@ fn list(library: &Library) -> u8 {
 
 fn check(at: &Folder) -> Result<u8, Error> {
     let scanner = super::analyze::scanner(None)?;
-    let (found, wrong) = read_folder(&at.folder);
+    let (found, wrong) = shelf::read(&at.folder);
     let mut count = wrong.len();
     for error in &wrong {
         say(&format!("{}: {}", error.place, error.reason));
@@ -99,7 +100,7 @@ fn check(at: &Folder) -> Result<u8, Error> {
 
 fn test(args: &TestArgs) -> Result<u8, Error> {
     let scanner = super::analyze::scanner(None)?;
-    let (found, wrong) = read_folder(&args.at.folder);
+    let (found, wrong) = shelf::read(&args.at.folder);
     if let Some(error) = wrong.into_iter().next() {
         return Err(error);
     }
@@ -123,7 +124,13 @@ struct Tally {
     survived: usize,
 }
 
-fn playbook_cases(playbook: &Playbook, all: &[&Playbook], scanner: &Scanner, args: &TestArgs, tally: &mut Tally) -> Result<(), Error> {
+fn playbook_cases(
+    playbook: &Playbook,
+    all: &[&Playbook],
+    scanner: &Scanner,
+    args: &TestArgs,
+    tally: &mut Tally,
+) -> Result<(), Error> {
     let prepared: Vec<Prepared<'_>> =
         playbook.case.iter().map(|case| prepare(case, scanner, &args.samples)).collect::<Result<_, _>>()?;
     for case in &prepared {

@@ -96,7 +96,9 @@ fn who(culprit: &Culprit) -> String {
         [rank] => parts.push(format!("rank {rank}")),
         ranks => parts.push(format!("ranks {}", rank_list(ranks))),
     }
-    for (one, names) in [("node", &culprit.nodes), ("GPU", &culprit.gpus), ("pod", &culprit.pods), ("job", &culprit.jobs)] {
+    for (one, names) in
+        [("node", &culprit.nodes), ("GPU", &culprit.gpus), ("pod", &culprit.pods), ("job", &culprit.jobs)]
+    {
         match names.as_slice() {
             [] => {}
             [name] => parts.push(format!("{one} {name}")),
@@ -144,7 +146,11 @@ impl Teller<'_> {
             chain: self.chain(root),
             consequences: root.consequences.iter().map(|at| consequence(&all[*at], self.table)).collect(),
             fixes: playbook.fix.iter().filter(|fix| offered(fix, found)).map(|fix| self.fix(fix, found)).collect(),
-            tests: playbook.test.iter().map(|(id, test)| Test { id: id.clone(), title: test.title.clone(), risk: test.risk.to_string() }).collect(),
+            tests: playbook
+                .test
+                .iter()
+                .map(|(id, test)| Test { id: id.clone(), title: test.title.clone(), risk: test.risk.to_string() })
+                .collect(),
             ask: self.ask(found),
             references: playbook.references.clone(),
         }
@@ -184,7 +190,13 @@ impl Teller<'_> {
     fn explain(&mut self, found: &Match<'_>) -> String {
         let explain = &found.playbook.explain;
         let mut parts = vec![explain.what.as_str()];
-        parts.extend(explain.because.iter().filter(|(clue, _)| found.bound.contains_key(clue.as_str())).map(|(_, text)| text.as_str()));
+        parts.extend(
+            explain
+                .because
+                .iter()
+                .filter(|(clue, _)| found.bound.contains_key(clue.as_str()))
+                .map(|(_, text)| text.as_str()),
+        );
         let supported = found.playbook.supports.keys().any(|clue| found.bound.contains_key(clue.as_str()));
         if let Some(otherwise) = explain.otherwise.as_ref().filter(|_| !supported) {
             parts.push(otherwise.text.as_str());
@@ -209,8 +221,13 @@ impl Teller<'_> {
     }
 
     fn fix(&self, fix: &FixFile, found: &Match<'_>) -> Fix {
-        let text = |text: &str| Template::parse(text).fill(&|clue, field| parameter(fix, found, self.table, clue, field), &|_| String::new());
-        let argv = |list: &Vec<Vec<String>>| list.iter().map(|argv| argv.iter().map(|word| text(word)).collect()).collect::<Vec<Vec<String>>>();
+        let text = |text: &str| {
+            Template::parse(text)
+                .fill(&|clue, field| parameter(fix, found, self.table, clue, field), &|_| String::new())
+        };
+        let argv = |list: &Vec<Vec<String>>| {
+            list.iter().map(|argv| argv.iter().map(|word| text(word)).collect()).collect::<Vec<Vec<String>>>()
+        };
         Fix {
             id: fix.id.clone(),
             title: text(&fix.title),
@@ -237,7 +254,8 @@ impl Teller<'_> {
         let mut effects: Vec<Vec<RowId>> = kinds.into_values().collect();
         effects.sort_by_key(|rows| (self.table.rows[rows[0]].source, self.table.rows[rows[0]].line));
         effects.truncate(MOST_LINKS - 1);
-        let mut links = vec![self.link(Role::Cause, anchor, root.found.bound.values().next().cloned().unwrap_or_default())];
+        let mut links =
+            vec![self.link(Role::Cause, anchor, root.found.bound.values().next().cloned().unwrap_or_default())];
         let last = effects.len();
         for (at, rows) in effects.into_iter().enumerate() {
             let role = if at + 1 == last { Role::Symptom } else { Role::Effect };
@@ -372,4 +390,3 @@ fn consequence(ranked: &Ranked<'_>, table: &Table) -> Consequence {
         events: ranked.found.needed().map(|row| table.rows[row].count).sum(),
     }
 }
-

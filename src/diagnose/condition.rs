@@ -15,10 +15,12 @@ pub fn kind_fits(pattern: &str, kind: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == kind,
         Some((head, "")) => kind.starts_with(head),
-        Some((head, tail)) => kind.starts_with(head) && kind.len() >= head.len() && {
-            let rest = &kind[head.len()..];
-            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && kind_fits(tail, &rest[at..]))
-        },
+        Some((head, tail)) => {
+            kind.starts_with(head) && kind.len() >= head.len() && {
+                let rest = &kind[head.len()..];
+                (0..=rest.len()).any(|at| rest.is_char_boundary(at) && kind_fits(tail, &rest[at..]))
+            }
+        }
     }
 }
 
@@ -36,7 +38,9 @@ pub(super) fn holds(condition: &Condition, value: Option<&Value>) -> bool {
 }
 
 fn passes(test: &Test, value: Option<&Value>) -> bool {
-    let Some(value) = value else { return test.present == Some(false) || (test.present.is_none() && only_negative(test)) };
+    let Some(value) = value else {
+        return test.present == Some(false) || (test.present.is_none() && only_negative(test));
+    };
     let number = number(value);
     let text = || value.to_string();
     test.present != Some(false)

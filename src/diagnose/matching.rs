@@ -57,7 +57,8 @@ pub fn find<'p>(playbook: &'p Playbook, table: &Table) -> Vec<Match<'p>> {
 
 /// Rows that a clue takes by kind and fields alone.
 fn candidates(clue: &Clue, table: &Table) -> Vec<RowId> {
-    let mut kinds: Vec<_> = table.kinds().filter(|kind| clue.evidence.as_slice().iter().any(|p| kind_fits(p, kind))).collect();
+    let mut kinds: Vec<_> =
+        table.kinds().filter(|kind| clue.evidence.as_slice().iter().any(|p| kind_fits(p, kind))).collect();
     kinds.sort_unstable();
     let mut rows: Vec<RowId> = kinds.iter().flat_map(|kind| table.of_kind(kind)).copied().collect();
     rows.retain(|row| (clue.survived || !table.rows[*row].survived) && row_fits(table, *row, &clue.filter));
@@ -78,7 +79,8 @@ fn groups(playbook: &Playbook, table: &Table, rows: Vec<RowId>) -> Vec<Vec<RowId
 fn fit<'p>(playbook: &'p Playbook, table: &Table, first: &'p str, rows: Vec<RowId>) -> Option<Match<'p>> {
     let mut bound: IndexMap<&'p str, Vec<RowId>> = IndexMap::new();
     bound.insert(first, rows);
-    let (late, early): (Vec<&Clue>, Vec<&Clue>) = playbook.excludes.values().partition(|clue| related_clue(clue).is_some_and(|name| name != first));
+    let (late, early): (Vec<&Clue>, Vec<&Clue>) =
+        playbook.excludes.values().partition(|clue| related_clue(clue).is_some_and(|name| name != first));
     for clue in early {
         veto(clue, table, first, &mut bound)?;
     }
@@ -136,18 +138,29 @@ fn veto<'p>(clue: &Clue, table: &Table, first: &'p str, bound: &mut IndexMap<&'p
 }
 
 fn tied(clue: &Clue) -> bool {
-    !clue.same.is_empty() || !clue.other.is_empty() || clue.within.is_some() || clue.before.is_some() || clue.after.is_some()
+    !clue.same.is_empty()
+        || !clue.other.is_empty()
+        || clue.within.is_some()
+        || clue.before.is_some()
+        || clue.after.is_some()
 }
 
 /// The rows of a clue that go with the first need (or the clue it names); `drop` takes away rows that have no partner.
-fn partners<'p>(clue: &Clue, table: &Table, first: &'p str, bound: &mut IndexMap<&'p str, Vec<RowId>>, drop: bool) -> Vec<RowId> {
+fn partners<'p>(
+    clue: &Clue,
+    table: &Table,
+    first: &'p str,
+    bound: &mut IndexMap<&'p str, Vec<RowId>>,
+    drop: bool,
+) -> Vec<RowId> {
     let found = candidates(clue, table);
     if !tied(clue) {
         return found;
     }
     let with = related_clue(clue).filter(|name| bound.contains_key(*name)).unwrap_or(first).to_owned();
     let rows = bound.get(with.as_str()).cloned().unwrap_or_default();
-    let kept: Vec<RowId> = found.into_iter().filter(|other| rows.iter().any(|row| related(clue, table, *row, *other))).collect();
+    let kept: Vec<RowId> =
+        found.into_iter().filter(|other| rows.iter().any(|row| related(clue, table, *row, *other))).collect();
     if drop && with == first {
         let left = rows.into_iter().filter(|row| kept.iter().any(|other| related(clue, table, *row, *other))).collect();
         bound.insert(first, left);
@@ -174,7 +187,9 @@ fn related(clue: &Clue, table: &Table, row: RowId, other: RowId) -> bool {
 /// Whether two rows are no further apart than `10m of clue` says; no clock, no answer.
 fn near(within: &str, table: &Table, row: RowId, other: RowId) -> bool {
     let span = within.split_once(" of ").map_or(within, |(span, _)| span);
-    let (Some(a), Some(b), Some(most)) = (table.rows[row].at, table.rows[other].at, seconds(span)) else { return false };
+    let (Some(a), Some(b), Some(most)) = (table.rows[row].at, table.rows[other].at, seconds(span)) else {
+        return false;
+    };
     a.since(b).is_some_and(|apart| apart.abs() <= most)
 }
 
@@ -183,13 +198,16 @@ pub(crate) fn seconds(span: &str) -> Option<f64> {
     let span = span.trim();
     let unit = span.chars().last()?;
     let number: f64 = span[..span.len() - unit.len_utf8()].trim().parse().ok()?;
-    Some(number * match unit {
-        's' => 1.0,
-        'm' => 60.0,
-        'h' => 3600.0,
-        'd' => 86_400.0,
-        _ => return None,
-    })
+    Some(
+        number
+            * match unit {
+                's' => 1.0,
+                'm' => 60.0,
+                'h' => 3600.0,
+                'd' => 86_400.0,
+                _ => return None,
+            },
+    )
 }
 
 /// Whether there are rows enough of a clue.
@@ -199,7 +217,9 @@ fn enough(clue: &Clue, table: &Table, rows: &[RowId]) -> bool {
     }
     let total: u64 = rows.iter().map(|row| table.rows[*row].count).sum();
     let count = Value::Int(i64::try_from(total).unwrap_or(i64::MAX));
-    let distinct = |field: &str| rows.iter().filter_map(|row| table.value(*row, field)).map(|v| v.to_string()).collect::<BTreeSet<_>>().len();
+    let distinct = |field: &str| {
+        rows.iter().filter_map(|row| table.value(*row, field)).map(|v| v.to_string()).collect::<BTreeSet<_>>().len()
+    };
     clue.count.as_ref().is_none_or(|condition| holds(condition, Some(&count)))
         && clue.distinct.iter().all(|(field, least)| distinct(field) >= *least)
         && clue.spread.is_none_or(|spread| spreads(spread, distinct("rank"), table.job.size()))

@@ -6,8 +6,8 @@ mod matching;
 mod ranking;
 mod timeline;
 
-pub use condition::kind_fits;
 pub use compose::{Job as Task, culprit, offered, report, weigh};
+pub use condition::kind_fits;
 pub use matching::{Match, find};
 pub use ranking::Ranked;
 

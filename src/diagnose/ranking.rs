@@ -81,13 +81,17 @@ fn echoes(echo: &Echo, table: &Table, anchor: RowId, row: RowId, culprits: &BTre
         On::Same => rank.is_some_and(|rank| culprits.contains(&rank)),
     };
     let order = echo.order == Order::Any || table.rows[row].before(&table.rows[anchor]) != Some(true);
-    on && order && echo.kinds.iter().any(|kind| kind_fits(kind, table.rows[row].kind)) && row_fits(table, row, &echo.filter)
+    on && order
+        && echo.kinds.iter().any(|kind| kind_fits(kind, table.rows[row].kind))
+        && row_fits(table, row, &echo.filter)
 }
 
 /// `edges[a]` holds each `b` whose needs are all explained by `a`; of two that explain each other only the better one does.
 fn edges(all: &[Ranked<'_>], table: &Table) -> Vec<Vec<usize>> {
     let covers = |a: usize, b: usize| {
-        a != b && all[a].found.confidence >= Confidence::Likely.min(all[b].found.confidence) && needs_explained(&all[a], &all[b], table)
+        a != b
+            && all[a].found.confidence >= Confidence::Likely.min(all[b].found.confidence)
+            && needs_explained(&all[a], &all[b], table)
     };
     let mut edges = vec![Vec::new(); all.len()];
     for a in 0..all.len() {
@@ -120,7 +124,8 @@ fn reach(from: usize, edges: &[Vec<usize>], reached: &mut BTreeSet<usize>) {
 /// The matches that nothing explains and that reach `of`; itself where nothing reaches it.
 fn roots_of(of: usize, edges: &[Vec<usize>], seen: &mut BTreeSet<usize>) -> BTreeSet<usize> {
     seen.insert(of);
-    let causes: Vec<usize> = (0..edges.len()).filter(|from| edges[*from].contains(&of) && !seen.contains(from)).collect();
+    let causes: Vec<usize> =
+        (0..edges.len()).filter(|from| edges[*from].contains(&of) && !seen.contains(from)).collect();
     let explained = (0..edges.len()).any(|from| edges[from].contains(&of));
     if !explained {
         return BTreeSet::from([of]);

@@ -40,7 +40,8 @@ fn step(row: &Row) -> Option<i64> {
 }
 
 fn moments(table: &Table, rows: &[RowId], cause: &HashSet<RowId>, start: Option<Stamp>) -> Vec<Moment> {
-    let mut rows: Vec<RowId> = rows.iter().copied().filter(|row| table.rows[*row].says != Says::Info || cause.contains(row)).collect();
+    let mut rows: Vec<RowId> =
+        rows.iter().copied().filter(|row| table.rows[*row].says != Says::Info || cause.contains(row)).collect();
     // What is of the cause is never cut off.
     rows.sort_by_key(|row| (!cause.contains(row), table.rows[*row].line));
     rows.truncate(MOST_MOMENTS);
@@ -48,7 +49,11 @@ fn moments(table: &Table, rows: &[RowId], cause: &HashSet<RowId>, start: Option<
     let moment = |id: RowId| {
         let row = &table.rows[id];
         Moment {
-            micros: row.at.zip(start).filter(|(at, start)| at.comparable(*start)).map(|(at, start)| at.micros - start.micros),
+            micros: row
+                .at
+                .zip(start)
+                .filter(|(at, start)| at.comparable(*start))
+                .map(|(at, start)| at.micros - start.micros),
             time: row.at.map(|at| at.to_string()),
             kind: row.kind.to_owned(),
             says: row.says,

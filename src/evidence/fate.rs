@@ -17,7 +17,9 @@ pub(super) fn derive(table: &mut Table) {
         if !matches!(row.says, Says::Failure | Says::Teardown | Says::Warning) {
             continue;
         }
-        let after = |list: &[(usize, u64)]| list.iter().filter(|(source, line)| *source == row.source && *line > row.last_line).count();
+        let after = |list: &[(usize, u64)]| {
+            list.iter().filter(|(source, line)| *source == row.source && *line > row.last_line).count()
+        };
         row.survived = after(&ends) > 0 || after(&trail) >= FURTHER_STEPS;
     }
     wake_of_success(table, &ends);
@@ -25,8 +27,11 @@ pub(super) fn derive(table: &mut Table) {
 
 /// What is only torn down behind a good end, with no failure before or after it, is the noise of leaving.
 fn wake_of_success(table: &mut Table, ends: &[(usize, u64)]) {
-    let failed = |table: &Table, source| table.rows.iter().any(|row| row.source == source && row.says == Says::Failure && !row.survived);
-    let sources: Vec<usize> = (0..table.sources.len()).filter(|s| ends.iter().any(|(end, _)| end == s) && !failed(table, *s)).collect();
+    let failed = |table: &Table, source| {
+        table.rows.iter().any(|row| row.source == source && row.says == Says::Failure && !row.survived)
+    };
+    let sources: Vec<usize> =
+        (0..table.sources.len()).filter(|s| ends.iter().any(|(end, _)| end == s) && !failed(table, *s)).collect();
     for row in table.rows.iter_mut().filter(|row| row.says == Says::Teardown && sources.contains(&row.source)) {
         row.survived = true;
     }

@@ -36,7 +36,9 @@ fn ranks_of_processes(table: &mut Table) {
     let mut known: BTreeMap<(String, i64), Option<i64>> = BTreeMap::new();
     for row in &table.rows {
         let whole = row.fields.int("nranks").is_none() || row.fields.int("nranks") == world;
-        let (Some(rank), Some(node), Some(pid), true) = (row.rank(), row.node(), row.fields.int("pid"), whole) else { continue };
+        let (Some(rank), Some(node), Some(pid), true) = (row.rank(), row.node(), row.fields.int("pid"), whole) else {
+            continue;
+        };
         let slot = known.entry((node.to_owned(), pid)).or_insert(Some(rank));
         if *slot != Some(rank) {
             *slot = None;

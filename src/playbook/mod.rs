@@ -4,6 +4,6 @@ mod load;
 pub mod schema;
 mod template;
 
-pub use load::{Library, Shelved, built_in, read_folder};
+pub use load::{Library, Shelved, built_in};
 pub use schema::{Playbook, Set};
 pub use template::{Piece, Template, sentences};

@@ -105,6 +105,9 @@ mod tests {
     fn holes_are_filled() {
         let template = Template::parse("{retry.node|a host} stopped hearing {x.y} [retry], see [not a name].");
         let field = |clue: &str, _: &str| (clue == "x").then(|| "peer".to_owned());
-        assert_eq!(template.fill(&field, &|clue| format!("<{clue}>")), "a host stopped hearing peer <retry>, see [not a name].");
+        assert_eq!(
+            template.fill(&field, &|clue| format!("<{clue}>")),
+            "a host stopped hearing peer <retry>, see [not a name]."
+        );
     }
 }

@@ -59,7 +59,11 @@ pub fn run(prepared: &Prepared<'_>, id: &str, playbooks: &[&Playbook]) -> Vec<St
     }
     let first = ranked.first().map(|first| first.found.playbook.id.as_str());
     if let Some(want) = expect.first.filter(|want| *want != (first == Some(id))) {
-        wrong.push(format!("should {}be first; first is {}", if want { "" } else { "not " }, first.unwrap_or("nothing")));
+        wrong.push(format!(
+            "should {}be first; first is {}",
+            if want { "" } else { "not " },
+            first.unwrap_or("nothing")
+        ));
     }
     if let Some(one) = mine.first().filter(|_| !expect.found.is_empty()) {
         details(expect, one, &ranked, &prepared.table, &mut wrong);
@@ -72,7 +76,8 @@ fn found(expect: &Expect, mine: &[&Ranked<'_>], table: &Table) -> Vec<String> {
         return vec![format!("should be found {} times, is {} times", expect.found.len(), mine.len())];
     }
     let fits = |want: &IndexMap<String, Value>, ranked: &Ranked<'_>| {
-        want.iter().all(|(field, value)| ranked.found.needed().any(|row| table.value(row, field).as_ref() == Some(value)))
+        want.iter()
+            .all(|(field, value)| ranked.found.needed().any(|row| table.value(row, field).as_ref() == Some(value)))
     };
     let missing = expect.found.iter().filter(|want| !mine.iter().any(|ranked| fits(want, ranked)));
     missing.map(|want| format!("no finding with {want:?}")).collect()
@@ -114,7 +119,12 @@ fn named_only(want: &Culprit, mut got: Culprit) -> Culprit {
     if want.ranks.is_empty() {
         got.ranks.clear();
     }
-    for (want, got) in [(&want.nodes, &mut got.nodes), (&want.gpus, &mut got.gpus), (&want.pods, &mut got.pods), (&want.jobs, &mut got.jobs)] {
+    for (want, got) in [
+        (&want.nodes, &mut got.nodes),
+        (&want.gpus, &mut got.gpus),
+        (&want.pods, &mut got.pods),
+        (&want.jobs, &mut got.jobs),
+    ] {
         if want.is_empty() {
             got.clear();
         }

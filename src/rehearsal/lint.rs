@@ -61,7 +61,8 @@ fn clue_names(playbook: &Playbook, wrong: &mut Vec<String>) {
     }
     for (clue, file) in clues(playbook) {
         let within = file.within.as_deref().and_then(|within| within.split_once(" of ")).map(|(_, name)| name.trim());
-        for name in [within, file.before.as_deref(), file.after.as_deref(), file.than.as_deref()].into_iter().flatten() {
+        for name in [within, file.before.as_deref(), file.after.as_deref(), file.than.as_deref()].into_iter().flatten()
+        {
             check(format!("clue `{clue}`"), name);
         }
     }
@@ -71,7 +72,8 @@ fn clue_names(playbook: &Playbook, wrong: &mut Vec<String>) {
 fn citations(playbook: &Playbook, wrong: &mut Vec<String>) {
     use crate::playbook::Piece;
     let explain = &playbook.explain;
-    let texts = std::iter::once(&explain.what).chain(explain.because.values()).chain(explain.otherwise.iter().map(|o| &o.text));
+    let texts =
+        std::iter::once(&explain.what).chain(explain.because.values()).chain(explain.otherwise.iter().map(|o| &o.text));
     for sentence in texts.flat_map(|text| sentences(text)) {
         let pieces = Template::parse(sentence).0;
         for piece in &pieces {
