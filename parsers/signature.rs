@@ -66,6 +66,9 @@ pub struct EventFile {
     /// Fields that differ from line to line without making another fact (durations, addresses).
     #[serde(default)]
     pub volatile: Vec<String>,
+    /// Read only on lines of which nothing else is known.
+    #[serde(default)]
+    pub fallback: bool,
     /// Stands at the ends of a run, or in short documents, only: the middle of a long document is not searched
     /// for it, so it needs no carrier.
     #[serde(default)]
@@ -254,6 +257,8 @@ pub struct Signature {
     pub patterns: Vec<Pattern>,
     /// Fields that don't make another fact.
     pub volatile: Vec<Name>,
+    /// Read only on lines of which nothing else is known.
+    pub fallback: bool,
     /// Index of the format in the catalogue.
     pub format: usize,
     fields: Vec<(Name, FieldType)>,
@@ -279,6 +284,7 @@ impl Signature {
             says: file.says,
             patterns,
             volatile: file.volatile.iter().map(|name| intern(name)).collect(),
+            fallback: file.fallback,
             format,
             fields: file.fields.iter().map(|(name, kind)| (intern(name), *kind)).collect(),
             set: file.set.iter().map(|(name, value)| (intern(name), value.clone())).collect(),
