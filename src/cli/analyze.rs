@@ -8,11 +8,11 @@ use diag_parsers::{Catalogue, FormatFile, Scanner};
 
 use super::{EXIT_HEALTHY, EXIT_TROUBLE};
 use crate::collect;
-use crate::diagnose::{self, Task};
+use crate::diagnose;
 use crate::error::Error;
 use crate::evidence::{Ledger, Table};
 use crate::playbook::{Library, Playbook};
-use crate::report::{self, Input, Note, Report};
+use crate::report::{self, Input, Note, Report, Task};
 use crate::verdict::Outcome;
 
 /// What to read and how to tell.
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, mut library: Library, causes: &[String]) -> Resul
     let playbooks = library.playbooks.iter().map(|shelved| &shelved.playbook);
     let playbooks: Vec<&Playbook> = playbooks.filter(|playbook| diagnose::considered(causes, playbook)).collect();
     let (table, inputs, notes) = read(&args.inputs, &scanner)?;
-    let mut report = diagnose::report(&table, Task { playbooks, catalogue: scanner.catalogue(), inputs, notes });
+    let mut report = report::compose(&table, Task { playbooks, catalogue: scanner.catalogue(), inputs, notes });
     report.stats.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     deliver(&report, args)?;
     Ok(if report.outcome == Outcome::Healthy { EXIT_HEALTHY } else { EXIT_TROUBLE })

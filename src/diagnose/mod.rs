@@ -1,14 +1,13 @@
 //! The table against the playbooks: which causes fit, which are only consequences, which is the answer.
 
-mod compose;
 mod condition;
 mod matching;
+mod outcome;
 mod ranking;
-mod timeline;
 
-pub use compose::{Job as Task, culprit, offered, report, weigh};
 pub use condition::kind_fits;
 pub use matching::{Match, find};
+pub use outcome::{culprit, offered, values, weigh};
 pub use ranking::Ranked;
 
 use crate::playbook::Playbook;

@@ -28,8 +28,8 @@ pub(super) fn rank<'p>(matches: Vec<Match<'p>>, table: &Table) -> Vec<Ranked<'p>
     let mut all: Vec<Ranked<'p>> = matches.into_iter().map(|found| ranked(found, table)).collect();
     all.sort_by(|a, b| order(a, b, table));
     let explains = edges(&all, table);
-    for to in 0..all.len() {
-        all[to].root = roots_of(to, &explains, &mut BTreeSet::new()).contains(&to);
+    for (at, ranked) in all.iter_mut().enumerate() {
+        ranked.root = roots_of(at, &explains, &mut BTreeSet::new()).contains(&at);
     }
     for from in (0..all.len()).filter(|from| all[*from].root).collect::<Vec<_>>() {
         let mut reached = BTreeSet::new();
@@ -93,15 +93,8 @@ fn edges(all: &[Ranked<'_>], table: &Table) -> Vec<Vec<usize>> {
             && all[a].found.confidence >= Confidence::Likely.min(all[b].found.confidence)
             && needs_explained(&all[a], &all[b], table)
     };
-    let mut edges = vec![Vec::new(); all.len()];
-    for a in 0..all.len() {
-        for b in 0..all.len() {
-            if covers(a, b) && (a < b || !covers(b, a)) {
-                edges[a].push(b);
-            }
-        }
-    }
-    edges
+    let explains = |a: usize, b: usize| covers(a, b) && (a < b || !covers(b, a));
+    (0..all.len()).map(|a| (0..all.len()).filter(|b| explains(a, *b)).collect()).collect()
 }
 
 fn needs_explained(cause: &Ranked<'_>, other: &Ranked<'_>, table: &Table) -> bool {

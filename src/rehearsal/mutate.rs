@@ -65,7 +65,8 @@ type Change = Box<dyn Fn(&mut Clue)>;
 /// The constraints of a clue, each as a change that takes it away.
 fn clue_changes(clue: &Clue) -> Vec<(String, Change)> {
     let mut changes: Vec<(String, Change)> = Vec::new();
-    for field in clue.filter.keys().cloned() {
+    for field in clue.filter.keys() {
+        let field = field.clone();
         changes.push((format!("where.{field}"), Box::new(move |clue| drop(clue.filter.shift_remove(&field)))));
     }
     for field in clue.same.clone() {

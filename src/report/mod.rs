@@ -6,7 +6,11 @@ use serde::Serialize;
 
 pub use crate::verdict::{Ask, Confidence, Culprit, Outcome};
 
+mod compose;
 pub mod json;
+mod timeline;
+
+pub use compose::{Task, compose};
 
 /// Version of the JSON contract.
 pub const SCHEMA: &str = "diag.report/1";

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use diag_parsers::{Catalogue, Value, rank_list};
 
-use super::matching::{Match, find};
-use super::ranking::{Ranked, rank};
 use super::timeline;
+use super::{Consequence, Evidence, Finding, Fix, Input, Link, Note, Report, Role, SCHEMA, Stats, Test};
+use crate::diagnose::{Match, Ranked, culprit, offered, values, weigh};
 use crate::evidence::{RowId, Table};
 use crate::playbook::schema::{By, FixFile, Undo};
 use crate::playbook::{Playbook, Template};
-use crate::report::{Consequence, Evidence, Finding, Fix, Input, Link, Note, Report, Role, SCHEMA, Stats, Test};
-use crate::verdict::{Ask, Confidence, Culprit, Outcome};
+use crate::verdict::{Ask, Culprit, Outcome};
 
 /// Most lines cited for one clue.
 const MOST_CITED: usize = 6;
@@ -24,7 +23,7 @@ const MOST_LINKS: usize = 6;
 
 /// What a report is made of, beside the table.
 #[derive(Debug)]
-pub struct Job<'a> {
+pub struct Task<'a> {
     /// The playbooks to consider.
     pub playbooks: Vec<&'a Playbook>,
     /// The formats, for what kinds mean.
@@ -35,15 +34,8 @@ pub struct Job<'a> {
     pub notes: Vec<Note>,
 }
 
-/// Which causes fit a table, the answer first, and what that makes of the run.
-pub fn weigh<'p>(table: &Table, playbooks: &[&'p Playbook]) -> (Outcome, Vec<Ranked<'p>>) {
-    let ranked = rank(playbooks.iter().flat_map(|playbook| find(playbook, table)).collect(), table);
-    let outcome = outcome(ranked.iter().find(|ranked| ranked.root), table);
-    (outcome, if outcome == Outcome::Healthy { Vec::new() } else { ranked })
-}
-
 /// Diagnoses a table.
-pub fn report(table: &Table, job: Job<'_>) -> Report {
+pub fn compose(table: &Table, job: Task<'_>) -> Report {
     let (outcome, ranked) = weigh(table, &job.playbooks);
     let roots: Vec<&Ranked<'_>> = ranked.iter().filter(|ranked| ranked.root).collect();
     let mut teller = Teller { table, catalogue: job.catalogue, ids: BTreeMap::new() };
@@ -62,15 +54,6 @@ pub fn report(table: &Table, job: Job<'_>) -> Report {
         inputs: job.inputs,
         notes: job.notes,
         stats: Stats::default(),
-    }
-}
-
-fn outcome(first: Option<&Ranked<'_>>, table: &Table) -> Outcome {
-    let sure = first.is_some_and(|root| root.found.confidence >= Confidence::Likely);
-    match (sure, table.troubles().next().is_some()) {
-        (true, _) => Outcome::Diagnosed,
-        (false, true) => Outcome::Undetermined,
-        (false, false) => Outcome::Healthy,
     }
 }
 
@@ -299,52 +282,6 @@ fn cited_rows(found: &Match<'_>, clue: &str, table: &Table) -> Vec<RowId> {
     rows
 }
 
-/// Who is to blame; the flag says that every known rank is hit alike, so that none is.
-pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
-    let from = &found.playbook.culprit;
-    let first = found.bound.keys().next().copied().unwrap_or_default();
-    let texts = |paths: &Option<Vec<String>>, column: &str| -> Vec<String> {
-        let default = vec![format!("{first}.{column}")];
-        let mut all: Vec<String> = Vec::new();
-        for path in paths.as_ref().unwrap_or(&default) {
-            for value in values(found, table, path) {
-                let list = match value {
-                    Value::Ranks(list) => list.iter().map(ToString::to_string).collect(),
-                    value => vec![value.to_string()],
-                };
-                all.extend(list.into_iter().filter(|text| !text.is_empty()));
-            }
-        }
-        let mut seen = HashSet::new();
-        all.retain(|text| seen.insert(text.clone()));
-        all
-    };
-    let mut ranks: Vec<i64> = texts(&from.ranks, "rank").iter().filter_map(|rank| rank.parse().ok()).collect();
-    ranks.sort_unstable();
-    let everyone = ranks.len() > 1 && ranks.len() >= table.job.size();
-    let mut nodes = texts(&from.nodes, "node");
-    if everyone {
-        ranks.clear();
-        if nodes.len() > 1 {
-            nodes.clear();
-        }
-    }
-    nodes.sort();
-    let culprit = Culprit {
-        ranks,
-        nodes,
-        gpus: texts(&from.gpus, "gpu"),
-        pods: texts(&from.pods, "pod"),
-        jobs: texts(&from.jobs, "job"),
-    };
-    (culprit, everyone)
-}
-
-fn values(found: &Match<'_>, table: &Table, path: &str) -> Vec<Value> {
-    let Some((clue, field)) = path.split_once('.') else { return Vec::new() };
-    found.picked(clue).iter().filter_map(|row| table.value(*row, field)).collect()
-}
-
 /// What a clue's field says: of all picked rows where they differ, a few.
 fn told(found: &Match<'_>, table: &Table, clue: &str, field: &str) -> Option<String> {
     const MOST_TOLD: usize = 4;
@@ -374,12 +311,6 @@ fn parameter(fix: &FixFile, found: &Match<'_>, table: &Table, clue: &str, name: 
     let told = from.and_then(|(clue, field)| told(found, table, clue, field));
     let default = parameter.default.as_ref().map(ToString::to_string);
     told.or(default).or_else(|| Some(format!("<{name}>")))
-}
-
-/// Whether a fix is offered for a finding.
-pub fn offered(fix: &FixFile, found: &Match<'_>) -> bool {
-    let present = |clue: &String| found.bound.contains_key(clue.as_str());
-    (fix.when.is_empty() || fix.when.iter().any(present)) && !fix.unless.iter().any(present)
 }
 
 fn consequence(ranked: &Ranked<'_>, table: &Table) -> Consequence {

@@ -1,0 +1,81 @@
+//! What the matches come to: the outcome, the culprit, the fixes that apply.
+
+use std::collections::HashSet;
+
+use diag_parsers::Value;
+
+use super::matching::{Match, find};
+use super::ranking::{Ranked, rank};
+use crate::evidence::Table;
+use crate::playbook::Playbook;
+use crate::playbook::schema::FixFile;
+use crate::verdict::{Confidence, Culprit, Outcome};
+
+/// Which causes fit a table, the answer first, and what that makes of the run.
+pub fn weigh<'p>(table: &Table, playbooks: &[&'p Playbook]) -> (Outcome, Vec<Ranked<'p>>) {
+    let ranked = rank(playbooks.iter().flat_map(|playbook| find(playbook, table)).collect(), table);
+    let outcome = outcome(ranked.iter().find(|ranked| ranked.root), table);
+    (outcome, if outcome == Outcome::Healthy { Vec::new() } else { ranked })
+}
+
+fn outcome(first: Option<&Ranked<'_>>, table: &Table) -> Outcome {
+    let sure = first.is_some_and(|root| root.found.confidence >= Confidence::Likely);
+    match (sure, table.troubles().next().is_some()) {
+        (true, _) => Outcome::Diagnosed,
+        (false, true) => Outcome::Undetermined,
+        (false, false) => Outcome::Healthy,
+    }
+}
+
+/// Who is to blame; the flag says that every known rank is hit alike, so that none is.
+pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
+    let from = &found.playbook.culprit;
+    let first = found.bound.keys().next().copied().unwrap_or_default();
+    let texts = |paths: &Option<Vec<String>>, column: &str| -> Vec<String> {
+        let default = vec![format!("{first}.{column}")];
+        let mut all: Vec<String> = Vec::new();
+        for path in paths.as_ref().unwrap_or(&default) {
+            for value in values(found, table, path) {
+                let list = match value {
+                    Value::Ranks(list) => list.iter().map(ToString::to_string).collect(),
+                    value => vec![value.to_string()],
+                };
+                all.extend(list.into_iter().filter(|text| !text.is_empty()));
+            }
+        }
+        let mut seen = HashSet::new();
+        all.retain(|text| seen.insert(text.clone()));
+        all
+    };
+    let mut ranks: Vec<i64> = texts(&from.ranks, "rank").iter().filter_map(|rank| rank.parse().ok()).collect();
+    ranks.sort_unstable();
+    let everyone = ranks.len() > 1 && ranks.len() >= table.job.size();
+    let mut nodes = texts(&from.nodes, "node");
+    if everyone {
+        ranks.clear();
+        if nodes.len() > 1 {
+            nodes.clear();
+        }
+    }
+    nodes.sort();
+    let culprit = Culprit {
+        ranks,
+        nodes,
+        gpus: texts(&from.gpus, "gpu"),
+        pods: texts(&from.pods, "pod"),
+        jobs: texts(&from.jobs, "job"),
+    };
+    (culprit, everyone)
+}
+
+/// The values at `clue.field` in the picked rows of a match.
+pub fn values(found: &Match<'_>, table: &Table, path: &str) -> Vec<Value> {
+    let Some((clue, field)) = path.split_once('.') else { return Vec::new() };
+    found.picked(clue).iter().filter_map(|row| table.value(*row, field)).collect()
+}
+
+/// Whether a fix is offered for a finding.
+pub fn offered(fix: &FixFile, found: &Match<'_>) -> bool {
+    let present = |clue: &String| found.bound.contains_key(clue.as_str());
+    (fix.when.is_empty() || fix.when.iter().any(present)) && !fix.unless.iter().any(present)
+}

@@ -1,0 +1,6 @@
+//! The one integration binary.
+#![allow(clippy::disallowed_methods, reason = "tests read the tree and run the program")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod architecture;
+mod playbooks;
