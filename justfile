@@ -1,0 +1,22 @@
+# Short names for what CONTRIBUTING.md describes. `just --list` shows them.
+
+# All tests, as CI runs them
+test:
+    ./test
+
+# The README's job on its sample
+demo:
+    cargo run --release -- nccl-timeout sample-logs/rank-exception/1024-ranks-one-raises/logs
+
+# Playbooks: wording, cases, mutants
+playbooks:
+    cargo run -q -- playbook check
+    cargo run -q -- playbook test --mutate
+
+# Speed and memory, as ratios to wc, cat and ripgrep
+bench:
+    cargo bench
+
+# Licences and advisories (cargo install cargo-deny)
+deny:
+    cargo deny check
