@@ -73,7 +73,8 @@ fn carried(choices: &[literals::Choice]) -> bool {
 /// The text alone, as a framework repeats it, is then read in documents of which every line is looked at.
 fn carried_by_envelope(pattern: &str, event: &EventFile, envelopes: &[Envelope]) -> bool {
     let holds = |envelope: &&Envelope| literals::required(&envelope.pattern).is_ok_and(|choices| carried(&choices));
-    let around = |sample: &Sample| envelopes.iter().filter(holds).any(|envelope| matches(&envelope.pattern, &sample.line));
+    let around =
+        |sample: &Sample| envelopes.iter().filter(holds).any(|envelope| matches(&envelope.pattern, &sample.line));
     event.sample.iter().any(|sample| matches(pattern, &sample.line) && around(sample))
 }
 

@@ -132,7 +132,8 @@ impl<'a> Walk<'a, '_> {
             match *owner {
                 Owner::Grammar(at) => self.scanner.catalogue.grammars[at as usize].read(&cursor, &mut self.events),
                 Owner::Signature(at, _) if matched == Some(at) => {}
-                Owner::Signature(at, _) if self.scanner.catalogue.signatures[at as usize].fallback && !self.events.is_empty() => {}
+                Owner::Signature(at, _)
+                    if self.scanner.catalogue.signatures[at as usize].fallback && !self.events.is_empty() => {}
                 Owner::Signature(at, pattern) => {
                     if self.signature(at as usize, pattern as usize, &cursor) {
                         matched = Some(at);

@@ -4,6 +4,8 @@ mod condition;
 mod matching;
 mod outcome;
 mod ranking;
+#[cfg(test)]
+mod tests;
 
 pub use condition::kind_fits;
 pub use matching::{Match, find};

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use diag_parsers::Says;
-
 use super::condition::{kind_fits, row_fits};
 use super::matching::Match;
 use crate::evidence::{RowId, Table};
@@ -66,10 +64,12 @@ fn explained(found: &Match<'_>, table: &Table) -> HashSet<RowId> {
     let mut own: HashSet<RowId> = found.bound.values().flatten().copied().collect();
     let parents: Vec<RowId> = own.iter().flat_map(|row| table.rows[*row].parents.clone()).collect();
     own.extend(parents);
-    let echo = |row: &RowId| found.playbook.echoes.iter().any(|echo| echoes(echo, table, anchor, *row, &culprits));
-    let torn = |row: &RowId| table.rows[*row].says == Says::Teardown;
-    let heard: Vec<RowId> = (0..table.rows.len()).filter(|row| echo(row) || torn(row)).collect();
-    own.extend(heard);
+    for echo in &found.playbook.echoes {
+        let kinds = table.kinds().filter(|kind| echo.kinds.iter().any(|pattern| kind_fits(pattern, kind)));
+        let rows = kinds.flat_map(|kind| table.of_kind(kind)).copied();
+        own.extend(rows.filter(|row| echoes(echo, table, anchor, *row, &culprits)));
+    }
+    own.extend(table.torn_down());
     own
 }
 

@@ -1,5 +1,7 @@
 //! Which failures the run survived: it made further steps, or ended well.
 
+use std::collections::HashSet;
+
 use diag_parsers::Says;
 
 use super::Table;
@@ -11,32 +13,44 @@ const FURTHER_STEPS: usize = 2;
 
 /// Marks the rows that the run survived.
 pub(super) fn derive(table: &mut Table) {
-    let ends: Vec<(usize, u64)> = of(table, Says::Success);
-    let trail: Vec<(usize, u64)> = table.trail.iter().map(|advance| (advance.source, advance.line)).collect();
+    let ends =
+        Places::new(table.rows.iter().filter(|row| row.says == Says::Success).map(|row| (row.source, row.last_line)));
+    let steps = Places::new(table.trail.iter().map(|advance| (advance.source, advance.line)));
     for row in &mut table.rows {
-        if !matches!(row.says, Says::Failure | Says::Teardown | Says::Warning) {
-            continue;
+        if matches!(row.says, Says::Failure | Says::Teardown | Says::Warning) {
+            let place = (row.source, row.last_line);
+            row.survived = ends.after(place) > 0 || steps.after(place) >= FURTHER_STEPS;
         }
-        let after = |list: &[(usize, u64)]| {
-            list.iter().filter(|(source, line)| *source == row.source && *line > row.last_line).count()
-        };
-        row.survived = after(&ends) > 0 || after(&trail) >= FURTHER_STEPS;
     }
     wake_of_success(table, &ends);
 }
 
-/// What is only torn down behind a good end, with no failure before or after it, is the noise of leaving.
-fn wake_of_success(table: &mut Table, ends: &[(usize, u64)]) {
-    let failed = |table: &Table, source| {
-        table.rows.iter().any(|row| row.source == source && row.says == Says::Failure && !row.survived)
-    };
-    let sources: Vec<usize> =
-        (0..table.sources.len()).filter(|s| ends.iter().any(|(end, _)| end == s) && !failed(table, *s)).collect();
-    for row in table.rows.iter_mut().filter(|row| row.says == Says::Teardown && sources.contains(&row.source)) {
-        row.survived = true;
+/// Lines by source, sorted.
+struct Places(Vec<(usize, u64)>);
+
+impl Places {
+    fn new(places: impl Iterator<Item = (usize, u64)>) -> Self {
+        let mut places: Vec<_> = places.collect();
+        places.sort_unstable();
+        Self(places)
+    }
+
+    /// How many stand behind a place in the same source.
+    fn after(&self, (source, line): (usize, u64)) -> usize {
+        let until = self.0.partition_point(|place| place.0 <= source);
+        until - self.0.partition_point(|place| *place <= (source, line)).min(until)
+    }
+
+    fn holds(&self, source: usize) -> bool {
+        self.after((source, 0)) > 0
     }
 }
 
-fn of(table: &Table, says: Says) -> Vec<(usize, u64)> {
-    table.rows.iter().filter(|row| row.says == says).map(|row| (row.source, row.last_line)).collect()
+/// What is only torn down behind a good end, with no failure before or after it, is the noise of leaving.
+fn wake_of_success(table: &mut Table, ends: &Places) {
+    let failed: HashSet<usize> =
+        table.rows.iter().filter(|row| row.says == Says::Failure && !row.survived).map(|row| row.source).collect();
+    for row in table.rows.iter_mut().filter(|row| row.says == Says::Teardown) {
+        row.survived |= ends.holds(row.source) && !failed.contains(&row.source);
+    }
 }

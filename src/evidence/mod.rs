@@ -187,6 +187,11 @@ impl Table {
         (0..self.rows.len()).filter(|id| self.rows[*id].is_trouble() && self.rows[*id].parents.is_empty())
     }
 
+    /// Rows that are only the wake of a failure.
+    pub fn torn_down(&self) -> impl Iterator<Item = RowId> {
+        (0..self.rows.len()).filter(|id| self.rows[*id].says == Says::Teardown)
+    }
+
     /// A column or field of a row, also those that are no field.
     pub fn value(&self, id: RowId, name: &str) -> Option<Value> {
         let row = &self.rows[id];
