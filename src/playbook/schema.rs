@@ -125,10 +125,10 @@ pub struct Clue {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
+    /// Several. Tried first: a list of numbers is several values, not one list of ranks.
+    Many(Vec<T>),
     /// One.
     One(T),
-    /// Several.
-    Many(Vec<T>),
 }
 
 impl<T> OneOrMany<T> {
