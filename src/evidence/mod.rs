@@ -201,6 +201,7 @@ impl Table {
             "source" => Some(Value::Text(self.sources[row.source].clone())),
             "at" => row.at.map(|at| Value::Text(at.to_string())),
             "kind" => Some(Value::Text(row.kind.to_owned())),
+            "says" => Some(Value::Text(format!("{:?}", row.says).to_lowercase())),
             "text" => Some(Value::Text(row.text.trim().to_owned())),
             _ => row.fields.get(name).cloned(),
         }
