@@ -49,7 +49,9 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     };
     let mut ranks: Vec<i64> = texts(&from.ranks, "rank").iter().filter_map(|rank| rank.parse().ok()).collect();
     ranks.sort_unstable();
-    let everyone = ranks.len() > 1 && ranks.len() >= table.job.size();
+    // A line that names two ranks blames those two, also where the job has no others.
+    let named = from.ranks.as_ref().is_some_and(|paths| !paths.iter().any(|path| path.ends_with(".rank")));
+    let everyone = !named && ranks.len() > 1 && ranks.len() >= table.job.size();
     let mut nodes = texts(&from.nodes, "node");
     if everyone {
         ranks.clear();
