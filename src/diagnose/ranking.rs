@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use diag_parsers::Says;
+
 use super::condition::{kind_fits, row_fits};
 use super::matching::Match;
 use crate::evidence::{RowId, Table};
@@ -47,14 +49,18 @@ fn ranked<'p>(found: Match<'p>, table: &Table) -> Ranked<'p> {
     Ranked { found, explained, consequences: Vec::new(), root: true }
 }
 
-/// Surer first, then what explains more, then what came first.
+/// Surer first, then what is more than the wake of something, then what explains more, then what came first.
 fn order(a: &Ranked<'_>, b: &Ranked<'_>, table: &Table) -> std::cmp::Ordering {
     let weight = |ranked: &Ranked<'_>| ranked.explained.iter().map(|row| table.rows[*row].count).sum::<u64>();
     let place = |ranked: &Ranked<'_>| {
         let row = &table.rows[ranked.found.anchor()];
         (row.source, row.line)
     };
-    b.found.confidence.cmp(&a.found.confidence).then(weight(b).cmp(&weight(a))).then(place(a).cmp(&place(b)))
+    let wake = |ranked: &Ranked<'_>| ranked.found.needed().all(|row| table.rows[row].says == Says::Teardown);
+    (b.found.confidence.cmp(&a.found.confidence))
+        .then(wake(a).cmp(&wake(b)))
+        .then(weight(b).cmp(&weight(a)))
+        .then(place(a).cmp(&place(b)))
 }
 
 /// Rows that the match accounts for: its own, its echoes, and what is torn down after it.
