@@ -54,15 +54,18 @@ impl Context {
 /// Most layers that are peeled; deeper nesting is text.
 const MOST_LAYERS: usize = 8;
 
+/// Bytes that a layer takes off the start of a line; none where it does not apply.
 type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
 /// The layers, each tried in turn until none applies.
-const LAYERS: [Layer; 7] = [rank_tag, bracket_tag, task_label, mpi_tag, actor_tag, pod_tag, stamp];
+const LAYERS: [Layer; 11] = [
+    rank_tag, bracket_tag, task_label, mpi_tag, actor_tag, pod_tag, compose_tag, build_mark, host_tag, stamp, named_stamp,
+];
 
 /// Peels all prefixes; returns the context and how many bytes they take.
 pub fn peel(line: &[u8]) -> (Context, usize) {
     let mut context = Context::default();
-    let mut at = blanks(line);
+    let mut at = 0;
     for _ in 0..MOST_LAYERS {
         let rest = &line[at..];
         let Some(taken) = LAYERS.iter().find_map(|layer| layer(rest, &mut context)) else { break };
@@ -70,11 +73,6 @@ pub fn peel(line: &[u8]) -> (Context, usize) {
         at += blank_one(&line[at..]);
     }
     (context, at)
-}
-
-fn blanks(line: &[u8]) -> usize {
-    let _ = line;
-    0
 }
 
 /// One blank after a prefix belongs to it; more are the text's indentation.
@@ -131,31 +129,99 @@ fn task_label(line: &[u8], context: &mut Context) -> Option<usize> {
     Some(padded + len + 1)
 }
 
-/// Open MPI's `[1,3]<stderr>:`.
+/// Open MPI's `[1,3]<stderr>:`, and PRRTE's `[prterun-host-123@1,3]<stderr>: `.
 fn mpi_tag(line: &[u8], context: &mut Context) -> Option<usize> {
-    let rest = line.strip_prefix(b"[")?;
-    let (_, job) = number(rest)?;
-    let rest = rest[job..].strip_prefix(b",")?;
+    let name = name_before_at(line.strip_prefix(b"[")?);
+    let (_, job) = number(&line[1 + name..])?;
+    let rest = line[1 + name + job..].strip_prefix(b",")?;
     let (rank, len) = number(rest)?;
     let stream = rest[len..].strip_prefix(b"]<std")?;
     let end = stream.windows(2).position(|pair| pair == b">:").filter(|at| *at <= 4)?;
     context.rank = Some(rank);
-    Some(1 + job + 1 + len + 5 + end + 2)
+    Some(1 + name + job + 1 + len + 5 + end + 2)
 }
 
-/// Ray's and vLLM's `(RayTrainWorker pid=12, ip=10.0.0.4) `.
+/// Length of `prterun-host-123@`.
+fn name_before_at(rest: &[u8]) -> usize {
+    if !rest.starts_with(b"pr") {
+        return 0;
+    }
+    rest.iter().take(120).position(|b| *b == b'@').map_or(0, |at| at + 1)
+}
+
+/// Ray's and vLLM's `(RayTrainWorker pid=12, ip=10.0.0.4) `, `(Worker_TP1 pid=12) `, `(VllmWorker rank=1 pid=12) `.
 fn actor_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     let rest = line.strip_prefix(b"(")?;
     let end = rest.iter().take(160).position(|b| *b == b')')?;
     let inner = std::str::from_utf8(&rest[..end]).ok()?;
-    let (name, tail) = inner.split_once(" pid=")?;
+    let (name, tail) = inner.split_once(" pid=").or_else(|| inner.strip_prefix("pid=").map(|tail| ("", tail)))?;
     let (pid, len) = number(tail.as_bytes())?;
-    context.actor = Some(name.to_owned());
+    let (name, rank) = match name.split_once(" rank=") {
+        Some((name, rank)) => (name, rank.parse().ok()),
+        None => (name, worker_rank(name)),
+    };
+    if !name.is_empty() {
+        context.actor = Some(name.to_owned());
+    }
     context.pid = Some(pid);
+    context.rank = context.rank.or(rank);
     if let Some(ip) = tail[len..].strip_prefix(", ip=") {
-        context.node = Some(ip.to_owned());
+        context.node = Some(ip.split(',').next().unwrap_or(ip).to_owned());
     }
     Some(end + 2)
+}
+
+/// The rank in the name of a vLLM worker: the expert-parallel rank counts all workers of the engine, else the
+/// only dimension that is named does.
+fn worker_rank(name: &str) -> Option<i64> {
+    let dimensions = name.strip_prefix("Worker_")?;
+    let of = |key: &str| dimensions.split('_').find_map(|part| part.strip_prefix(key)?.parse().ok());
+    match dimensions.split('_').count() {
+        1 => ["TP", "DP", "PP", "EP"].iter().find_map(|key| of(key)),
+        _ => of("EP"),
+    }
+}
+
+/// docker compose's `trainer-1  | `.
+fn compose_tag(line: &[u8], context: &mut Context) -> Option<usize> {
+    let name = line.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')).count();
+    let pad = line[name..].iter().take_while(|b| **b == b' ').count();
+    let numbered = name > 2 && line[..name].iter().rev().find(|b| !b.is_ascii_digit()).is_some_and(|b| matches!(b, b'-' | b'_'));
+    if !numbered || pad == 0 || !line[name + pad..].starts_with(b"| ") || !line[name - 1].is_ascii_digit() {
+        return None;
+    }
+    context.pod = Some(String::from_utf8_lossy(&line[..name]).into_owned());
+    Some(name + pad + 1)
+}
+
+/// Buildkite's time mark `_bk;t=1778141291971 BEL` (its escape character is gone by now).
+fn build_mark(line: &[u8], context: &mut Context) -> Option<usize> {
+    let rest = line.strip_prefix(b"_bk;t=")?;
+    let digits = rest.iter().take(14).take_while(|b| b.is_ascii_digit()).count();
+    let millis: i64 = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+    context.at.get_or_insert(Stamp { micros: millis.checked_mul(1000)?, clock: crate::Clock::Utc });
+    Some(6 + digits + usize::from(rest.get(digits) == Some(&7)))
+}
+
+/// Words with a digit that stand before a colon and are no host.
+const NO_HOSTS: [&str; 22] = [
+    "rank", "step", "epoch", "iter", "cuda", "gpu", "eth", "ib", "mlx", "bond", "layer", "task", "group", "stage", "slurm", "srun",
+    "nvidia", "python", "level", "test", "line", "pid",
+];
+
+/// pdsh's and clush's `gpu-018: `: a host name that ends in a digit, in front of everything else.
+fn host_tag(line: &[u8], context: &mut Context) -> Option<usize> {
+    let len = line.iter().take(64).take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.')).count();
+    let name = std::str::from_utf8(&line[..len]).ok()?;
+    let hostlike = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.ends_with(|c: char| c.is_ascii_digit())
+        && !NO_HOSTS.iter().any(|word| name.strip_prefix(word).is_some_and(|rest| !rest.starts_with('-') || *word == "nvidia" || *word == "slurm"))
+        && name.len() >= 4;
+    if !hostlike || !line[len..].starts_with(b": ") || context.node.is_some() || context.at.is_some() {
+        return None;
+    }
+    context.node = Some(name.to_owned());
+    Some(len + 1)
 }
 
 /// `[pod/name/container] ` of `kubectl logs --prefix`.
@@ -167,11 +233,39 @@ fn pod_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     Some(5 + end + 1)
 }
 
-/// A time stamp at the start of the line.
+/// A time stamp at the start of the line; behind one of syslog stand host and program.
 fn stamp(line: &[u8], context: &mut Context) -> Option<usize> {
     let (at, len) = time::leading(line)?;
     context.at.get_or_insert(at);
-    Some(len)
+    let syslog = line[0].is_ascii_uppercase() && line[3] == b' ';
+    Some(len + if syslog { syslog_tag(&line[len..], context).unwrap_or(0) } else { 0 })
+}
+
+/// ` host program[pid]: ` behind the time of syslog and journald.
+fn syslog_tag(rest: &[u8], context: &mut Context) -> Option<usize> {
+    let text = std::str::from_utf8(&rest[..rest.len().min(200)]).ok()?;
+    let (host, tail) = text.strip_prefix(' ')?.split_once(' ')?;
+    let (program, _) = tail.split_once(": ")?;
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/[]()@".contains(&b));
+    if !plain(host) || !plain(program) {
+        return None;
+    }
+    if let Some(pid) = program.strip_suffix(']').and_then(|text| text.rsplit_once('[')?.1.parse().ok()) {
+        context.pid = Some(pid);
+    }
+    context.node.get_or_insert_with(|| host.to_owned());
+    // The program stays for those formats that look for it; the kernel's own lines are told by it.
+    Some(1 + host.len())
+}
+
+/// A logger's level or name in front of the time: `INFO 05-04 03:12:41 `, `[titan] 2026-…`, `[NeMo W 2026-…`.
+fn named_stamp(line: &[u8], context: &mut Context) -> Option<usize> {
+    const NAMES: [&str; 12] =
+        ["INFO ", "WARNING ", "ERROR ", "DEBUG ", "CRITICAL ", "INFO:", "WARNING:", "ERROR:", "[titan] ", "[NeMo W ", "[NeMo I ", "[NeMo E "];
+    let name = NAMES.iter().find(|name| line.starts_with(name.as_bytes()))?;
+    let (at, len) = time::leading(&line[name.len()..])?;
+    context.at.get_or_insert(at);
+    Some(name.len() + len)
 }
 
 #[cfg(test)]
@@ -185,6 +279,37 @@ mod tests {
         assert_eq!(&line[at..], b"hello");
         assert_eq!((context.label, context.local_rank, context.rank), (Some(3), Some(1), Some(11)));
         assert!(context.at.is_some());
+    }
+
+    #[test]
+    fn launchers_and_loggers_tell_who_writes() {
+        let seen = |line: &str| {
+            let (context, at) = peel(line.as_bytes());
+            (context.rank, context.node, context.pid, line[at..].to_owned())
+        };
+        let some = |text: &str| Some(text.to_owned());
+        for (line, rank, node, pid, rest) in [
+            ("(Worker_DP2_EP2 pid=41) x", Some(2), None, Some(41), "x"),
+            ("(Worker_TP1 pid=41) x", Some(1), None, Some(41), "x"),
+            ("(Worker_DP1_TP0_EP2 pid=41) x", Some(2), None, Some(41), "x"),
+            ("(Worker_PP1_TP0 pid=41) x", None, None, Some(41), "x"),
+            ("(VllmWorker rank=3 pid=41) x", Some(3), None, Some(41), "x"),
+            ("(RayTrainWorker pid=41, ip=10.0.4.18) x", None, some("10.0.4.18"), Some(41), "x"),
+            ("[prterun-gpu-017-99@1,3]<stdout>: x", Some(3), None, None, "x"),
+            ("gpu-018: [2026-05-04 03:12:41,250] x", None, some("gpu-018"), None, "x"),
+            ("May  4 03:12:41 gpu-017 python3[41]: x", None, some("gpu-017"), Some(41), "python3[41]: x"),
+            ("_bk;t=1778141291971\u{7}(APIServer pid=7) x", None, None, Some(7), "x"),
+            ("trainer-1  | x", None, None, None, "x"),
+        ] {
+            assert_eq!(seen(line), (rank, node, pid, rest.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn words_before_a_colon_are_no_hosts() {
+        for line in ["rank0: x", "step5: x", "slurmstepd-gpu-002: error: x", "nvidia-nvswitch3: SXid", "ValueError: x", "mlx5_0: x"] {
+            assert_eq!(peel(line.as_bytes()).0.node, None, "{line}");
+        }
     }
 
     #[test]

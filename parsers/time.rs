@@ -21,8 +21,8 @@ pub fn read(text: &str) -> Option<Stamp> {
 
 fn bare(line: &[u8]) -> Option<(Stamp, usize)> {
     match line.first()? {
-        b'0'..=b'9' => iso(line).or_else(|| time_of_day(line)),
-        b'A'..=b'Z' => syslog(line).or_else(|| glog(line)),
+        b'0'..=b'9' => iso(line).or_else(|| time_of_day(line)).or_else(|| american(line)).or_else(|| month_day(line)),
+        b'A'..=b'Z' => syslog(line).or_else(|| glog(line)).or_else(|| ctime(line)),
         b' ' => kernel(line),
         _ => None,
     }
@@ -126,6 +126,40 @@ fn glog(line: &[u8]) -> Option<(Stamp, usize)> {
     yearless(month, day, seconds, micros).map(|stamp| (stamp, 2 + len + clock_len))
 }
 
+/// `Mon May  4 03:12:41 2026` of ctime and `dmesg -T`.
+fn ctime(line: &[u8]) -> Option<(Stamp, usize)> {
+    const DAYS: [&[u8]; 7] = [b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun "];
+    DAYS.iter().find(|day| line.starts_with(day))?;
+    let month = MONTHS.iter().position(|name| line[4..].starts_with(name))? as i64 + 1;
+    let day = digits(line, 8, 2).or_else(|| digits(line, 9, 1))?;
+    let (seconds, micros, len) = clock(line, 11)?;
+    let year = digits(line, 12 + len, 4)?;
+    Some((date(year, month, day, seconds, micros, None)?, 16 + len))
+}
+
+/// `05/04/2026 03:12:41`, month first, and Spark's `26/05/04 03:12:41`.
+fn american(line: &[u8]) -> Option<(Stamp, usize)> {
+    if line.get(2) != Some(&b'/') || line.get(5) != Some(&b'/') {
+        return None;
+    }
+    let (first, second) = (digits(line, 0, 2)?, digits(line, 3, 2)?);
+    if let Some(year) = digits(line, 6, 4) {
+        let (seconds, micros, len) = clock(line, 11)?;
+        return Some((date(year, first, second, seconds, micros, None)?, 11 + len));
+    }
+    let (seconds, micros, len) = clock(line, 9)?;
+    Some((date(2000 + first, second, digits(line, 6, 2)?, seconds, micros, None)?, 9 + len))
+}
+
+/// vLLM's `05-04 03:12:41`, with no year.
+fn month_day(line: &[u8]) -> Option<(Stamp, usize)> {
+    if line.get(2) != Some(&b'-') || line.get(5) != Some(&b' ') {
+        return None;
+    }
+    let (seconds, micros, len) = clock(line, 6)?;
+    yearless(digits(line, 0, 2)?, digits(line, 3, 2)?, seconds, micros).map(|stamp| (stamp, 6 + len))
+}
+
 fn yearless(month: i64, day: i64, seconds: i64, micros: i64) -> Option<Stamp> {
     let stamp = date(2000, month, day, seconds, micros, None)?;
     Some(Stamp { clock: Clock::Yearless, ..stamp })
@@ -157,6 +191,10 @@ mod tests {
             ("E504 03:12:41.250000001 f", Clock::Yearless, 23),
             ("03:12:41 x", Clock::TimeOfDay, 8),
             ("[  942.180230] x", Clock::Monotonic, 14),
+            ("[Mon May  4 03:12:41 2026] x", Clock::Local, 26),
+            ("05/04/2026 03:12:41 x", Clock::Local, 19),
+            ("26/05/04 03:12:41 x", Clock::Local, 17),
+            ("05-04 03:12:41 x", Clock::Yearless, 14),
         ] {
             let (stamp, taken) = leading(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((stamp.clock, taken), (clock, len), "{text}");
