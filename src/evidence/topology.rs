@@ -44,12 +44,26 @@ fn ranks_of_processes(table: &mut Table) {
             *slot = None;
         }
     }
+    let alone = by_pid(&known);
     for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
-        let (Some(node), Some(pid)) = (row.node(), row.fields.int("pid")) else { continue };
-        if let Some(Some(rank)) = known.get(&(node.to_owned(), pid)) {
+        let Some(pid) = row.fields.int("pid") else { continue };
+        let rank = match row.node() {
+            Some(node) => known.get(&(node.to_owned(), pid)),
+            None => alone.get(&pid),
+        };
+        if let Some(Some(rank)) = rank {
             row.fields.set("rank", *rank);
         }
     }
+}
+
+/// Ranks by process id alone, for lines that name no host; none where two hosts have the id.
+fn by_pid(known: &BTreeMap<(String, i64), Option<i64>>) -> BTreeMap<i64, Option<i64>> {
+    let mut alone: BTreeMap<i64, Option<i64>> = BTreeMap::new();
+    for ((_, pid), rank) in known {
+        alone.entry(*pid).and_modify(|slot| *slot = None).or_insert(*rank);
+    }
+    alone
 }
 
 /// A task label of `srun -l` is a rank where there are as many labels as ranks, or nothing else tells ranks.
