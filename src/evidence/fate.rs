@@ -50,7 +50,9 @@ impl Places {
 fn wake_of_success(table: &mut Table, ends: &Places) {
     let failed: HashSet<usize> =
         table.rows.iter().filter(|row| row.says == Says::Failure && !row.survived).map(|row| row.source).collect();
-    for row in table.rows.iter_mut().filter(|row| row.says == Says::Teardown) {
+    // A process that ends with an error code after all was not just leaving.
+    let leaving = |row: &super::Row| row.fields.int("exit_code").is_none_or(|code| code == 0);
+    for row in table.rows.iter_mut().filter(|row| row.says == Says::Teardown && leaving(row)) {
         row.survived |= ends.holds(row.source) && !failed.contains(&row.source);
     }
 }
