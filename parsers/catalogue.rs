@@ -35,7 +35,7 @@ pub struct Catalogue {
     pub(crate) grammars: Vec<&'static dyn Grammar>,
     envelopes: Vec<Vec<CompiledEnvelope>>,
     about: BTreeMap<Name, String>,
-    anchors: AhoCorasick,
+    automaton: AhoCorasick,
     owners: Vec<Vec<Owner>>,
 }
 
@@ -98,23 +98,35 @@ impl Catalogue {
                 wanted.entry(anchor.as_bytes().to_vec()).or_default().push(Owner::Grammar(at as u32));
             }
         }
-        let anchors = AhoCorasick::builder()
+        let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(wanted.keys())
             .map_err(|error| error.to_string())?;
         let owners = wanted.into_values().collect();
-        Ok(Self { signatures, grammars: GRAMMARS.to_vec(), envelopes, about, anchors, owners })
+        Ok(Self { signatures, grammars: GRAMMARS.to_vec(), envelopes, about, automaton, owners })
     }
 
     /// Who wants a line with this text; sorted, each once.
     pub(crate) fn owners(&self, text: &[u8], found: &mut Vec<Owner>) {
         found.clear();
-        for hit in self.anchors.find_overlapping_iter(text) {
+        for hit in self.automaton.find_overlapping_iter(text) {
             found.extend_from_slice(&self.owners[hit.pattern().as_usize()]);
         }
         found.sort_unstable();
         found.dedup();
+    }
+
+    /// All anchors of signatures and grammars, but for those that a long document is only sampled for.
+    pub(crate) fn anchors(&self) -> Vec<&[u8]> {
+        let signatures = self.signatures.iter().filter(|signature| !signature.sampled);
+        let own = signatures
+            .flat_map(|signature| &signature.patterns)
+            .flat_map(|pattern| &pattern.anchors)
+            .map(String::as_bytes);
+        let grammars = self.grammars.iter().flat_map(|grammar| grammar.anchors()).map(|anchor| anchor.as_bytes());
+        let unique: std::collections::BTreeSet<&[u8]> = own.chain(grammars).collect();
+        unique.into_iter().collect()
     }
 
     /// What the envelope of a format tells of a line.
@@ -161,4 +173,19 @@ impl CompiledEnvelope {
 
 fn field_type(file: &crate::signature::Envelope, name: &str) -> FieldType {
     file.fields.get(name).copied().unwrap_or(FieldType::TEXT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_stems_cover_all_anchors() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let anchors = catalogue.anchors();
+        let stems = crate::stems::choose(&anchors);
+        let held = |anchor: &&[u8]| stems.iter().any(|stem| memchr::memmem::find(anchor, stem).is_some());
+        assert!(anchors.iter().all(held));
+        eprintln!("{} anchors, {} stems: {:?}", anchors.len(), stems.len(), stems.iter().map(|s| String::from_utf8_lossy(s)).collect::<Vec<_>>());
+    }
 }

@@ -7,22 +7,25 @@
 //! A line signature is data (`<format>/format.toml`); a record of several lines is a [`Grammar`].
 
 pub mod catalogue;
+pub mod elastic;
 pub mod event;
 pub mod grammar;
 pub mod line;
 pub mod lint;
 pub mod literals;
 pub mod prefix;
+pub mod python;
 pub mod scan;
 pub mod signature;
 pub mod stamp;
+pub mod stems;
 pub mod time;
 
 pub use catalogue::Catalogue;
 pub use event::{Event, Fields, Name, Problem, Says, Value, intern, rank_list};
 pub use grammar::{GRAMMARS, Grammar};
 pub use line::{Block, Cursor, Line};
-pub use scan::{CARRIERS, Depth, Scanner, Tally};
+pub use scan::{Depth, Scanner, Tally};
 pub use signature::FormatFile;
 pub use stamp::{Clock, Stamp};
 

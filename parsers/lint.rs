@@ -1,11 +1,11 @@
 //! Whether a format file keeps its word: patterns compile, samples match, look-alikes don't.
 
+use crate::Catalogue;
 use crate::event::{Event, Value};
 use crate::line::Block;
 use crate::literals;
-use crate::scan::{CARRIERS, Depth, Scanner};
-use crate::signature::{Envelope, EventFile, FormatFile, Sample, compile};
-use crate::{Catalogue, Says};
+use crate::scan::{Depth, Scanner};
+use crate::signature::{EventFile, FormatFile, Sample, compile};
 
 /// Shortest literal that is worth looking for.
 const MIN_ANCHOR: usize = 4;
@@ -18,13 +18,13 @@ pub fn lint(file: &FormatFile, scanner: &Scanner) -> Vec<String> {
     }
     for (name, event) in &file.event {
         let kind = format!("{}.{name}", file.id);
-        patterns(&kind, event, &file.envelope, &mut wrong);
+        patterns(&kind, event, &mut wrong);
         samples(&kind, event, scanner, &mut wrong);
     }
     wrong
 }
 
-fn patterns(kind: &str, event: &EventFile, envelopes: &[Envelope], wrong: &mut Vec<String>) {
+fn patterns(kind: &str, event: &EventFile, wrong: &mut Vec<String>) {
     for (at, pattern) in event.pattern.iter().enumerate() {
         let place = format!("{kind}: pattern {}", at + 1);
         let regex = match compile(pattern) {
@@ -42,10 +42,6 @@ fn patterns(kind: &str, event: &EventFile, envelopes: &[Envelope], wrong: &mut V
         if shortest < MIN_ANCHOR {
             wrong.push(format!("{place}: no literal of {MIN_ANCHOR} characters must occur in it"));
         }
-        let exempt = event.ends || event.says == Says::Progress;
-        if !exempt && !carried(&choices) && !carried_by_envelope(pattern, event, envelopes) {
-            wrong.push(format!("{place}: no literal that must occur holds a carrier ({})", CARRIERS.join(" | ")));
-        }
         if !event.sample.iter().any(|sample| matches(pattern, &sample.line)) {
             wrong.push(format!("{place} has no sample"));
         }
@@ -59,23 +55,6 @@ fn patterns(kind: &str, event: &EventFile, envelopes: &[Envelope], wrong: &mut V
             wrong.push(format!("{kind}: field `{field}` is in no pattern"));
         }
     }
-}
-
-/// Whether each match of a pattern with these literals holds a carrier.
-fn carried(choices: &[literals::Choice]) -> bool {
-    let holds =
-        |literal: &Vec<u8>| CARRIERS.iter().any(|carrier| memchr::memmem::find(literal, carrier.as_bytes()).is_some());
-    choices.iter().any(|choice| !choice.is_empty() && choice.iter().all(holds))
-}
-
-/// Whether lines of the format hold a carrier outside of what the pattern describes: in their envelope.
-///
-/// The text alone, as a framework repeats it, is then read in documents of which every line is looked at.
-fn carried_by_envelope(pattern: &str, event: &EventFile, envelopes: &[Envelope]) -> bool {
-    let holds = |envelope: &&Envelope| literals::required(&envelope.pattern).is_ok_and(|choices| carried(&choices));
-    let around =
-        |sample: &Sample| envelopes.iter().filter(holds).any(|envelope| matches(&envelope.pattern, &sample.line));
-    event.sample.iter().any(|sample| matches(pattern, &sample.line) && around(sample))
 }
 
 fn matches(pattern: &str, line: &str) -> bool {

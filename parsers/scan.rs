@@ -3,18 +3,13 @@
 use aho_corasick::packed;
 use memchr::memchr_iter;
 
+use std::sync::OnceLock;
+
 use crate::catalogue::{Catalogue, Owner};
 use crate::event::{Event, Fields};
 use crate::line::{Block, Cursor, Line, strip_ansi};
+use crate::stems;
 use crate::time;
-
-/// Short literals of which each line of interest holds one; at most 16, so that one SIMD pass finds them.
-///
-/// Progress lines are exempt: a long document is only sampled for those.
-pub const CARRIERS: [&str; 16] = [
-    "rror", "WARN", ".cpp:", "NVRM", "Xid", "aceba", "Exce", "CANC", "ail", "ill", "NCCL", "ERR", "abort", "imed out",
-    "OOM", "srun:",
-];
 
 /// How many records of one kind are read from one physical line.
 const MOST_RECORDS: usize = 64;
@@ -24,8 +19,8 @@ const MOST_RECORDS: usize = 64;
 pub enum Depth {
     /// Every line: for documents of a few megabytes.
     Every,
-    /// Lines that hold a carrier.
-    Carried,
+    /// Lines that hold a stem ([`crate::stems`]).
+    Stems,
 }
 
 /// What was seen in a block.
@@ -35,7 +30,7 @@ pub struct Tally {
     pub lines: u64,
     /// Events made.
     pub events: u64,
-    /// Lines that complain (hold a carrier) and that no signature knows.
+    /// Lines that complain and that no signature knows.
     pub unknown: u64,
 }
 
@@ -51,14 +46,13 @@ impl std::ops::AddAssign for Tally {
 #[derive(Debug)]
 pub struct Scanner {
     catalogue: Catalogue,
-    carriers: Option<packed::Searcher>,
+    stems: OnceLock<Option<packed::Searcher>>,
 }
 
 impl Scanner {
     /// A scanner for a set of formats.
     pub fn new(catalogue: Catalogue) -> Self {
-        let carriers = packed::Config::new().builder().extend(CARRIERS).build();
-        Self { catalogue, carriers }
+        Self { catalogue, stems: OnceLock::new() }
     }
 
     /// The formats it knows.
@@ -66,12 +60,18 @@ impl Scanner {
         &self.catalogue
     }
 
+    /// The search for stems, prepared when a long document first needs it; none where there are too many for it.
+    fn stems(&self) -> Option<&packed::Searcher> {
+        let prepare = || packed::Config::new().builder().extend(stems::choose(&self.catalogue.anchors())).build();
+        self.stems.get_or_init(prepare).as_ref()
+    }
+
     /// Reads `block.data[..end]`, what lies behind being look-ahead; hands each event to `sink`.
     pub fn scan(&self, block: Block<'_>, end: usize, depth: Depth, sink: &mut dyn FnMut(Event)) -> Tally {
         let mut walk =
             Walk { scanner: self, block, tally: Tally::default(), owners: Vec::new(), events: Vec::new(), sink };
-        match (depth, &self.carriers) {
-            (Depth::Carried, Some(carriers)) => walk.carried(carriers, end),
+        match (depth, depth == Depth::Stems && self.stems().is_some()) {
+            (Depth::Stems, true) => walk.stems(end),
             _ => walk.every(end),
         }
         walk.tally.lines = memchr_iter(b'\n', &block.data[..end]).count() as u64;
@@ -99,10 +99,11 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn carried(&mut self, carriers: &packed::Searcher, end: usize) {
+    fn stems(&mut self, end: usize) {
+        let Some(stems) = self.scanner.stems() else { return };
         let data = self.block.data;
         let (mut floor, mut number) = (0, self.block.first_line);
-        while let Some(hit) = carriers.find_in(data, aho_corasick::Span { start: floor, end }) {
+        while let Some(hit) = stems.find_in(data, aho_corasick::Span { start: floor, end }) {
             let (start, stop) = self.block.bounds(hit.start(), floor);
             number += memchr_iter(b'\n', &data[floor..start]).count() as u64;
             self.line(start, stop, number);

@@ -70,7 +70,7 @@ pub struct EventFile {
     #[serde(default)]
     pub fallback: bool,
     /// Stands at the ends of a run, or in short documents, only: the middle of a long document is not searched
-    /// for it, so it needs no carrier.
+    /// for it, so it needs no stem.
     #[serde(default)]
     pub ends: bool,
     /// Lines it must match, at least one a pattern.
@@ -255,6 +255,8 @@ pub struct Signature {
     pub says: Says,
     /// Tried in order.
     pub patterns: Vec<Pattern>,
+    /// Whether a long document is only sampled for it: steps, and what stands at the ends of a run.
+    pub sampled: bool,
     /// Fields that don't make another fact.
     pub volatile: Vec<Name>,
     /// Read only on lines of which nothing else is known.
@@ -282,6 +284,7 @@ impl Signature {
         Ok(Self {
             kind: intern(&format!("{id}.{name}")),
             says: file.says,
+            sampled: file.ends || file.says == Says::Progress,
             patterns,
             volatile: file.volatile.iter().map(|name| intern(name)).collect(),
             fallback: file.fallback,

@@ -1,0 +1,199 @@
+//! Who has to explain an exception: the program, its communication, its launcher, its GPU.
+
+/// What kind of trouble an exception tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Communication broke: the cause is elsewhere.
+    Comm,
+    /// A launcher or framework passes on that a process failed.
+    Launcher,
+    /// The GPU, its driver or its memory; the lines of `cuda` tell which.
+    Device,
+    /// The launch configuration does not fit.
+    Config,
+    /// A module or library can't be loaded.
+    Import,
+    /// A file is missing or can't be opened.
+    File,
+    /// Reading or writing failed.
+    Io,
+    /// The host has no memory left.
+    Memory,
+    /// Anything else: the program's own.
+    Plain,
+}
+
+type Rule = (Class, &'static [&'static str], &'static [&'static str]);
+
+/// In order: class, types, parts of the message. Types and messages are of PyTorch 1.9 to 2.9, CPython 3.8 to 3.13,
+/// Ray 2, vLLM 0.6 on.
+const RULES: [Rule; 9] = [
+    (
+        Class::Launcher,
+        &[
+            "ChildFailedError",
+            "ProcessRaisedException",
+            "ProcessExitedException",
+            "SystemExit",
+            "KeyboardInterrupt",
+            "SignalException",
+            "CalledProcessError",
+            "RayActorError",
+            "ActorDiedError",
+            "RayTaskError",
+            "WorkerCrashedError",
+            "EngineDeadError",
+            "WorkerDied",
+            "ActorUnavailableError",
+            "TrainingFailedError",
+            "WorkerGroupError",
+        ],
+        &[
+            "Engine core initialization failed",
+            "Engine process failed",
+            "died unexpectedly",
+            "pool is not usable anymore",
+        ],
+    ),
+    (
+        Class::Device,
+        &["OutOfMemoryError", "AcceleratorError", "CUDARuntimeError", "CUDADriverError", "NVMLError"],
+        &[
+            "CUDA out of memory",
+            "CUDA error",
+            "CUDA driver",
+            "cuDNN error",
+            "CUBLAS_STATUS",
+            "CUDNN_STATUS",
+            "HIP error",
+            "HIP out of memory",
+            "no kernel image",
+            "No CUDA GPUs are available",
+            "not compiled with CUDA",
+            "no NVIDIA driver",
+            "no GPUs found",
+            "cudaError",
+            "cudaGetDeviceCount",
+            "NVML",
+            "DataLoader worker",
+            "shared memory",
+            "No space left",
+            "Disk quota exceeded",
+            "Unexpected error from cuda",
+        ],
+    ),
+    (
+        Class::Comm,
+        &[
+            "DistBackendError",
+            "DistNetworkError",
+            "DistStoreError",
+            "RendezvousConnectionError",
+            "RendezvousTimeoutError",
+            "RendezvousClosedError",
+            "BrokenPipeError",
+            "ConnectionResetError",
+            "EOFError",
+            "ConnectionAbortedError",
+            "DistError",
+        ],
+        &[
+            "NCCL error",
+            "NCCL communicator",
+            "Connection closed by peer",
+            "Connection reset by peer",
+            "Broken pipe",
+            "ms for recv operation",
+            "ms for send operation",
+            "Socket Timeout",
+            "store->get",
+            "wait timeout after",
+            "Watchdog caught",
+            "monitoredBarrier",
+            "got 0 bytes",
+            "client socket has timed out",
+            "server socket has failed",
+            "EADDRINUSE",
+            "Address already in use",
+            "store based barrier",
+            "connectFullMesh",
+            "gloo/transport",
+            "mismatch between collectives",
+            "NCCL Error",
+            "MCCL",
+            "RCCL",
+            "waiting for clients",
+            "DDP expects same model",
+            "appears not to match",
+        ],
+    ),
+    (Class::Import, &["ImportError", "ModuleNotFoundError"], &["undefined symbol", "cannot open shared object"]),
+    (
+        Class::Config,
+        &[
+            "ConfigAttributeError",
+            "ConfigKeyError",
+            "ArgumentError",
+            "MissingMandatoryValue",
+            "ValidationError",
+            "ScannerError",
+            "ParserError",
+            "MissingConfigException",
+            "ConfigCompositionException",
+            "DeepSpeedConfigError",
+            "MisconfigurationException",
+        ],
+        &[
+            "world size",
+            "world_size",
+            "must be divisible",
+            "is not divisible",
+            "not divisible by",
+            "parallel size",
+            "parallel_size",
+            "environment variable",
+            "environ",
+            "unrecognized arguments",
+            "invalid device ordinal",
+            "batch related parameters",
+            "expected, but not set",
+            "num_nodes",
+            "nproc_per_node",
+            "MASTER_ADDR",
+        ],
+    ),
+    (Class::File, &["FileNotFoundError", "NotADirectoryError", "IsADirectoryError"], &["No such file or directory"]),
+    (Class::Memory, &["MemoryError"], &["Cannot allocate memory", "DefaultCPUAllocator", "Unable to allocate"]),
+    (
+        Class::Io,
+        &[],
+        &["Input/output error", "Stale file handle", "Errno 5]", "Errno 116]", "Errno 121]", "Transport endpoint"],
+    ),
+    (Class::Plain, &[], &[""]),
+];
+
+impl Class {
+    /// The class of an exception; `kind` may be dotted.
+    pub(super) fn of(kind: &str, message: &str) -> Self {
+        let short = kind.rsplit('.').next().unwrap_or(kind);
+        let short = short.split('(').next().unwrap_or(short);
+        let fits =
+            |(_, types, parts): &&Rule| types.contains(&short) || parts.iter().any(|part| message.contains(part));
+        RULES.iter().find(fits).map_or(Self::Plain, |(class, ..)| *class)
+    }
+
+    /// As the field `class` says it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Comm => "comm",
+            Self::Launcher => "launcher",
+            Self::Device => "device",
+            Self::Config => "config",
+            Self::Import => "import",
+            Self::File => "file",
+            Self::Io => "io",
+            Self::Memory => "memory",
+            Self::Plain => "plain",
+        }
+    }
+}

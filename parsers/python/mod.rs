@@ -1,0 +1,244 @@
+//! Python exceptions and stack dumps.
+//!
+//! An exception is recognised by its last line (`KeyError: 'labels'`), then the frames above it are sought by
+//! the same writer. So a traceback is read whole, interleaved with those of other ranks, or cut off.
+
+mod class;
+mod stack;
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::event::{Event, Fields, Name, Says};
+use crate::grammar::Grammar;
+use crate::line::{Cursor, Line};
+use class::Class;
+
+pub use stack::Stacks;
+
+/// Exceptions, told apart by who has to explain them.
+pub struct Exceptions;
+
+const EXCEPTION: Name = "python.exception";
+const COMM: Name = "python.comm_exception";
+const LAUNCHER: Name = "python.launcher_exception";
+const DEVICE: Name = "python.device_exception";
+
+/// Lines above an exception that are searched for its frames.
+const REACH: usize = 80;
+
+/// Longest message that is kept.
+const MOST_MESSAGE: usize = 300;
+
+/// The last line of a traceback: a dotted name in CamelCase that ends as exceptions do, alone or with a message.
+static LAST_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let end =
+        "Error|Exception|Exit|Interrupt|Timeout|Failure|NotFound|Iteration|Died|Crashed|OutOfMemory|ExceptionGroup";
+    Regex::new(&format!(
+        r"^(?P<type>(?:[A-Za-z_][A-Za-z0-9_]*\.)*(?:[A-Z][A-Za-z0-9_]*)?(?:{end})(?:\([A-Za-z0-9_.]+\))?)(?:: (?P<message>.*))?$"
+    ))
+    .ok()
+});
+
+/// `File "train.py", line 12, in main`.
+static FRAME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<func>[^\s]+))?"#).ok());
+
+impl Grammar for Exceptions {
+    fn kinds(&self) -> &'static [Name] {
+        &[EXCEPTION, COMM, LAUNCHER, DEVICE]
+    }
+
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        Some(match kind {
+            EXCEPTION => "a process raised an exception",
+            COMM => "a process raised because its communication broke",
+            LAUNCHER => "a launcher passed on that a process failed",
+            DEVICE => "a process raised an error of its GPU",
+            _ => return None,
+        })
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &[
+            "Error",
+            "Exception",
+            "SystemExit",
+            "Interrupt",
+            "Timeout",
+            "Failure",
+            "NotFound",
+            "Iteration",
+            "Died",
+            "Crashed",
+        ]
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let text = cursor.line.str();
+        let Some((kind, message)) = last_line(plain(&text)) else { return };
+        let frame = Frames::above(cursor);
+        let whole = frame.header || !frame.places.is_empty();
+        if !whole && !convincing(kind) {
+            return;
+        }
+        let class = Class::of(kind, message);
+        let mut fields = Fields::default();
+        fields.set("type", kind.rsplit('.').next().unwrap_or(kind));
+        fields.set("message", cut(message));
+        fields.set("class", class.name());
+        fields.set("whole", whole);
+        fields.set("uncaught", cursor.line.context.rank.is_some());
+        if frame.chained {
+            fields.set("chained", true);
+        }
+        if let Some((file, line, func)) = frame.blamed() {
+            fields.set("file", file.as_str());
+            fields.set("line_no", *line);
+            fields.set("func", func.as_str());
+        }
+        let (kind, says) = match class {
+            Class::Comm => (COMM, Says::Teardown),
+            Class::Launcher => (LAUNCHER, Says::Teardown),
+            Class::Device => (DEVICE, Says::Info),
+            _ => (EXCEPTION, Says::Failure),
+        };
+        out.push(Event::on(cursor, &cursor.line, kind, says, fields));
+    }
+}
+
+/// The line without indentation, the bars of exception groups, and the boxes of rich and loguru.
+fn plain(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '|' | '│' | '╰' | '─' | '└' | '+'))
+}
+
+/// Type and message, where the line is the last one of a traceback.
+fn last_line(text: &str) -> Option<(&str, &str)> {
+    let found = LAST_LINE.as_ref()?.captures(text)?;
+    let kind = found.name("type")?.as_str();
+    let short = kind.rsplit('.').next()?;
+    let message = found.name("message").map_or("", |message| message.as_str());
+    let named = short.bytes().any(|b| b.is_ascii_lowercase());
+    (named && !message.starts_with("ignored in")).then_some((kind, message))
+}
+
+/// Whether a name alone, with no frames above it, is an exception and not a word in a log.
+fn convincing(kind: &str) -> bool {
+    let short = kind.rsplit('.').next().unwrap_or(kind);
+    let ends = short.ends_with("Error") || short.ends_with("Exception");
+    ends && short != "Error" && short != "Exception"
+}
+
+fn cut(message: &str) -> &str {
+    match message.char_indices().nth(MOST_MESSAGE) {
+        Some((at, _)) => &message[..at],
+        None => message,
+    }
+}
+
+/// What stands above an exception line.
+#[derive(Default)]
+struct Frames {
+    places: Vec<(String, i64, String)>,
+    header: bool,
+    chained: bool,
+}
+
+impl Frames {
+    fn above(cursor: &Cursor<'_>) -> Self {
+        let mut frames = Self::default();
+        let mut since_header = 0;
+        let same = |line: &Line<'_>| line.context.same_stream(&cursor.line.context);
+        for line in cursor.preceding().take(REACH * 8).filter(same).take(REACH) {
+            let text = line.str();
+            if frames.header {
+                since_header += 1;
+                frames.chained |= text.contains("The above exception was the direct cause");
+                if since_header > 2 {
+                    break;
+                }
+            } else if text.contains("Traceback (most recent call last)") {
+                frames.header = true;
+            } else if let Some(place) = frame(&text) {
+                frames.places.push(place);
+            } else if last_line(plain(&text)).is_some_and(|(kind, _)| convincing(kind)) {
+                break;
+            }
+        }
+        frames
+    }
+
+    /// The innermost frame of the program itself; else the innermost one.
+    fn blamed(&self) -> Option<&(String, i64, String)> {
+        const LIBRARIES: [&str; 5] = ["site-packages", "dist-packages", "/lib/python", "<frozen", "<string>"];
+        let own = |place: &&(String, i64, String)| !LIBRARIES.iter().any(|part| place.0.contains(part));
+        self.places.iter().find(own).or_else(|| self.places.first())
+    }
+}
+
+fn frame(text: &str) -> Option<(String, i64, String)> {
+    let found = FRAME.as_ref()?.captures(text)?;
+    let part = |name| found.name(name).map_or(String::new(), |part| part.as_str().to_owned());
+    Some((part("file"), part("line").parse().ok()?, part("func")))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lint;
+    use crate::{Catalogue, Event, Scanner};
+
+    fn exceptions(log: &str) -> Vec<Event> {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        lint::read(&scanner, log).into_iter().filter(|event| event.kind.starts_with("python.")).collect()
+    }
+
+    #[test]
+    fn a_traceback_names_the_innermost_frame_of_the_program() {
+        let log = "\
+[rank2]: Traceback (most recent call last):
+[rank0]: Traceback (most recent call last):
+[rank2]:   File \"/workspace/train.py\", line 31, in step
+[rank2]:     loss = model(batch['labels'])
+[rank0]:   File \"/workspace/train.py\", line 40, in sync
+[rank2]:   File \"/usr/lib/python3.11/site-packages/x.py\", line 9, in get
+[rank0]: RuntimeError: [pair.cc:534] Connection closed by peer [10.0.0.1]:1
+[rank2]: KeyError: 'labels'
+";
+        let found = exceptions(log);
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].kind, found[0].fields.int("rank")), ("python.comm_exception", Some(0)));
+        let error = &found[1].fields;
+        assert_eq!(
+            (error.text("type"), error.text("func"), error.int("rank")),
+            (Some("KeyError"), Some("step"), Some(2))
+        );
+        assert_eq!(found[1].line, 8);
+    }
+
+    #[test]
+    fn the_wrapper_of_a_chain_is_marked() {
+        let log = "\
+Traceback (most recent call last):
+  File \"a.py\", line 1, in f
+ValueError: bad token
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File \"b.py\", line 2, in g
+MyError: while reading
+";
+        let found = exceptions(log);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].fields.get("chained"), None);
+        assert_eq!(found[1].fields.get("chained"), Some(&true.into()));
+    }
+
+    #[test]
+    fn words_in_a_log_are_no_exceptions() {
+        assert!(
+            exceptions("ERROR: it failed\nException ignored in: <function f>\nRetrying after Timeout\n").is_empty()
+        );
+    }
+}
