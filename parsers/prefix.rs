@@ -59,7 +59,17 @@ type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
 /// The layers, each tried in turn until none applies.
 const LAYERS: [Layer; 11] = [
-    rank_tag, bracket_tag, task_label, mpi_tag, actor_tag, pod_tag, compose_tag, build_mark, host_tag, stamp, named_stamp,
+    rank_tag,
+    bracket_tag,
+    task_label,
+    mpi_tag,
+    actor_tag,
+    pod_tag,
+    compose_tag,
+    build_mark,
+    host_tag,
+    stamp,
+    named_stamp,
 ];
 
 /// Peels all prefixes; returns the context and how many bytes they take.
@@ -186,7 +196,8 @@ fn worker_rank(name: &str) -> Option<i64> {
 fn compose_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     let name = line.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')).count();
     let pad = line[name..].iter().take_while(|b| **b == b' ').count();
-    let numbered = name > 2 && line[..name].iter().rev().find(|b| !b.is_ascii_digit()).is_some_and(|b| matches!(b, b'-' | b'_'));
+    let numbered =
+        name > 2 && line[..name].iter().rev().find(|b| !b.is_ascii_digit()).is_some_and(|b| matches!(b, b'-' | b'_'));
     if !numbered || pad == 0 || !line[name + pad..].starts_with(b"| ") || !line[name - 1].is_ascii_digit() {
         return None;
     }
@@ -205,17 +216,23 @@ fn build_mark(line: &[u8], context: &mut Context) -> Option<usize> {
 
 /// Words with a digit that stand before a colon and are no host.
 const NO_HOSTS: [&str; 22] = [
-    "rank", "step", "epoch", "iter", "cuda", "gpu", "eth", "ib", "mlx", "bond", "layer", "task", "group", "stage", "slurm", "srun",
-    "nvidia", "python", "level", "test", "line", "pid",
+    "rank", "step", "epoch", "iter", "cuda", "gpu", "eth", "ib", "mlx", "bond", "layer", "task", "group", "stage",
+    "slurm", "srun", "nvidia", "python", "level", "test", "line", "pid",
 ];
 
 /// pdsh's and clush's `gpu-018: `: a host name that ends in a digit, in front of everything else.
 fn host_tag(line: &[u8], context: &mut Context) -> Option<usize> {
-    let len = line.iter().take(64).take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.')).count();
+    let len = line
+        .iter()
+        .take(64)
+        .take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
+        .count();
     let name = std::str::from_utf8(&line[..len]).ok()?;
     let hostlike = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.ends_with(|c: char| c.is_ascii_digit())
-        && !NO_HOSTS.iter().any(|word| name.strip_prefix(word).is_some_and(|rest| !rest.starts_with('-') || *word == "nvidia" || *word == "slurm"))
+        && !NO_HOSTS.iter().any(|word| {
+            name.strip_prefix(word).is_some_and(|rest| !rest.starts_with('-') || *word == "nvidia" || *word == "slurm")
+        })
         && name.len() >= 4;
     if !hostlike || !line[len..].starts_with(b": ") || context.node.is_some() || context.at.is_some() {
         return None;
@@ -246,7 +263,8 @@ fn syslog_tag(rest: &[u8], context: &mut Context) -> Option<usize> {
     let text = std::str::from_utf8(&rest[..rest.len().min(200)]).ok()?;
     let (host, tail) = text.strip_prefix(' ')?.split_once(' ')?;
     let (program, _) = tail.split_once(": ")?;
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/[]()@".contains(&b));
+    let plain =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/[]()@".contains(&b));
     if !plain(host) || !plain(program) {
         return None;
     }
@@ -260,8 +278,20 @@ fn syslog_tag(rest: &[u8], context: &mut Context) -> Option<usize> {
 
 /// A logger's level or name in front of the time: `INFO 05-04 03:12:41 `, `[titan] 2026-…`, `[NeMo W 2026-…`.
 fn named_stamp(line: &[u8], context: &mut Context) -> Option<usize> {
-    const NAMES: [&str; 12] =
-        ["INFO ", "WARNING ", "ERROR ", "DEBUG ", "CRITICAL ", "INFO:", "WARNING:", "ERROR:", "[titan] ", "[NeMo W ", "[NeMo I ", "[NeMo E "];
+    const NAMES: [&str; 12] = [
+        "INFO ",
+        "WARNING ",
+        "ERROR ",
+        "DEBUG ",
+        "CRITICAL ",
+        "INFO:",
+        "WARNING:",
+        "ERROR:",
+        "[titan] ",
+        "[NeMo W ",
+        "[NeMo I ",
+        "[NeMo E ",
+    ];
     let name = NAMES.iter().find(|name| line.starts_with(name.as_bytes()))?;
     let (at, len) = time::leading(&line[name.len()..])?;
     context.at.get_or_insert(at);
@@ -307,7 +337,14 @@ mod tests {
 
     #[test]
     fn words_before_a_colon_are_no_hosts() {
-        for line in ["rank0: x", "step5: x", "slurmstepd-gpu-002: error: x", "nvidia-nvswitch3: SXid", "ValueError: x", "mlx5_0: x"] {
+        for line in [
+            "rank0: x",
+            "step5: x",
+            "slurmstepd-gpu-002: error: x",
+            "nvidia-nvswitch3: SXid",
+            "ValueError: x",
+            "mlx5_0: x",
+        ] {
             assert_eq!(peel(line.as_bytes()).0.node, None, "{line}");
         }
     }

@@ -1,6 +1,58 @@
-//! Facts about collectives that follow from what the ranks say: who is behind, absent, at odds.
+//! Facts about collectives that follow from what the ranks say: who is behind, absent, at odds, silent.
 
-use super::Table;
+mod fingerprint;
+mod progress;
+mod silence;
+
+use std::collections::BTreeSet;
+
+use diag_parsers::{Fields, Name, Says, Value};
+
+use super::{RowId, Table};
+
+/// Most rows that a derived fact points at.
+const MOST_PARENTS: usize = 6;
 
 /// Derives the facts.
-pub fn derive(_table: &mut Table) {}
+pub fn derive(table: &mut Table) {
+    progress::derive(table);
+    fingerprint::derive(table);
+    silence::derive(table);
+    first_failure(table);
+}
+
+/// Adds a fact about some ranks, with the host where they share one.
+fn about_ranks(table: &mut Table, kind: Name, ranks: &BTreeSet<i64>, mut fields: Fields, mut parents: Vec<RowId>) {
+    fields.set("ranks", Value::Ranks(ranks.iter().copied().collect()));
+    if let (Some(rank), 1) = (ranks.first(), ranks.len()) {
+        fields.set("rank", *rank);
+    }
+    let hosts: BTreeSet<&String> = ranks.iter().filter_map(|rank| table.job.hosts.get(rank)).collect();
+    if let (Some(host), 1) = (hosts.first(), hosts.len()) {
+        fields.set("node", host.as_str());
+    }
+    parents.truncate(MOST_PARENTS);
+    table.derive(kind, Says::Info, fields, parents);
+}
+
+/// The last row of a rank that is no failure: where it was when it was last heard.
+fn last_sign(table: &Table, rank: i64) -> Option<RowId> {
+    let alive =
+        |row: &super::Row| row.rank() == Some(rank) && matches!(row.says, Says::Progress | Says::Info | Says::Warning);
+    (0..table.rows.len()).filter(|id| alive(&table.rows[*id])).max_by_key(|id| table.rows[*id].last_line)
+}
+
+/// The worker whose end the launcher saw first: one that a signal ended before one that exited with a code.
+fn first_failure(table: &mut Table) {
+    const SIGABRT: i64 = 6;
+    let rows: Vec<RowId> =
+        table.of_kind("elastic.failure").iter().copied().filter(|id| table.rows[*id].says == Says::Failure).collect();
+    let weight = |id: &RowId| {
+        let fields = &table.rows[*id].fields;
+        let signal = fields.int("signal").is_some_and(|signal| signal != SIGABRT);
+        (!signal, fields.get("root") != Some(&Value::Bool(true)), table.rows[*id].line)
+    };
+    let Some(first) = rows.into_iter().min_by_key(weight) else { return };
+    let fields = table.rows[first].fields.clone();
+    table.derive("rank.first_failure", Says::Info, fields, vec![first]);
+}

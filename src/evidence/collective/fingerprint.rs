@@ -1,0 +1,86 @@
+//! Who is in another collective than the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diag_parsers::{Fields, Name};
+
+use super::{RowId, Table, about_ranks};
+
+/// Operations between pairs: their neighbours in number do something else by design.
+const POINT_TO_POINT: [&str; 4] = ["SEND", "RECV", "COALESCED", "RECVANYSOURCE"];
+
+pub(super) fn derive(table: &mut Table) {
+    told(table);
+    from_watchdogs(table);
+}
+
+/// `TORCH_DISTRIBUTED_DEBUG=DETAIL`: each rank prints its own fingerprint and that of one that differs.
+fn told(table: &mut Table) {
+    let mut prints: BTreeMap<i64, (String, RowId)> = BTreeMap::new();
+    for id in table.of_kind("torch.fingerprint_mismatch") {
+        let fields = &table.rows[*id].fields;
+        for (rank, print) in [("one", "mine"), ("two", "theirs")] {
+            if let (Some(rank), Some(print)) = (fields.int(rank), fields.text(print)) {
+                prints.entry(rank).or_insert((core(print), *id));
+            }
+        }
+    }
+    at_odds(table, &prints, Fields::default());
+}
+
+/// A fingerprint without the counter that differs by process: operation, shapes, types.
+fn core(print: &str) -> String {
+    print.split_once("OpType=").map_or(print, |(_, rest)| rest).to_owned()
+}
+
+/// Time-outs at one number whose operation or size differs between ranks that each wait for one collective.
+fn from_watchdogs(table: &mut Table) {
+    let mut by_seq: BTreeMap<(String, i64), BTreeMap<i64, (String, RowId)>> = BTreeMap::new();
+    let mut waits: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+    for id in table.of_kind("torch.watchdog_timeout") {
+        let fields = &table.rows[*id].fields;
+        let (Some(seq), Some(rank), Some(op)) =
+            (fields.int("seq"), fields.int("rank").or_else(|| fields.int("group_rank")), fields.text("op"))
+        else {
+            continue;
+        };
+        if POINT_TO_POINT.contains(&op) {
+            return;
+        }
+        waits.entry(rank).or_default().insert(seq);
+        let group = fields.text("pg").unwrap_or_default().to_owned();
+        let size: Vec<String> =
+            ["numel_in", "shape"].iter().filter_map(|name| fields.get(name)).map(ToString::to_string).collect();
+        by_seq.entry((group, seq)).or_default().insert(rank, (format!("{op} {}", size.join(" ")), *id));
+    }
+    // A rank that waits for several collectives waits in several groups: numbers of one are not those of another.
+    if waits.values().any(|seqs| seqs.len() > 1) {
+        return;
+    }
+    for ((_, seq), prints) in by_seq {
+        let mut fields = Fields::default();
+        fields.set("seq", seq);
+        at_odds(table, &prints, fields);
+    }
+}
+
+/// Names the ranks whose print is not that of the majority; both sides where there is none.
+fn at_odds(table: &mut Table, prints: &BTreeMap<i64, (String, RowId)>, mut fields: Fields) {
+    const KIND: Name = "collective.mismatch";
+    let mut sides: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
+    for (rank, (print, _)) in prints {
+        sides.entry(print).or_default().insert(*rank);
+    }
+    if sides.len() < 2 {
+        return;
+    }
+    let most = sides.values().map(BTreeSet::len).max().unwrap_or(0);
+    let clear = sides.values().filter(|ranks| ranks.len() == most).count() == 1;
+    let odd: BTreeSet<i64> = sides.values().filter(|ranks| !clear || ranks.len() < most).flatten().copied().collect();
+    let texts: Vec<String> = sides.keys().map(|print| print.chars().take(80).collect()).collect();
+    fields.set("differ", texts.join(" / "));
+    let mut parents: Vec<RowId> = odd.iter().filter_map(|rank| prints.get(rank)).map(|(_, row)| *row).collect();
+    parents.extend(prints.iter().find(|(rank, _)| !odd.contains(rank)).map(|(_, (_, row))| *row));
+    parents.dedup();
+    about_ranks(table, KIND, &odd, fields, parents);
+}

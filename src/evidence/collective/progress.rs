@@ -1,0 +1,85 @@
+//! Who is absent and who is behind, from the counts of enqueued and completed collectives.
+//!
+//! A watchdog tells for its process group how many collectives were enqueued and how many completed. The stuck one is
+//! the one behind the last that completed. A rank that enqueued fewer never came (host side); one that came and
+//! completed fewer than its peers is behind (GPU or network side).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diag_parsers::Fields;
+
+use super::{RowId, Table, about_ranks};
+
+/// Rows that tell the counts.
+const TELLERS: [&str; 2] = ["torch.pg_status", "torch.dump_signal"];
+
+/// What a rank said of a group: the latest counts, and where.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    enqueued: i64,
+    completed: i64,
+    row: RowId,
+}
+
+type Group = BTreeMap<i64, Count>;
+
+pub(super) fn derive(table: &mut Table) {
+    let groups = groups(table);
+    let waiting: BTreeSet<i64> = groups
+        .values()
+        .flatten()
+        .filter(|(_, count)| count.enqueued > count.completed)
+        .map(|(rank, _)| *rank)
+        .collect();
+    for (name, group) in groups {
+        judge(table, &name, &group, &waiting);
+    }
+}
+
+/// Counts by group and rank. Without a group's name all lines are of one group; ranks are global where known.
+fn groups(table: &Table) -> BTreeMap<String, Group> {
+    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    for id in TELLERS.iter().flat_map(|kind| table.of_kind(kind)).copied() {
+        let fields = &table.rows[id].fields;
+        let (Some(enqueued), Some(completed)) = (fields.int("enqueued"), fields.int("completed")) else { continue };
+        let Some(rank) = fields.int("rank").or_else(|| fields.int("group_rank")) else { continue };
+        let name =
+            fields.text("pg").or_else(|| fields.text("pg_name")).or_else(|| fields.text("pg_id")).unwrap_or_default();
+        let count = Count { enqueued, completed, row: id };
+        let slot = groups.entry(name.to_owned()).or_default().entry(rank).or_insert(count);
+        if enqueued > slot.enqueued {
+            *slot = count;
+        }
+    }
+    groups
+}
+
+fn judge(table: &mut Table, name: &str, group: &Group, waiting: &BTreeSet<i64>) {
+    let pending = || group.iter().filter(|(_, count)| count.enqueued > count.completed);
+    let Some(stuck) = pending().map(|(_, count)| count.completed + 1).max() else { return };
+    let mut fields = Fields::default();
+    fields.set("group", name);
+    fields.set("seq", stuck);
+    // A rank that waits in another group is held up there: it is no cause here.
+    let absent: BTreeSet<i64> = group
+        .iter()
+        .filter(|(_, count)| count.enqueued < stuck && count.enqueued <= count.completed)
+        .map(|(rank, _)| *rank)
+        .collect();
+    let idle: BTreeSet<i64> = absent.iter().copied().filter(|rank| !waiting.contains(rank)).collect();
+    let behind: BTreeSet<i64> =
+        pending().filter(|(_, count)| count.completed + 1 < stuck).map(|(rank, _)| *rank).collect();
+    let rows = |ranks: &BTreeSet<i64>| -> Vec<RowId> {
+        let of = ranks.iter().filter_map(|rank| group.get(rank)).map(|count| count.row);
+        let peer = pending().find(|(rank, _)| !ranks.contains(rank)).map(|(_, count)| count.row);
+        of.take(super::MOST_PARENTS - 1).chain(peer).collect()
+    };
+    if !idle.is_empty() {
+        about_ranks(table, "collective.absent", &idle, fields, rows(&idle));
+    } else if !behind.is_empty() {
+        about_ranks(table, "collective.behind", &behind, fields, rows(&behind));
+    } else if group.len() > 1 && absent.is_empty() {
+        let all: BTreeSet<i64> = group.keys().copied().collect();
+        about_ranks(table, "collective.stuck_together", &all, fields, rows(&all));
+    }
+}

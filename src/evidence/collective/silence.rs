@@ -1,0 +1,64 @@
+//! Who says nothing while the others complain.
+//!
+//! Whoever waits in a collective prints that it waited in vain; whoever lost a peer prints that. A rank that left a
+//! sign of life and prints neither was not in the collective (the others timed out: absent), or is dead (the others
+//! lost their connections: no record).
+
+use std::collections::BTreeSet;
+
+use diag_parsers::Fields;
+
+use super::{RowId, Table, about_ranks, last_sign};
+
+/// Rows of a rank that waited in vain.
+const WAITED: [&str; 3] = ["torch.watchdog_timeout", "gloo.wait_timeout", "torch.pg_status"];
+
+/// Rows of a rank that lost a peer.
+const LOST: [&str; 3] = ["gloo.connection_lost", "torch.store_gone", "python.comm_exception"];
+
+/// Rows that tell how a rank itself ended: it is not silent.
+const ENDED: [&str; 5] =
+    ["python.exception", "cuda.*", "process.signal", "gloo.size_mismatch", "torch.heartbeat_timeout"];
+
+pub(super) fn derive(table: &mut Table) {
+    if !table.of_kind("collective.absent").is_empty() || !table.of_kind("collective.behind").is_empty() {
+        return;
+    }
+    let waited = ranks(table, &WAITED);
+    let lost = ranks(table, &LOST);
+    let ended = ranks(table, &ENDED);
+    let kind = if waited.is_empty() { "collective.no_record" } else { "collective.absent" };
+    let complaining: BTreeSet<i64> = waited.union(&lost).copied().collect();
+    let known = everyone(table);
+    let silent: BTreeSet<i64> =
+        known.iter().copied().filter(|rank| !complaining.contains(rank) && !ended.contains(rank)).collect();
+    let most_complain = complaining.len() * 2 >= known.len() && complaining.len() >= silent.len();
+    if silent.is_empty() || complaining.is_empty() || !most_complain || known.len() < 2 {
+        return;
+    }
+    let mut parents: Vec<RowId> = silent.iter().filter_map(|rank| last_sign(table, *rank)).take(3).collect();
+    let of = if waited.is_empty() { &LOST } else { &WAITED };
+    parents.extend(rows(table, of).into_iter().take(2));
+    about_ranks(table, kind, &silent, Fields::default(), parents);
+}
+
+/// The ranks of the job: those that left a trace, and all below its size where that is told and mostly heard.
+fn everyone(table: &Table) -> BTreeSet<i64> {
+    let mut known = table.job.ranks.clone();
+    if let Some(size) = table.job.world_size.filter(|size| known.len() as i64 * 2 >= *size) {
+        known.extend(0..size);
+    }
+    known
+}
+
+fn rows(table: &Table, kinds: &[&str]) -> Vec<RowId> {
+    let fits = |kind: &str| {
+        kinds.iter().any(|wanted| wanted.strip_suffix('*').map_or(*wanted == kind, |head| kind.starts_with(head)))
+    };
+    (0..table.rows.len()).filter(|id| fits(table.rows[*id].kind)).collect()
+}
+
+fn ranks(table: &Table, kinds: &[&str]) -> BTreeSet<i64> {
+    let rank = |id: RowId| table.rows[id].rank().or_else(|| table.rows[id].fields.int("group_rank"));
+    rows(table, kinds).into_iter().filter_map(rank).collect()
+}
