@@ -58,7 +58,7 @@ const MOST_LAYERS: usize = 8;
 type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
 /// The layers, each tried in turn until none applies.
-const LAYERS: [Layer; 11] = [
+const LAYERS: [Layer; 14] = [
     rank_tag,
     bracket_tag,
     task_label,
@@ -70,6 +70,9 @@ const LAYERS: [Layer; 11] = [
     host_tag,
     stamp,
     named_stamp,
+    horovod_tag,
+    bar,
+    column_stamp,
 ];
 
 /// Peels all prefixes; returns the context and how many bytes they take.
@@ -149,6 +152,32 @@ fn mpi_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     let end = stream.windows(2).position(|pair| pair == b">:").filter(|at| *at <= 4)?;
     context.rank = Some(rank);
     Some(1 + name + job + 1 + len + 5 + end + 2)
+}
+
+/// horovodrun's `[3]<stderr>:`.
+fn horovod_tag(line: &[u8], context: &mut Context) -> Option<usize> {
+    let (rank, len) = number(line.strip_prefix(b"[")?)?;
+    let stream = line[1 + len..].strip_prefix(b"]<std")?;
+    let end = stream.windows(2).position(|pair| pair == b">:").filter(|at| *at <= 4)?;
+    context.rank = Some(rank);
+    Some(1 + len + 5 + end + 2)
+}
+
+/// A progress bar that another writer went on behind: ` 20%|█▉   | 375/1881 [3:40:16<14:52:25, 35.55s/it][rank3]:…`.
+fn bar(line: &[u8], _: &mut Context) -> Option<usize> {
+    memchr::memmem::find(&line[..line.len().min(120)], b"%|")?;
+    let end = memchr::memmem::find(line, b"][rank")?;
+    Some(end + 1)
+}
+
+/// CloudWatch's columns: `  | 2026-05-04T03:12:41.873Z | text`.
+fn column_stamp(line: &[u8], context: &mut Context) -> Option<usize> {
+    let pad = line.iter().take_while(|b| **b == b' ').count();
+    let rest = line[pad..].strip_prefix(b"| ")?;
+    let (at, len) = time::leading(rest)?;
+    rest[len..].strip_prefix(b" |")?;
+    context.at.get_or_insert(at);
+    Some(pad + 2 + len + 2)
 }
 
 /// Length of `prterun-host-123@`.
@@ -330,6 +359,9 @@ mod tests {
             ("May  4 03:12:41 gpu-017 python3[41]: x", None, some("gpu-017"), Some(41), "python3[41]: x"),
             ("_bk;t=1778141291971\u{7}(APIServer pid=7) x", None, None, Some(7), "x"),
             ("trainer-1  | x", None, None, None, "x"),
+            ("[3]<stderr>:x", Some(3), None, None, "x"),
+            ("  | 2026-05-04T03:12:41.873Z | [rank4]:x", Some(4), None, None, "x"),
+            (" 20%|=>   | 375/1881 [3:40:16<14:52:25, 35.55s/it][rank3]:x", Some(3), None, None, "x"),
         ] {
             assert_eq!(seen(line), (rank, node, pid, rest.to_owned()), "{line}");
         }
