@@ -176,8 +176,7 @@ fn related_clue(clue: &Clue) -> Option<&str> {
 
 fn related(clue: &Clue, table: &Table, row: RowId, other: RowId) -> bool {
     let pair = |field: &String| Some((table.value(row, field)?, table.value(other, field)?));
-    row != other
-        && clue.same.iter().all(|field| pair(field).is_some_and(|(a, b)| equal(&a, &b)))
+    clue.same.iter().all(|field| pair(field).is_some_and(|(a, b)| equal(&a, &b)))
         && clue.other.iter().all(|field| pair(field).is_some_and(|(a, b)| !equal(&a, &b)))
         && clue.within.as_deref().is_none_or(|within| near(within, table, row, other))
         && clue.before.is_none() | (table.rows[other].before(&table.rows[row]) == Some(true))

@@ -30,7 +30,8 @@ fn told(table: &mut Table) {
 
 /// A fingerprint without the counter that differs by process: operation, shapes, types.
 fn core(print: &str) -> String {
-    print.split_once("OpType=").map_or(print, |(_, rest)| rest).to_owned()
+    let inner = print.rfind(')').map_or(print, |end| &print[..end]);
+    inner.split_once("OpType=").map_or(inner, |(_, rest)| rest).to_owned()
 }
 
 /// Time-outs at one number whose operation or size differs between ranks that each wait for one collective.
