@@ -29,6 +29,35 @@ const COLLECTIVES: [&str; 12] = [
     "all_gather_into_tensor",
 ];
 
+/// Modules that read or write files and objects; a process that stands in one of them waits for storage.
+const STORAGE: [&str; 22] = [
+    "/fsspec/",
+    "/s3fs/",
+    "/boto",
+    "/gcsfs/",
+    "/adlfs/",
+    "/h5py/",
+    "/lmdb",
+    "/zarr/",
+    "/pathlib",
+    "/pyarrow/",
+    "/safetensors/",
+    "/torch/serialization.py",
+    "/webdataset/",
+    "/tarfile.py",
+    "/zipfile",
+    "/gzip.py",
+    "/shutil.py",
+    "/os.py",
+    "/genericpath.py",
+    "/numpy/lib/",
+    "/mmap",
+    "/streaming/",
+];
+
+/// How many frames from the top tell what a process does.
+const TOP_FRAMES: usize = 4;
+
 impl Grammar for Stacks {
     fn kinds(&self) -> &'static [Name] {
         &[STACK]
@@ -45,13 +74,15 @@ impl Grammar for Stacks {
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let mut top = None;
         let mut waits = false;
-        for line in cursor.stream().take(MOST_FRAMES) {
+        let mut reads = false;
+        for (depth, line) in cursor.stream().take(MOST_FRAMES).enumerate() {
             let text = line.str();
             let Some((file, number, mut func)) = frame(&text) else { break };
             if func.is_empty() {
                 func = text.rsplit(" in ").next().unwrap_or_default().trim().to_owned();
             }
             waits |= COLLECTIVES.contains(&func.as_str()) && file.contains("distributed");
+            reads |= depth < TOP_FRAMES && STORAGE.iter().any(|module| file.contains(module));
             top.get_or_insert((file, number, func, line.clone()));
         }
         let Some((file, number, func, line)) = top else { return };
@@ -60,6 +91,7 @@ impl Grammar for Stacks {
         fields.set("line_no", number);
         fields.set("func", func);
         fields.set("in_collective", waits);
+        fields.set("in_storage", reads && !waits);
         out.push(Event::on(cursor, &line, STACK, Says::Info, fields));
     }
 }
