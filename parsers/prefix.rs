@@ -324,7 +324,15 @@ fn named_stamp(line: &[u8], context: &mut Context) -> Option<usize> {
     let name = NAMES.iter().find(|name| line.starts_with(name.as_bytes()))?;
     let (at, len) = time::leading(&line[name.len()..])?;
     context.at.get_or_insert(at);
-    Some(name.len() + len)
+    let taken = name.len() + len;
+    Some(taken + source_place(&line[taken..]))
+}
+
+/// Length of ` [core.py:718]`, where the logger tells the line that logs.
+fn source_place(rest: &[u8]) -> usize {
+    let Some(inner) = rest.strip_prefix(b" [") else { return 0 };
+    let Some(end) = inner.iter().take(80).position(|b| *b == b']') else { return 0 };
+    if memchr::memmem::find(&inner[..end], b".py:").is_some() { 2 + end + 1 } else { 0 }
 }
 
 #[cfg(test)]
@@ -359,6 +367,7 @@ mod tests {
             ("May  4 03:12:41 gpu-017 python3[41]: x", None, some("gpu-017"), Some(41), "python3[41]: x"),
             ("_bk;t=1778141291971\u{7}(APIServer pid=7) x", None, None, Some(7), "x"),
             ("trainer-1  | x", None, None, None, "x"),
+            ("(Worker_TP1 pid=41) ERROR 05-07 08:11:40 [core.py:962]     raise", Some(1), None, Some(41), "    raise"),
             ("[3]<stderr>:x", Some(3), None, None, "x"),
             ("  | 2026-05-04T03:12:41.873Z | [rank4]:x", Some(4), None, None, "x"),
             (" 20%|=>   | 375/1881 [3:40:16<14:52:25, 35.55s/it][rank3]:x", Some(3), None, None, "x"),

@@ -51,6 +51,7 @@ const RULES: [Rule; 9] = [
         &[
             "Engine core initialization failed",
             "Engine process failed",
+            "Worker failed with error",
             "died unexpectedly",
             "pool is not usable anymore",
         ],
