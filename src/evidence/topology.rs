@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag_parsers::Value;
+use diag_parsers::{Says, Value};
 
 use super::Table;
 
@@ -13,8 +13,10 @@ const MOST_RANKS: i64 = 1 << 20;
 pub(super) fn derive(table: &mut Table) {
     table.job.world_size = largest(table, "world_size").max(largest(table, "nranks"));
     ranks_of_processes(table);
+    ranks_of_tasks(table);
     ranks_of_labels(table);
     ranks_of_local(table);
+    rank_of_the_only_exit(table);
     let job = &mut table.job;
     for row in &table.rows {
         let Some(rank) = row.rank() else { continue };
@@ -24,6 +26,7 @@ pub(super) fn derive(table: &mut Table) {
         }
     }
     nodes_of_ranks(table);
+    the_only_node(table);
 }
 
 fn largest(table: &Table, field: &str) -> Option<i64> {
@@ -36,10 +39,9 @@ fn ranks_of_processes(table: &mut Table) {
     let mut known: BTreeMap<(String, i64), Option<i64>> = BTreeMap::new();
     for row in &table.rows {
         let whole = row.fields.int("nranks").is_none() || row.fields.int("nranks") == world;
-        let (Some(rank), Some(node), Some(pid), true) = (row.rank(), row.node(), row.fields.int("pid"), whole) else {
-            continue;
-        };
-        let slot = known.entry((node.to_owned(), pid)).or_insert(Some(rank));
+        let (Some(rank), Some(pid), true) = (row.rank(), row.fields.int("pid"), whole) else { continue };
+        let node = row.node().unwrap_or_default().to_owned();
+        let slot = known.entry((node, pid)).or_insert(Some(rank));
         if *slot != Some(rank) {
             *slot = None;
         }
@@ -64,6 +66,38 @@ fn by_pid(known: &BTreeMap<(String, i64), Option<i64>>) -> BTreeMap<i64, Option<
         alone.entry(*pid).and_modify(|slot| *slot = None).or_insert(*rank);
     }
     alone
+}
+
+/// The tasks that srun names are ranks where a node has several of them: a launcher is started once a node.
+fn ranks_of_tasks(table: &mut Table) {
+    let mut tasks: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
+    for row in &table.rows {
+        let (Some(node), Some(list)) = (row.node(), row.fields.get("tasks").and_then(Value::ranks)) else { continue };
+        tasks.entry(node).or_default().extend(list);
+    }
+    if !tasks.values().any(|list| list.len() > 1) {
+        return;
+    }
+    for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
+        if let Some(&[task]) = row.fields.get("tasks").and_then(Value::ranks) {
+            row.fields.set("rank", task);
+        }
+    }
+}
+
+/// Where one rank alone left with an error code, what nobody owns up to is its doing.
+fn rank_of_the_only_exit(table: &mut Table) {
+    let code = |row: &super::Row| row.fields.int("exit_code").or_else(|| row.fields.int("exitcode"));
+    let failed: BTreeSet<i64> =
+        table.rows.iter().filter(|row| code(row).is_some_and(|code| code > 0)).filter_map(super::Row::rank).collect();
+    let raised = |row: &super::Row| row.says == Says::Failure && row.kind.starts_with("python.");
+    let (1, Some(rank)) = (failed.len(), failed.first().copied()) else { return };
+    if table.rows.iter().any(|row| raised(row) && row.rank().is_some()) {
+        return;
+    }
+    for row in table.rows.iter_mut().filter(|row| raised(row)) {
+        row.fields.set("rank", rank);
+    }
 }
 
 /// A task label of `srun -l` is a rank where there are as many labels as ranks, or nothing else tells ranks.
@@ -109,5 +143,40 @@ fn nodes_of_ranks(table: &mut Table) {
         if let Some(host) = row.rank().and_then(|rank| table.job.hosts.get(&rank)) {
             row.fields.set("node", host.as_str());
         }
+    }
+}
+
+/// Most ranks that one node has.
+const MOST_ON_A_NODE: i64 = 16;
+
+/// Where all processes that are known stand on one node, everything else does too.
+fn the_only_node(table: &mut Table) {
+    let world = table.job.world_size.unwrap_or_default().max(table.job.ranks.last().map_or(0, |rank| rank + 1));
+    let process =
+        |row: &super::Row| ["rank", "pid", "tasks", "user"].iter().any(|field| row.fields.get(field).is_some());
+    let mut nodes: Vec<&str> = Vec::new();
+    for row in &table.rows {
+        let Some(node) = row.node() else { continue };
+        let same = nodes.iter().any(|known| short(known).eq_ignore_ascii_case(short(node)));
+        // A node that is named for itself, a failed one say, is one of several.
+        if !same || !process(row) {
+            nodes.push(node);
+        }
+    }
+    let ([node], true) = (nodes.as_slice(), world <= MOST_ON_A_NODE) else { return };
+    let node = (*node).to_owned();
+    for row in table.rows.iter_mut().filter(|row| row.node().is_none() && row.parents.is_empty()) {
+        row.fields.set("node", node.as_str());
+    }
+    for rank in &table.job.ranks {
+        table.job.hosts.entry(*rank).or_insert_with(|| node.clone());
+    }
+}
+
+/// A host name without its domain; addresses stay whole.
+fn short(node: &str) -> &str {
+    match node.parse::<std::net::IpAddr>() {
+        Ok(_) => node,
+        Err(_) => node.split('.').next().unwrap_or(node),
     }
 }
