@@ -37,6 +37,7 @@ const RULES: [Rule; 9] = [
             "SystemExit",
             "KeyboardInterrupt",
             "SignalException",
+            "SIGTERMException",
             "CalledProcessError",
             "RayActorError",
             "ActorDiedError",

@@ -71,7 +71,13 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
 }
 
 /// The values at `clue.field` in the picked rows of a match.
+///
+/// `told.node|killed.node`: the first that tells anything.
 pub fn values(found: &Match<'_>, table: &Table, path: &str) -> Vec<Value> {
+    if let Some((first, others)) = path.split_once('|') {
+        let told = values(found, table, first);
+        return if told.is_empty() { values(found, table, others) } else { told };
+    }
     let Some((clue, field)) = path.split_once('.') else { return Vec::new() };
     found.picked(clue).iter().filter_map(|row| table.value(*row, field)).collect()
 }
