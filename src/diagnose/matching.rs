@@ -105,11 +105,20 @@ fn fit<'p>(playbook: &'p Playbook, table: &Table, first: &'p str, rows: Vec<RowI
     for (name, clue) in &playbook.supports {
         let found = partners(clue, table, first, &mut bound, false);
         if enough(clue, table, &found) {
-            confidence = confidence.max(if clue.decisive { Confidence::Confirmed } else { Confidence::Likely });
+            confidence = confidence.max(lift(clue));
             bound.insert(name, found);
         }
     }
     Some(Match { playbook, confidence, bound })
+}
+
+/// How sure a support makes a finding.
+fn lift(clue: &Clue) -> Confidence {
+    match (clue.aside, clue.decisive) {
+        (true, _) => Confidence::Possible,
+        (_, true) => Confidence::Confirmed,
+        _ => Confidence::Likely,
+    }
 }
 
 /// What a need proves by itself.

@@ -119,6 +119,9 @@ pub struct Clue {
     /// Rows that the run survived count as well.
     #[serde(default)]
     pub survived: bool,
+    /// A support that only tells more, a rank say, and makes the finding no surer.
+    #[serde(default)]
+    pub aside: bool,
 }
 
 /// One value or several.

@@ -88,5 +88,6 @@ fn clue_changes(clue: &Clue) -> Vec<(String, Change)> {
     flag(clue.spread.is_some(), "spread", |clue| clue.spread = None);
     flag(clue.decisive, "decisive", |clue| clue.decisive = false);
     flag(clue.likely, "likely", |clue| clue.likely = false);
+    flag(clue.aside, "aside", |clue| clue.aside = false);
     changes
 }
