@@ -85,12 +85,20 @@ fn ranks_of_tasks(table: &mut Table) {
     }
 }
 
+/// Families of rows in which a process says why it ends.
+const SAYS_WHY: [&str; 3] = ["python.", "gloo.", "cuda."];
+
+/// Whether a process brought its exit code about itself: it was not killed or told to stop.
+fn own(code: i64) -> bool {
+    !matches!(code, 0 | -15 | -9 | -2 | 137 | 143)
+}
+
 /// Where one rank alone left with an error code, what nobody owns up to is its doing.
 fn rank_of_the_only_exit(table: &mut Table) {
     let code = |row: &super::Row| row.fields.int("exit_code").or_else(|| row.fields.int("exitcode"));
     let failed: BTreeSet<i64> =
-        table.rows.iter().filter(|row| code(row).is_some_and(|code| code > 0)).filter_map(super::Row::rank).collect();
-    let raised = |row: &super::Row| row.says == Says::Failure && row.kind.starts_with("python.");
+        table.rows.iter().filter(|row| code(row).is_some_and(own)).filter_map(super::Row::rank).collect();
+    let raised = |row: &super::Row| row.says == Says::Failure && SAYS_WHY.iter().any(|head| row.kind.starts_with(head));
     let (1, Some(rank)) = (failed.len(), failed.first().copied()) else { return };
     if table.rows.iter().any(|row| raised(row) && row.rank().is_some()) {
         return;
