@@ -38,6 +38,7 @@ const RULES: [Rule; 9] = [
             "KeyboardInterrupt",
             "SignalException",
             "SIGTERMException",
+            "CancelledError",
             "CalledProcessError",
             "RayActorError",
             "ActorDiedError",
