@@ -52,7 +52,8 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     // A line that names two ranks blames those two, also where the job has no others.
     let named = from.ranks.as_ref().is_some_and(|paths| !paths.iter().any(|path| path.ends_with(".rank")));
     let everyone = !named && ranks.len() > 1 && ranks.len() >= table.job.size();
-    let mut nodes = texts(&from.nodes, "node");
+    let host = |name: String| table.job.names.get(&name).cloned().unwrap_or(name);
+    let mut nodes: Vec<String> = texts(&from.nodes, "node").into_iter().map(host).collect();
     if everyone {
         ranks.clear();
         if nodes.len() > 1 {
@@ -60,6 +61,7 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
         }
     }
     nodes.sort();
+    nodes.dedup();
     let culprit = Culprit {
         ranks,
         nodes,

@@ -7,6 +7,7 @@ use diag_parsers::{Fields, Name, Says, Stamp, Value};
 pub mod collective;
 mod fate;
 mod ledger;
+mod names;
 mod topology;
 
 pub use ledger::Ledger;
@@ -88,6 +89,8 @@ pub struct Job {
     pub ranks: BTreeSet<i64>,
     /// Host of a rank.
     pub hosts: BTreeMap<i64, String>,
+    /// Host of an address or full name, where a process told it.
+    pub names: BTreeMap<String, String>,
 }
 
 impl Job {
@@ -137,6 +140,7 @@ impl Table {
             }
         }
         topology::derive(&mut table);
+        names::derive(&mut table);
         fate::derive(&mut table);
         collective::derive(&mut table);
         table
