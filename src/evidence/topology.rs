@@ -86,7 +86,7 @@ fn ranks_of_tasks(table: &mut Table) {
 }
 
 /// Families of rows in which a process says why it ends.
-const SAYS_WHY: [&str; 3] = ["python.", "gloo.", "cuda."];
+const SAYS_WHY: [&str; 4] = ["python.", "gloo.", "cuda.", "process."];
 
 /// Whether a process brought its exit code about itself: it was not killed or told to stop.
 fn own(code: i64) -> bool {
@@ -100,7 +100,7 @@ fn rank_of_the_only_exit(table: &mut Table) {
         table.rows.iter().filter(|row| code(row).is_some_and(own)).filter_map(super::Row::rank).collect();
     let raised = |row: &super::Row| row.says == Says::Failure && SAYS_WHY.iter().any(|head| row.kind.starts_with(head));
     let (1, Some(rank)) = (failed.len(), failed.first().copied()) else { return };
-    if table.rows.iter().any(|row| raised(row) && row.rank().is_some()) {
+    if table.rows.iter().any(|row| raised(row) && row.rank().is_some_and(|other| other != rank)) {
         return;
     }
     for row in table.rows.iter_mut().filter(|row| raised(row)) {
