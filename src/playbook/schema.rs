@@ -483,6 +483,9 @@ pub struct Expect {
     /// Causes that must be its consequences.
     #[serde(default)]
     pub consequences: Option<Vec<String>>,
+    /// Kinds of trouble that it leaves unexplained.
+    #[serde(default)]
+    pub unexplained: Option<Vec<String>>,
 }
 
 /// A symptom that people type: `playbooks/sets/<name>.toml`.

@@ -1,5 +1,6 @@
 //! Running the cases of a playbook.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use diag_parsers::{Block, Depth, Scanner, Value};
@@ -111,6 +112,11 @@ fn details(expect: &Expect, one: &Ranked<'_>, all: &[Ranked<'_>], table: &Table,
         let mut got: Vec<&str> = one.consequences.iter().map(|at| all[*at].found.playbook.id.as_str()).collect();
         got.sort_unstable();
         differ("consequences", format!("{want:?}"), format!("{got:?}"));
+    }
+    if let Some(want) = &expect.unexplained {
+        let left: BTreeSet<&str> =
+            table.troubles().filter(|row| !one.explained.contains(row)).map(|row| table.rows[row].kind).collect();
+        differ("unexplained", format!("{want:?}"), format!("{:?}", Vec::from_iter(left)));
     }
 }
 
