@@ -2,8 +2,9 @@
 
 use aho_corasick::packed;
 use memchr::memchr_iter;
+use memchr::memmem::Finder;
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use crate::catalogue::{Catalogue, Owner};
 use crate::event::{Event, Fields};
@@ -176,6 +177,7 @@ fn placed(cursor: &Cursor<'_>, kind: crate::Name, says: crate::Says, mut fields:
 
 /// Whether a line looks like a complaint that some signature should know.
 fn complains(plain: &[u8]) -> bool {
-    const WORDS: [&[u8]; 4] = [b"rror", b"WARN", b"FATAL", b"Traceback"];
-    WORDS.iter().any(|word| memchr::memmem::find(plain, word).is_some())
+    static WORDS: LazyLock<[Finder<'static>; 4]> =
+        LazyLock::new(|| ["rror", "WARN", "FATAL", "Traceback"].map(|word| Finder::new(word.as_bytes())));
+    WORDS.iter().any(|word| word.find(plain).is_some())
 }
