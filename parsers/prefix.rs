@@ -391,6 +391,51 @@ mod tests {
     }
 
     #[test]
+    fn no_start_of_a_line_is_too_odd() {
+        const PARTS: [&[u8]; 30] = [
+            b"[",
+            b"]",
+            b":",
+            b" ",
+            b"rank",
+            b"default",
+            b"12",
+            b"3",
+            b",",
+            b"<std",
+            b"err>:",
+            b"(",
+            b" pid=",
+            b", ip=",
+            b")",
+            b"[pod/",
+            b"/",
+            b"_bk;t=",
+            b"\x07",
+            b"gpu-018",
+            b"| ",
+            b"May  4 03:12:41",
+            b"2026-05-04T03:12:41",
+            b"05-04 03:12:41",
+            b"05/04/2026 03:12:41",
+            b"Mon May  4 03:12:41 2026",
+            b"ERROR ",
+            b"%|",
+            b"\xff\xe2",
+            b"Worker_DP2_EP",
+        ];
+        let mut seed: u64 = 7;
+        for _ in 0..20_000 {
+            let mut line = Vec::new();
+            for _ in 0..8 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                line.extend_from_slice(PARTS[(seed >> 33) as usize % PARTS.len()]);
+            }
+            assert!(peel(&line).1 <= line.len(), "{}", String::from_utf8_lossy(&line));
+        }
+    }
+
+    #[test]
     fn a_time_of_day_is_no_task_label() {
         let (context, _) = peel(b"12:04:09 hello");
         assert_eq!(context.label, None);
