@@ -160,25 +160,37 @@ const MOST_ON_A_NODE: i64 = 16;
 /// Where all processes that are known stand on one node, everything else does too.
 fn the_only_node(table: &mut Table) {
     let world = table.job.world_size.unwrap_or_default().max(table.job.ranks.last().map_or(0, |rank| rank + 1));
-    let process =
-        |row: &super::Row| ["rank", "pid", "tasks", "user"].iter().any(|field| row.fields.get(field).is_some());
-    let mut nodes: Vec<&str> = Vec::new();
-    for row in &table.rows {
-        let Some(node) = row.node() else { continue };
-        let same = nodes.iter().any(|known| short(known).eq_ignore_ascii_case(short(node)));
-        // A node that is named for itself, a failed one say, is one of several.
-        if !same || !process(row) {
-            nodes.push(node);
-        }
-    }
-    let ([node], true) = (nodes.as_slice(), world <= MOST_ON_A_NODE) else { return };
-    let node = (*node).to_owned();
+    let (Some(node), true) = (common_node(table), world <= MOST_ON_A_NODE) else { return };
     for row in table.rows.iter_mut().filter(|row| row.node().is_none() && row.parents.is_empty()) {
         row.fields.set("node", node.as_str());
     }
     for rank in &table.job.ranks {
         table.job.hosts.entry(*rank).or_insert_with(|| node.clone());
     }
+}
+
+/// The node of all processes that tell theirs, or of several that a launcher tells of. A node that is named for
+/// itself, a failed one say, or for one process that failed on it, is one of many.
+fn common_node(table: &Table) -> Option<String> {
+    let mut node: Option<&str> = None;
+    let mut told_of: BTreeSet<i64> = BTreeSet::new();
+    let mut own = false;
+    for row in &table.rows {
+        let Some(name) = row.node() else { continue };
+        if node.is_some_and(|known| !short(known).eq_ignore_ascii_case(short(name))) {
+            return None;
+        }
+        node = Some(name);
+        let by_launcher = row.kind.starts_with("slurm.") || row.kind.starts_with("launcher.");
+        let tasks = row.fields.get("tasks").and_then(Value::ranks).unwrap_or_default();
+        told_of.extend(tasks.iter().copied().chain(row.rank()));
+        let process = ["rank", "pid", "user"].iter().any(|field| row.fields.get(field).is_some());
+        if !process && tasks.is_empty() {
+            return None;
+        }
+        own |= !by_launcher || row.fields.get("user").is_some();
+    }
+    node.filter(|_| own || told_of.len() > 1).map(str::to_owned)
 }
 
 /// A host name without its domain; addresses stay whole.
