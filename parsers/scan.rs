@@ -129,24 +129,39 @@ impl<'a> Walk<'a, '_> {
 
     fn read(&mut self, owners: &[Owner], line: Line<'a>) {
         let cursor = Cursor { block: self.block, line };
-        let mut matched = None;
-        for owner in owners {
-            match *owner {
-                Owner::Grammar(at) => self.scanner.catalogue.grammars[at as usize].read(&cursor, &mut self.events),
-                Owner::Signature(at, _) if matched == Some(at) => {}
-                Owner::Signature(at, _)
-                    if self.scanner.catalogue.signatures[at as usize].fallback && !self.events.is_empty() => {}
-                Owner::Signature(at, pattern) => {
-                    if self.signature(at as usize, pattern as usize, &cursor) {
-                        matched = Some(at);
-                    }
+        let signatures = &self.scanner.catalogue.signatures;
+        let general = |owner: &Owner| matches!(owner, Owner::Signature(at, _) if signatures[*at as usize].fallback);
+        if owners.iter().any(general) {
+            // What is known of the line by another signature needs no general word.
+            let (last, first): (Vec<Owner>, Vec<Owner>) = owners.iter().partition(|owner| general(owner));
+            self.offer(&first, &cursor);
+            for owner in last {
+                if self.events.is_empty() {
+                    self.offer(&[owner], &cursor);
                 }
             }
+        } else {
+            self.offer(owners, &cursor);
         }
         let mut events = std::mem::take(&mut self.events);
         self.tally.events += events.len() as u64;
         events.drain(..).for_each(|event| (self.sink)(event));
         self.events = events;
+    }
+
+    fn offer(&mut self, owners: &[Owner], cursor: &Cursor<'_>) {
+        let mut matched = None;
+        for owner in owners {
+            match *owner {
+                Owner::Grammar(at) => self.scanner.catalogue.grammars[at as usize].read(cursor, &mut self.events),
+                Owner::Signature(at, _) if matched == Some(at) => {}
+                Owner::Signature(at, pattern) => {
+                    if self.signature(at as usize, pattern as usize, cursor) {
+                        matched = Some(at);
+                    }
+                }
+            }
+        }
     }
 
     fn signature(&mut self, at: usize, pattern: usize, cursor: &Cursor<'_>) -> bool {
