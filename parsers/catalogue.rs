@@ -186,11 +186,5 @@ mod tests {
         let stems = crate::stems::choose(&anchors);
         let held = |anchor: &&[u8]| stems.iter().any(|stem| memchr::memmem::find(anchor, stem).is_some());
         assert!(anchors.iter().all(held));
-        eprintln!(
-            "{} anchors, {} stems: {:?}",
-            anchors.len(),
-            stems.len(),
-            stems.iter().map(|s| String::from_utf8_lossy(s)).collect::<Vec<_>>()
-        );
     }
 }
