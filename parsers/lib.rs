@@ -32,5 +32,8 @@ pub use stamp::{Clock, Stamp};
 /// Longest logical line that is looked at as one; longer ones are seen in pieces.
 pub const MAX_LINE: usize = 16 << 10;
 
+/// How far a grammar may look around from its line, in bytes each way: about 640 lines of 400 bytes.
+pub const REACH: usize = 256 << 10;
+
 /// Longest captured field, in bytes.
 pub const MAX_FIELD: usize = 1 << 10;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use memchr::{memchr2, memrchr2};
 
-use crate::MAX_LINE;
 use crate::prefix::{self, Context};
+use crate::{MAX_LINE, REACH};
 
 /// A logical line: ends at `\n` or at a progress bar's `\r`.
 #[derive(Debug, Clone)]
@@ -123,13 +123,14 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// The lines after this one, of any writer, as far as the block reaches.
+    /// The lines after this one, of any writer, at most [`REACH`] bytes away.
     pub fn following(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
         let block = self.block;
+        let furthest = self.line.start + REACH;
         let mut end = self.line.start + self.line.raw.len();
         let mut number = self.line.number;
         std::iter::from_fn(move || {
-            let (start, stop, at) = block.next(end, number)?;
+            let (start, stop, at) = block.next(end, number).filter(|(_, stop, _)| *stop <= furthest)?;
             end = stop;
             number = at;
             Some(Line::new(number, start, &block.data[start..stop]))
@@ -142,9 +143,10 @@ impl<'a> Cursor<'a> {
         self.following().filter(move |line| line.context.same_stream(&context))
     }
 
-    /// The lines before this one, nearest first, as far as the block reaches.
+    /// The lines before this one, nearest first, at most [`REACH`] bytes away.
     pub fn preceding(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
         let block = self.block;
+        let furthest = self.line.start.saturating_sub(REACH);
         let mut start = self.line.start;
         let mut number = self.line.number;
         std::iter::from_fn(move || {
@@ -154,6 +156,9 @@ impl<'a> Cursor<'a> {
             }
             let low = end.saturating_sub(MAX_LINE);
             start = memrchr2(b'\n', b'\r', &block.data[low..end]).map_or(low, |found| low + found + 1);
+            if start < furthest {
+                return None;
+            }
             Some(Line::new(number, start, &block.data[start..end]))
         })
     }

@@ -4,6 +4,7 @@ use aho_corasick::packed;
 use memchr::memchr_iter;
 use memchr::memmem::Finder;
 
+use std::ops::Range;
 use std::sync::{LazyLock, OnceLock};
 
 use crate::catalogue::{Catalogue, Owner};
@@ -69,13 +70,28 @@ impl Scanner {
 
     /// Reads `block.data[..end]`, what lies behind being look-ahead; hands each event to `sink`.
     pub fn scan(&self, block: Block<'_>, end: usize, depth: Depth, sink: &mut dyn FnMut(Event)) -> Tally {
+        self.scan_part(block, 0..end, depth, sink)
+    }
+
+    /// Reads a part of a block, what lies before and behind it being only looked at; hands each event to `sink`.
+    ///
+    /// Parts that follow one another lose and double nothing if each begins where a line begins, and the block
+    /// reaches [`crate::REACH`] bytes further each way, or to the ends of the document.
+    pub fn scan_part(
+        &self,
+        block: Block<'_>,
+        part: Range<usize>,
+        depth: Depth,
+        sink: &mut dyn FnMut(Event),
+    ) -> Tally {
         let mut walk =
             Walk { scanner: self, block, tally: Tally::default(), owners: Vec::new(), events: Vec::new(), sink };
+        let number = block.first_line + memchr_iter(b'\n', &block.data[..part.start]).count() as u64;
         match (depth, depth == Depth::Stems && self.stems().is_some()) {
-            (Depth::Stems, true) => walk.stems(end),
-            _ => walk.every(end),
+            (Depth::Stems, true) => walk.stems(part.clone(), number),
+            _ => walk.every(part.clone(), number),
         }
-        walk.tally.lines = memchr_iter(b'\n', &block.data[..end]).count() as u64;
+        walk.tally.lines = memchr_iter(b'\n', &block.data[part]).count() as u64;
         walk.tally
     }
 }
@@ -90,21 +106,20 @@ struct Walk<'a, 's> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn every(&mut self, end: usize) {
-        let (mut start, mut stop) = self.block.bounds(0, 0);
-        let mut number = self.block.first_line;
-        while start < end {
+    fn every(&mut self, part: Range<usize>, mut number: u64) {
+        let (mut start, mut stop) = self.block.bounds(part.start, part.start);
+        while start < part.end {
             self.line(start, stop, number);
             let Some(next) = self.block.next(stop, number) else { break };
             (start, stop, number) = next;
         }
     }
 
-    fn stems(&mut self, end: usize) {
+    fn stems(&mut self, part: Range<usize>, mut number: u64) {
         let Some(stems) = self.scanner.stems() else { return };
         let data = self.block.data;
-        let (mut floor, mut number) = (0, self.block.first_line);
-        while let Some(hit) = stems.find_in(data, aho_corasick::Span { start: floor, end }) {
+        let mut floor = part.start;
+        while let Some(hit) = stems.find_in(data, aho_corasick::Span { start: floor, end: part.end }) {
             let (start, stop) = self.block.bounds(hit.start(), floor);
             number += memchr_iter(b'\n', &data[floor..start]).count() as u64;
             self.line(start, stop, number);
