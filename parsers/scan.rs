@@ -77,13 +77,7 @@ impl Scanner {
     ///
     /// Parts that follow one another lose and double nothing if each begins where a line begins, and the block
     /// reaches [`crate::REACH`] bytes further each way, or to the ends of the document.
-    pub fn scan_part(
-        &self,
-        block: Block<'_>,
-        part: Range<usize>,
-        depth: Depth,
-        sink: &mut dyn FnMut(Event),
-    ) -> Tally {
+    pub fn scan_part(&self, block: Block<'_>, part: Range<usize>, depth: Depth, sink: &mut dyn FnMut(Event)) -> Tally {
         let mut walk =
             Walk { scanner: self, block, tally: Tally::default(), owners: Vec::new(), events: Vec::new(), sink };
         let number = block.first_line + memchr_iter(b'\n', &block.data[..part.start]).count() as u64;
