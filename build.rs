@@ -8,7 +8,7 @@ use std::{env, fs};
 use serde_json::{Map, Value, json};
 
 /// Folders under `playbooks/` that hold something else than causes.
-const OTHER: [&str; 2] = ["sets", "catalogue"];
+const OTHER: [&str; 3] = ["sets", "catalogue", "echoes"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("playbooks");
@@ -25,7 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let sets: Vec<Value> = tables(&root.join("sets"))?.into_values().collect();
-    let library = json!({"playbooks": playbooks, "sets": sets, "catalogue": tables(&root.join("catalogue"))?});
+    let mut echoes: Vec<Value> = tables(&root.join("echoes"))?.into_values().collect();
+    echoes.iter_mut().for_each(strip);
+    let catalogue = tables(&root.join("catalogue"))?;
+    let library = json!({"playbooks": playbooks, "echoes": echoes, "sets": sets, "catalogue": catalogue});
     fs::write(Path::new(&env::var("OUT_DIR")?).join("library.json"), serde_json::to_vec(&library)?)?;
     Ok(())
 }

@@ -89,12 +89,10 @@ fn usage(error: &clap::Error) -> Error {
 /// Adds the playbooks of a folder to the library.
 fn add_playbooks(library: &mut Library, folder: Option<&std::path::Path>) -> Result<(), Error> {
     let Some(folder) = folder else { return Ok(()) };
-    let (found, wrong) = shelf::read(folder);
-    match wrong.into_iter().next() {
-        Some(error) => Err(error),
-        None => {
-            library.add(found.into_iter().map(|(_, shelved)| shelved).collect());
-            Ok(())
-        }
+    let mut shelf = shelf::read(folder, &library.echoes);
+    if let Some(error) = shelf.wrong.pop() {
+        return Err(error);
     }
+    shelf.echoes.truncate(shelf.own_echoes);
+    library.add(shelf.playbooks.into_iter().map(|(_, shelved)| shelved).collect(), shelf.echoes)
 }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use diag_parsers::Scanner;
 
-use super::shelf;
+use super::shelf::{self, Shelf};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE};
 use crate::error::Error;
 use crate::evidence::DERIVED_KINDS;
-use crate::playbook::{Library, Playbook, Shelved};
-use crate::rehearsal::{Prepared, lint, mutants, prepare, run as rehearse};
+use crate::playbook::{EchoGroup, Library, Playbook, Shelved, expand};
+use crate::rehearsal::{Prepared, group_mutants, lint, lint_group, mutants, prepare, rehearse_group, run as rehearse};
 
 /// What to do with playbooks.
 #[derive(Debug, clap::Args)]
@@ -60,8 +60,8 @@ struct TestArgs {
 pub(super) fn run(args: &Args, library: Library) -> Result<u8, Error> {
     match &args.verb {
         Verb::List => Ok(list(&library)),
-        Verb::Check(at) => check(at),
-        Verb::Test(args) => test(args),
+        Verb::Check(at) => check(at, &library),
+        Verb::Test(args) => test(args, &library),
         Verb::New { id } => new(id),
     }
 }
@@ -78,42 +78,64 @@ fn list(library: &Library) -> u8 {
     EXIT_HEALTHY
 }
 
-fn check(at: &Folder) -> Result<u8, Error> {
+fn check(at: &Folder, library: &Library) -> Result<u8, Error> {
     let scanner = super::analyze::scanner(None)?;
-    let (found, wrong) = shelf::read(&at.folder);
-    let mut count = wrong.len();
-    for error in &wrong {
+    let shelf = shelf::read(&at.folder, &library.echoes);
+    let mut count = shelf.wrong.len();
+    for error in &shelf.wrong {
         say(&format!("{}: {}", error.place, error.reason));
     }
-    for (path, shelved) in &found {
+    for (path, shelved) in &shelf.playbooks {
         let named = path.file_stem().is_some_and(|stem| stem.to_string_lossy() == shelved.playbook.id);
-        let mut wrong = lint(&shelved.playbook, scanner.catalogue(), DERIVED_KINDS);
+        let mut wrong = lint(&shelved.playbook, &shelf.echoes, scanner.catalogue(), DERIVED_KINDS);
         if !named {
             wrong.push(format!("the file should be named {}.toml", shelved.playbook.id));
         }
         count += wrong.len();
         wrong.iter().for_each(|what| say(&format!("{}: {what}", path.display())));
     }
-    say(&format!("{} playbooks, {count} complaints", found.len()));
+    for group in &shelf.echoes[..shelf.own_echoes] {
+        let wrong = lint_group(group, scanner.catalogue(), DERIVED_KINDS);
+        count += wrong.len();
+        wrong.iter().for_each(|what| say(&format!("echoes/{}: {what}", group.id)));
+    }
+    say(&format!("{} playbooks, {} groups of echoes, {count} complaints", shelf.playbooks.len(), shelf.own_echoes));
     Ok(if count == 0 { EXIT_HEALTHY } else { EXIT_TROUBLE })
 }
 
-fn test(args: &TestArgs) -> Result<u8, Error> {
+fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {
     let scanner = super::analyze::scanner(None)?;
-    let (found, wrong) = shelf::read(&args.at.folder);
-    if let Some(error) = wrong.into_iter().next() {
-        return Err(error);
-    }
-    let all: Vec<&Playbook> = found.iter().map(|(_, shelved)| &shelved.playbook).collect();
+    let shelf = shelf::read(&args.at.folder, &library.echoes);
+    let expanded = shelf.expanded()?;
+    let all: Vec<&Playbook> = expanded.iter().collect();
     let mut tally = Tally::default();
-    for playbook in all.iter().filter(|playbook| playbook.id.contains(&args.only)) {
-        playbook_cases(playbook, &all, &scanner, args, &mut tally)?;
+    for (_, shelved) in shelf.playbooks.iter().filter(|(_, shelved)| shelved.playbook.id.contains(&args.only)) {
+        playbook_cases(&shelved.playbook, &all, &shelf, &scanner, args, &mut tally)?;
+    }
+    for group in shelf.echoes[..shelf.own_echoes].iter().filter(|group| group.id.contains(&args.only)) {
+        group_cases(group, &scanner, args.mutate, &mut tally);
     }
     say(&format!("{} cases, {} failed", tally.cases, tally.failed));
     if args.mutate {
         say(&format!("{} mutants, {} survived", tally.mutants, tally.survived));
     }
     Ok(if tally.failed + tally.survived == 0 { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+fn group_cases(group: &EchoGroup, scanner: &Scanner, mutate: bool, tally: &mut Tally) {
+    for case in &group.case {
+        let wrong = rehearse_group(group, case, scanner);
+        tally.cases += 1;
+        tally.failed += usize::from(!wrong.is_empty());
+        wrong.iter().for_each(|what| say(&format!("{}: {}: {what}", group.id, case.name)));
+    }
+    for mutant in group_mutants(group).into_iter().filter(|_| mutate) {
+        tally.mutants += 1;
+        if group.case.iter().all(|case| rehearse_group(&mutant.changed, case, scanner).is_empty()) {
+            tally.survived += 1;
+            say(&format!("{}: no case notices that {} is gone", group.id, mutant.without));
+        }
+    }
 }
 
 #[derive(Default)]
@@ -127,6 +149,7 @@ struct Tally {
 fn playbook_cases(
     playbook: &Playbook,
     all: &[&Playbook],
+    shelf: &Shelf,
     scanner: &Scanner,
     args: &TestArgs,
     tally: &mut Tally,
@@ -142,8 +165,9 @@ fn playbook_cases(
     if !args.mutate {
         return Ok(());
     }
-    for mutant in mutants(playbook) {
-        let others = all.iter().map(|other| if other.id == playbook.id { &mutant.playbook } else { *other });
+    for mut mutant in mutants(playbook) {
+        expand(&mut mutant.changed, &shelf.echoes)?;
+        let others = all.iter().map(|other| if other.id == playbook.id { &mutant.changed } else { *other });
         let others: Vec<&Playbook> = others.collect();
         tally.mutants += 1;
         if prepared.iter().all(|case| rehearse(case, &playbook.id, &others).is_empty()) {

@@ -1,34 +1,80 @@
-//! Playbooks in a folder, with their cases.
+//! Playbooks in a folder, with their cases, and the groups of echoes beside them.
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
-use crate::playbook::{Playbook, Shelved};
+use serde::de::DeserializeOwned;
 
-/// The playbooks of a folder, with their cases: `FOLDER/*.toml` and `FOLDER/<area>/*.toml`.
-///
-/// # Errors
-/// One error a file that can't be read.
-pub(super) fn read(folder: &Path) -> (Vec<(PathBuf, Shelved)>, Vec<Error>) {
-    let (mut found, mut wrong) = (Vec::new(), Vec::new());
+use crate::error::Error;
+use crate::playbook::{EchoGroup, Playbook, Shelved, expand};
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    /// Playbooks as written, with their files.
+    pub(super) playbooks: Vec<(PathBuf, Shelved)>,
+    /// Groups of echoes: those of the folder before the built-in ones.
+    pub(super) echoes: Vec<EchoGroup>,
+    /// How many of the groups stand in the folder.
+    pub(super) own_echoes: usize,
+    /// One error a file that can't be read.
+    pub(super) wrong: Vec<Error>,
+}
+
+impl Shelf {
+    /// The playbooks with the echoes of the groups that they name, or the first error.
+    pub(super) fn expanded(&self) -> Result<Vec<Playbook>, Error> {
+        if let Some(error) = self.wrong.first() {
+            return Err(error.clone());
+        }
+        let expanded = |(_, shelved): &(PathBuf, Shelved)| {
+            let mut playbook = shelved.playbook.clone();
+            expand(&mut playbook, &self.echoes).map(|()| playbook)
+        };
+        self.playbooks.iter().map(expanded).collect()
+    }
+}
+
+/// Reads `FOLDER/*.toml`, `FOLDER/<area>/*.toml` and `FOLDER/echoes/*.toml`; `built_in` are the groups that are known
+/// without the folder's.
+pub(super) fn read(folder: &Path, built_in: &[EchoGroup]) -> Shelf {
+    let mut shelf = Shelf::default();
     let mut folders = vec![folder.to_owned()];
     folders.extend(entries(folder).into_iter().filter(|path| path.is_dir() && !other(path)));
-    for folder in folders {
-        for path in entries(&folder).into_iter().filter(|path| path.extension().is_some_and(|end| end == "toml")) {
-            match read_file(&path) {
-                Ok(shelved) => found.push((path, shelved)),
-                Err(error) => wrong.push(error),
+    for path in folders.iter().flat_map(|folder| files(folder)) {
+        match read_file::<Playbook>(&path) {
+            Ok(playbook) => {
+                let area = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+                shelf.playbooks.push((path, Shelved { area, playbook }));
             }
+            Err(error) => shelf.wrong.push(error),
         }
     }
-    if found.is_empty() && wrong.is_empty() {
-        wrong.push(Error::new("playbook.none", folder.display().to_string(), "no playbook (*.toml) in this folder"));
+    for path in files(&folder.join("echoes")) {
+        match read_file::<EchoGroup>(&path) {
+            Ok(group) => shelf.echoes.push(group),
+            Err(error) => shelf.wrong.push(error),
+        }
     }
-    (found, wrong)
+    shelf.own_echoes = shelf.echoes.len();
+    let more = built_in.iter().filter(|known| shelf.echoes.iter().all(|group| group.id != known.id)).cloned();
+    let more: Vec<EchoGroup> = more.collect();
+    shelf.echoes.extend(more);
+    if shelf.playbooks.is_empty() && shelf.wrong.is_empty() {
+        shelf.wrong.push(Error::new(
+            "playbook.none",
+            folder.display().to_string(),
+            "no playbook (*.toml) in this folder",
+        ));
+    }
+    shelf
 }
 
 fn other(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == "sets" || name == "catalogue" || name == "tests")
+    path.file_name().is_some_and(|name| ["sets", "catalogue", "tests", "echoes"].iter().any(|other| name == *other))
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    entries(folder).into_iter().filter(|path| path.extension().is_some_and(|end| end == "toml")).collect()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -38,12 +84,9 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn read_file(path: &Path) -> Result<Shelved, Error> {
+fn read_file<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let place = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|error| Error::new("playbook.unreadable", &place, error.to_string()))?;
-    let playbook: Playbook =
-        toml::from_str(&text).map_err(|error| Error::new("playbook.invalid", &place, error.to_string()))?;
-    let area = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Shelved { area, playbook })
+    toml::from_str(&text).map_err(|error| Error::new("playbook.invalid", &place, error.to_string()))
 }

@@ -6,8 +6,8 @@ use diag_parsers::Says;
 
 use super::condition::{kind_fits, row_fits};
 use super::matching::Match;
-use crate::evidence::{RowId, Table};
-use crate::playbook::schema::{Echo, On, Order};
+use crate::evidence::{Row, RowId, Table};
+use crate::playbook::{Echo, On, Order};
 use crate::verdict::Confidence;
 
 /// A match with what it explains.
@@ -65,31 +65,48 @@ fn order(a: &Ranked<'_>, b: &Ranked<'_>, table: &Table) -> std::cmp::Ordering {
 
 /// Rows that the match accounts for: its own, its echoes, and what is torn down after it.
 fn explained(found: &Match<'_>, table: &Table) -> HashSet<RowId> {
-    let anchor = found.anchor();
-    let culprits: BTreeSet<i64> = found.needed().filter_map(|row| table.rows[row].rank()).collect();
     let mut own: HashSet<RowId> = found.bound.values().flatten().copied().collect();
     let parents: Vec<RowId> = own.iter().flat_map(|row| table.rows[*row].parents.clone()).collect();
     own.extend(parents);
-    for echo in &found.playbook.echoes {
-        let kinds = table.kinds().filter(|kind| echo.kinds.iter().any(|pattern| kind_fits(pattern, kind)));
-        let rows = kinds.flat_map(|kind| table.of_kind(kind)).copied();
-        own.extend(rows.filter(|row| echoes(echo, table, anchor, *row, &culprits)));
-    }
+    own.extend(heard(&found.playbook.echoes, table, found.anchor(), found.needed()));
     own.extend(table.torn_down());
     own
 }
 
-fn echoes(echo: &Echo, table: &Table, anchor: RowId, row: RowId, culprits: &BTreeSet<i64>) -> bool {
-    let rank = table.rows[row].rank();
-    let on = match echo.on {
-        On::Any => true,
-        On::Others => rank.is_none_or(|rank| !culprits.contains(&rank)),
-        On::Same => rank.is_some_and(|rank| culprits.contains(&rank)),
-    };
-    let order = echo.order == Order::Any || table.rows[row].before(&table.rows[anchor]) != Some(true);
-    on && order
-        && echo.kinds.iter().any(|kind| kind_fits(kind, table.rows[row].kind))
-        && row_fits(table, row, &echo.filter)
+/// The rows that echo a cause which stands at `anchor` and is told by the rows `needed`.
+pub fn heard(echoes: &[Echo], table: &Table, anchor: RowId, needed: impl Iterator<Item = RowId>) -> HashSet<RowId> {
+    let mut cause = Cause { anchor: &table.rows[anchor], ranks: BTreeSet::new(), places: HashSet::new() };
+    for row in needed.map(|row| &table.rows[row]) {
+        cause.ranks.extend(row.rank());
+        cause.places.insert((row.source, row.line));
+    }
+    let mut all = HashSet::new();
+    for echo in echoes {
+        let kinds = table.kinds().filter(|kind| echo.kinds.iter().any(|pattern| kind_fits(pattern, kind)));
+        let rows = kinds.flat_map(|kind| table.of_kind(kind)).copied();
+        all.extend(rows.filter(|row| cause.is_echoed(echo, &table.rows[*row]) && row_fits(table, *row, &echo.filter)));
+    }
+    all
+}
+
+/// What an echo is measured against.
+struct Cause<'t> {
+    anchor: &'t Row,
+    ranks: BTreeSet<i64>,
+    places: HashSet<(usize, u64)>,
+}
+
+impl Cause<'_> {
+    fn is_echoed(&self, echo: &Echo, row: &Row) -> bool {
+        let told = row.rank().map(|rank| self.ranks.contains(&rank));
+        let on = match echo.on {
+            On::Any => true,
+            On::Others => told != Some(true),
+            // One line is one statement, however many formats know it.
+            On::Same => told.unwrap_or(self.ranks.is_empty()) || self.places.contains(&(row.source, row.line)),
+        };
+        on && (echo.order == Order::Any || row.before(self.anchor) != Some(true))
+    }
 }
 
 /// `edges[a]` holds each `b` whose needs are all explained by `a`; of two that explain each other only the better one does.

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use super::echo::{EchoGroup, resolve};
 use super::schema::{Playbook, Set};
 use crate::error::Error;
 
@@ -14,6 +15,8 @@ const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library.json")
 pub struct Library {
     /// Causes with the area they belong to.
     pub playbooks: Vec<Shelved>,
+    /// What several causes bring about alike.
+    pub echoes: Vec<EchoGroup>,
     /// Symptoms that people type.
     pub sets: Vec<Set>,
     /// Tables for `diag explain`, by name.
@@ -35,13 +38,35 @@ impl Library {
         self.playbooks.iter().map(|shelved| &shelved.playbook).find(|playbook| playbook.id == id)
     }
 
-    /// Adds playbooks; one of a known cause replaces it.
-    pub fn add(&mut self, more: Vec<Shelved>) {
-        for shelved in more {
+    /// Adds playbooks and groups of echoes; one of a known name replaces it.
+    ///
+    /// # Errors
+    /// A playbook that names a group which is not there.
+    pub fn add(&mut self, more: Vec<Shelved>, groups: Vec<EchoGroup>) -> Result<(), Error> {
+        for group in groups {
+            self.echoes.retain(|known| known.id != group.id);
+            self.echoes.push(group);
+        }
+        for mut shelved in more {
+            expand(&mut shelved.playbook, &self.echoes)?;
             self.playbooks.retain(|known| known.playbook.id != shelved.playbook.id);
             self.playbooks.push(shelved);
         }
+        Ok(())
     }
+}
+
+/// Puts the echoes of groups in the place of their names.
+///
+/// # Errors
+/// A name that no group has.
+pub fn expand(playbook: &mut Playbook, groups: &[EchoGroup]) -> Result<(), Error> {
+    let find = |name: &str| groups.iter().find(|group| group.id == name);
+    playbook.echoes = resolve(&playbook.echoes, find).map_err(|name| {
+        Error::new("playbook.invalid", &playbook.id, format!("echoes: there is no group `{name}`"))
+            .with_way_on("groups are the files of playbooks/echoes/")
+    })?;
+    Ok(())
 }
 
 /// The built-in playbooks.
@@ -49,7 +74,11 @@ impl Library {
 /// # Errors
 /// A playbook that does not have the shape of [`Playbook`]; the tests keep such a build from being made.
 pub fn built_in() -> Result<Library, Error> {
-    serde_json::from_slice(BUILT_IN).map_err(|error| {
+    let mut library: Library = serde_json::from_slice(BUILT_IN).map_err(|error| {
         Error::new("playbook.invalid", "built-in playbooks", error.to_string()).with_way_on("run `diag playbook check`")
-    })
+    })?;
+    for shelved in &mut library.playbooks {
+        expand(&mut shelved.playbook, &library.echoes)?;
+    }
+    Ok(library)
 }

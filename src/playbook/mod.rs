@@ -1,9 +1,11 @@
 //! Playbooks: what proves a cause, what it brings about, what to do. Data, read and checked here.
 
+mod echo;
 mod load;
 pub mod schema;
 mod template;
 
-pub use load::{Library, Shelved, built_in};
+pub use echo::{Echo, EchoGroup, GroupCase, On, Order, resolve};
+pub use load::{Library, Shelved, built_in, expand};
 pub use schema::{Playbook, Set};
 pub use template::{Piece, Template, sentences};

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::echo::Echo;
 use crate::verdict::{Ask, Confidence, Culprit, Outcome};
 use diag_parsers::Value;
 
@@ -204,47 +205,6 @@ pub enum Spread {
     Some,
     /// On exactly one.
     One,
-}
-
-/// Rows that a cause brings about.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Echo {
-    /// Kinds, `*` as a wildcard.
-    pub kinds: Vec<String>,
-    /// Conditions on fields.
-    #[serde(default, rename = "where")]
-    pub filter: IndexMap<String, Condition>,
-    /// On whom.
-    #[serde(default)]
-    pub on: On,
-    /// When.
-    #[serde(default)]
-    pub order: Order,
-}
-
-/// On whom an echo is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum On {
-    /// Anyone.
-    #[default]
-    Any,
-    /// Other ranks than the culprit's.
-    Others,
-    /// The culprit's ranks.
-    Same,
-}
-
-/// When an echo is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Order {
-    /// Not before the cause.
-    #[default]
-    After,
-    /// Before or after (writers are not synchronised).
-    Any,
 }
 
 /// Where the culprit is told: `clue.field`.

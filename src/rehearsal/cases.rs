@@ -27,13 +27,7 @@ pub struct Prepared<'c> {
 /// # Errors
 /// Logs that can't be read.
 pub fn prepare<'c>(case: &'c Case, scanner: &Scanner, samples: &Path) -> Result<Prepared<'c>, Error> {
-    let mut ledgers = Vec::new();
-    for (name, text) in &case.logs {
-        let mut ledger = Ledger::new(scanner.catalogue().volatile());
-        let block = Block { data: text.as_bytes(), offset: 0, first_line: 1 };
-        scanner.scan(block, text.len(), Depth::Every, &mut |event| ledger.absorb(event));
-        ledgers.push((name.clone(), ledger));
-    }
+    let mut ledgers = inline(&case.logs, scanner);
     if let Some(from) = &case.from {
         let folder = samples.join(from.trim_start_matches("sample-logs/")).join("logs");
         let (documents, troubles) = collect::documents(&[folder.display().to_string()]);
@@ -47,6 +41,17 @@ pub fn prepare<'c>(case: &'c Case, scanner: &Scanner, samples: &Path) -> Result<
         }
     }
     Ok(Prepared { case, table: Table::new(ledgers) })
+}
+
+/// Reads logs that stand in a file of ours.
+pub(super) fn inline(logs: &IndexMap<String, String>, scanner: &Scanner) -> Vec<(String, Ledger)> {
+    let read = |(name, text): (&String, &String)| {
+        let mut ledger = Ledger::new(scanner.catalogue().volatile());
+        let block = Block { data: text.as_bytes(), offset: 0, first_line: 1 };
+        scanner.scan(block, text.len(), Depth::Every, &mut |event| ledger.absorb(event));
+        (name.clone(), ledger)
+    };
+    logs.iter().map(read).collect()
 }
 
 /// What is wrong with a case, all playbooks at work; one sentence each.

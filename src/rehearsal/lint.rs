@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use diag_parsers::Catalogue;
 
 use crate::playbook::schema::{Clue, Status};
-use crate::playbook::{Playbook, Template, sentences};
+use crate::playbook::{Echo, EchoGroup, On, Order, Playbook, Template, sentences};
 
 /// Fewest cases of a playbook: one that fires and one that must not.
 const FEWEST_CASES: usize = 2;
 
 /// Everything wrong with a playbook, one sentence each; `derived` names the kinds that no format makes.
-pub fn lint(playbook: &Playbook, catalogue: &Catalogue, derived: &[&'static str]) -> Vec<String> {
+pub fn lint(playbook: &Playbook, groups: &[EchoGroup], catalogue: &Catalogue, derived: &[&'static str]) -> Vec<String> {
     let mut wrong = Vec::new();
     if playbook.schema != 1 {
         wrong.push(format!("schema {} is unknown; this build reads 1", playbook.schema));
@@ -23,6 +23,7 @@ pub fn lint(playbook: &Playbook, catalogue: &Catalogue, derived: &[&'static str]
         wrong.push("`summary` is empty: `diag explain` would have nothing to say".to_owned());
     }
     kinds(playbook, catalogue, derived, &mut wrong);
+    echo_groups(playbook, groups, &mut wrong);
     clue_names(playbook, &mut wrong);
     citations(playbook, &mut wrong);
     cases(playbook, &mut wrong);
@@ -41,8 +42,30 @@ fn kinds(playbook: &Playbook, catalogue: &Catalogue, derived: &[&'static str], w
             wrong.push(format!("clue `{name}`: no format makes `{pattern}`"));
         }
     }
-    for pattern in playbook.echoes.iter().flat_map(|echo| &echo.kinds).filter(|pattern| !fits(pattern)) {
-        wrong.push(format!("echoes: no format makes `{pattern}`"));
+    wrong.extend(unknown_kinds(&playbook.echoes, catalogue, derived));
+}
+
+/// Kinds of echo that nothing makes, one sentence each.
+pub(super) fn unknown_kinds(echoes: &[Echo], catalogue: &Catalogue, derived: &[&'static str]) -> Vec<String> {
+    let known: BTreeSet<&str> = catalogue.kinds().chain(derived.iter().copied()).collect();
+    let fits = |pattern: &&String| known.iter().any(|kind| crate::diagnose::kind_fits(pattern, kind));
+    let unknown = echoes.iter().flat_map(|echo| &echo.kinds).filter(|pattern| !fits(pattern));
+    unknown.map(|pattern| format!("echoes: no format makes `{pattern}`")).collect()
+}
+
+fn echo_groups(playbook: &Playbook, groups: &[EchoGroup], wrong: &mut Vec<String>) {
+    for echo in &playbook.echoes {
+        for name in echo.groups.iter().filter(|name| groups.iter().all(|group| group.id != **name)) {
+            let known = groups.iter().map(|group| group.id.as_str()).collect::<Vec<_>>().join(", ");
+            wrong.push(format!("echoes: there is no group `{name}`; known: {known}"));
+        }
+        let words = !echo.filter.is_empty() || echo.on != On::Any || echo.order != Order::After;
+        if !echo.groups.is_empty() && (!echo.kinds.is_empty() || words) {
+            wrong.push("echoes: an entry that names groups says nothing else: their files do".to_owned());
+        }
+        if echo.groups.is_empty() && echo.kinds.is_empty() {
+            wrong.push("echoes: an entry names neither kinds nor groups".to_owned());
+        }
     }
 }
 

@@ -1,15 +1,15 @@
 //! Playbooks with one constraint taken away: a case must notice.
 
-use crate::playbook::Playbook;
 use crate::playbook::schema::Clue;
+use crate::playbook::{Echo, EchoGroup, On, Order, Playbook};
 
-/// A playbook that lacks one constraint.
+/// A playbook, or a group of echoes, that lacks one constraint.
 #[derive(Debug)]
-pub struct Mutant {
+pub struct Mutant<T = Playbook> {
     /// What was taken away.
     pub without: String,
     /// What is left.
-    pub playbook: Playbook,
+    pub changed: T,
 }
 
 type Section = fn(&mut Playbook) -> &mut indexmap::IndexMap<String, Clue>;
@@ -38,10 +38,8 @@ pub fn mutants(playbook: &Playbook) -> Vec<Mutant> {
             }
         }
     }
-    for at in 0..playbook.echoes.len() {
-        for kind in &playbook.echoes[at].kinds {
-            add(&mut all, playbook, format!("echoes: {kind}"), |p| p.echoes[at].kinds.retain(|known| known != kind));
-        }
+    for (without, change) in echo_changes(&playbook.echoes) {
+        add(&mut all, playbook, without, |p| change(&mut p.echoes));
     }
     for (at, fix) in playbook.fix.iter().enumerate() {
         if !fix.when.is_empty() {
@@ -54,10 +52,51 @@ pub fn mutants(playbook: &Playbook) -> Vec<Mutant> {
     all
 }
 
-fn add(all: &mut Vec<Mutant>, playbook: &Playbook, without: String, change: impl Fn(&mut Playbook)) {
-    let mut copy = playbook.clone();
-    change(&mut copy);
-    all.push(Mutant { without, playbook: copy });
+/// All mutants of a group of echoes.
+pub fn group_mutants(group: &EchoGroup) -> Vec<Mutant<EchoGroup>> {
+    let mut all = Vec::new();
+    for (without, change) in echo_changes(&group.echoes) {
+        add(&mut all, group, without, |group| change(&mut group.echoes));
+    }
+    all
+}
+
+fn add<T: Clone>(all: &mut Vec<Mutant<T>>, of: &T, without: String, change: impl Fn(&mut T)) {
+    let mut changed = of.clone();
+    change(&mut changed);
+    all.push(Mutant { without, changed });
+}
+
+type EchoChange = Box<dyn Fn(&mut Vec<Echo>)>;
+
+/// The words of a list of echoes, each as a change that takes it away: kinds, groups, conditions, on whom, when.
+fn echo_changes(echoes: &[Echo]) -> Vec<(String, EchoChange)> {
+    let mut all: Vec<(String, EchoChange)> = Vec::new();
+    for (at, echo) in echoes.iter().enumerate() {
+        for kind in echo.kinds.clone() {
+            all.push((format!("echoes: {kind}"), Box::new(move |list| list[at].kinds.retain(|known| *known != kind))));
+        }
+        for name in echo.groups.clone() {
+            all.push((
+                format!("echoes: group {name}"),
+                Box::new(move |list| list[at].groups.retain(|known| *known != name)),
+            ));
+        }
+        let of = echo.kinds.join(", ");
+        for field in echo.filter.keys().cloned().collect::<Vec<_>>() {
+            all.push((
+                format!("echoes: {of}: where.{field}"),
+                Box::new(move |list| drop(list[at].filter.shift_remove(&field))),
+            ));
+        }
+        if echo.on != On::Any {
+            all.push((format!("echoes: {of}: on"), Box::new(move |list| list[at].on = On::Any)));
+        }
+        if echo.order != Order::After {
+            all.push((format!("echoes: {of}: order"), Box::new(move |list| list[at].order = Order::After)));
+        }
+    }
+    all
 }
 
 type Change = Box<dyn Fn(&mut Clue)>;
