@@ -4,3 +4,4 @@
 
 mod architecture;
 mod playbooks;
+mod samples;
