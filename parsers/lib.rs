@@ -9,6 +9,7 @@
 pub mod catalogue;
 pub mod elastic;
 pub mod event;
+mod focus;
 pub mod grammar;
 pub mod line;
 pub mod lint;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use diag_parsers::{Catalogue, FormatFile, Scanner};
 
+use super::screen::{self, Color};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE};
 use crate::collect;
 use crate::diagnose;
@@ -50,16 +51,6 @@ enum Format {
     Text,
     /// For programs.
     Json,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Color {
-    /// On a terminal only.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// Reads the inputs and tells what is wrong; `causes` limits the playbooks.
@@ -141,12 +132,22 @@ fn input(name: &str, reading: collect::Reading) -> Input {
     }
 }
 
+/// The text report as the terminal, or whatever stands in its place, takes it.
+fn look(args: &Args) -> report::text::Look {
+    let file = args.output.is_some();
+    report::text::Look {
+        width: screen::width(file),
+        colour: screen::colour(args.color, file),
+        verbose: args.verbose > 0,
+        quiet: args.quiet,
+    }
+}
+
 fn deliver(report: &Report, args: &Args) -> Result<(), Error> {
     let bytes = match args.format {
         Format::Json => report::json::render(report),
-        Format::Text => report::json::render(report),
+        Format::Text => report::text::render(report, look(args)),
     };
-    let (_, _, _) = (args.color, args.quiet, args.verbose);
     let unwritable = |place: &str, error: std::io::Error| Error::new("output.unwritable", place, error.to_string());
     match &args.output {
         Some(path) => std::fs::write(path, bytes).map_err(|error| unwritable(&path.display().to_string(), error)),

@@ -4,6 +4,7 @@
 mod analyze;
 mod explain;
 mod playbook;
+mod screen;
 mod shelf;
 
 use std::process::ExitCode;

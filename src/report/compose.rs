@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use diag_parsers::{Catalogue, Value, rank_list};
+use diag_parsers::{Catalogue, Says, Value, rank_list};
 
-use super::timeline;
-use super::{Consequence, Evidence, Finding, Fix, Input, Link, Note, Report, Role, SCHEMA, Stats, Test};
+use super::{Consequence, Evidence, Finding, Fix, Input, JobFacts, Link, Note, Report, Role, SCHEMA, Stats, Test};
+use super::{timeline, words};
 use crate::diagnose::{Match, Ranked, culprit, offered, values, weigh};
-use crate::evidence::{RowId, Table};
+use crate::evidence::{Row, RowId, Table};
 use crate::playbook::schema::{By, FixFile, Undo};
-use crate::playbook::{Playbook, Template};
-use crate::verdict::{Ask, Culprit, Outcome};
+use crate::playbook::{Piece, Playbook, Template};
+use crate::verdict::{Ask, Outcome};
 
 /// Most lines cited for one clue.
 const MOST_CITED: usize = 6;
@@ -42,13 +42,15 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
     let findings: Vec<Finding> = roots.iter().take(MOST_FINDINGS).map(|root| teller.finding(root, &ranked)).collect();
     let cause: HashSet<RowId> = roots.first().map(|root| root.found.needed().collect()).unwrap_or_default();
     let explained: HashSet<RowId> = roots.iter().flat_map(|root| root.explained.iter().copied()).collect();
-    let unexplained = table.troubles().filter(|row| !explained.contains(row)).take(MOST_CITED).collect::<Vec<_>>();
+    let unexplained: Vec<RowId> = table.troubles().filter(|row| !explained.contains(row)).collect();
     Report {
         schema: SCHEMA,
         outcome,
-        headline: headline(outcome, findings.first(), table),
-        ask: asks(outcome, &findings),
-        unexplained: unexplained.into_iter().map(|row| teller.cite(row)).collect(),
+        headline: headline(outcome, findings.first(), table, &job.inputs),
+        ask: asks(outcome, &findings, &job.playbooks),
+        unexplained: unexplained.iter().take(MOST_CITED).map(|row| teller.cite(*row)).collect(),
+        unexplained_events: unexplained.iter().map(|row| table.rows[*row].count).sum(),
+        job: facts(table),
         findings,
         timeline: timeline::of(table, &cause),
         inputs: job.inputs,
@@ -57,13 +59,25 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
     }
 }
 
-fn headline(outcome: Outcome, first: Option<&Finding>, table: &Table) -> String {
+fn facts(table: &Table) -> JobFacts {
+    let survived = |row: &&Row| row.survived && matches!(row.says, Says::Failure | Says::Teardown);
+    JobFacts {
+        ranks: table.job.ranks.len() as u64,
+        last_step: table.trail.iter().map(|advance| advance.step).max(),
+        survived: table.rows.iter().filter(survived).map(|row| row.count).sum(),
+    }
+}
+
+fn headline(outcome: Outcome, first: Option<&Finding>, table: &Table, inputs: &[Input]) -> String {
     match (outcome, first) {
-        (Outcome::Diagnosed, Some(finding)) => match who(&finding.culprit) {
+        (Outcome::Diagnosed, Some(finding)) => match words::culprit(&finding.culprit) {
             who if who.is_empty() => finding.title.clone(),
-            who => format!("{} ({who})", finding.title),
+            who => format!("{}: {who}", finding.title),
         },
         (Outcome::Undetermined, _) => "It failed, and what was read does not decide why".to_owned(),
+        _ if inputs.iter().all(|input| input.events == 0) => {
+            "Nothing wrong found, but no line was recognised either: is this the output of a job?".to_owned()
+        }
         _ => match table.job.ranks.len() {
             0 | 1 => "Nothing wrong found".to_owned(),
             ranks => format!("Nothing wrong found on {ranks} ranks"),
@@ -71,36 +85,23 @@ fn headline(outcome: Outcome, first: Option<&Finding>, table: &Table) -> String 
     }
 }
 
-/// A culprit in a few words: `rank 3, node gpu-17`.
-fn who(culprit: &Culprit) -> String {
-    let mut parts = Vec::new();
-    match culprit.ranks.as_slice() {
-        [] => {}
-        [rank] => parts.push(format!("rank {rank}")),
-        ranks => parts.push(format!("ranks {}", rank_list(ranks))),
-    }
-    for (one, names) in
-        [("node", &culprit.nodes), ("GPU", &culprit.gpus), ("pod", &culprit.pods), ("job", &culprit.jobs)]
-    {
-        match names.as_slice() {
-            [] => {}
-            [name] => parts.push(format!("{one} {name}")),
-            [first, second] => parts.push(format!("{one}s {first}, {second}")),
-            many => parts.push(format!("{} {one}s", many.len())),
-        }
-    }
-    parts.join(", ")
-}
+/// The playbook whose questions are asked where no finding has any.
+const NO_CAUSE: &str = "undetermined";
 
 /// What would decide: asked for where nothing is decided.
-fn asks(outcome: Outcome, findings: &[Finding]) -> Vec<Ask> {
+fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook]) -> Vec<Ask> {
     let mut asks: Vec<Ask> = Vec::new();
-    if outcome == Outcome::Undetermined {
-        for ask in findings.iter().flat_map(|finding| &finding.ask) {
-            if !asks.contains(ask) {
-                asks.push(ask.clone());
-            }
+    if outcome != Outcome::Undetermined {
+        return asks;
+    }
+    for ask in findings.iter().flat_map(|finding| &finding.ask) {
+        if !asks.contains(ask) {
+            asks.push(ask.clone());
         }
+    }
+    if asks.is_empty() {
+        let general = playbooks.iter().find(|playbook| playbook.id == NO_CAUSE);
+        asks.extend(general.and_then(|playbook| playbook.explain.otherwise.clone()).into_iter().flat_map(|o| o.ask));
     }
     asks
 }
@@ -167,6 +168,7 @@ impl Teller<'_> {
             rank: row.rank(),
             kind: row.kind.to_owned(),
             count: row.count,
+            focus: self.catalogue.focus(row.kind, &row.text),
         }
     }
 
@@ -194,12 +196,27 @@ impl Teller<'_> {
             let ids: Vec<&str> = rows.iter().filter_map(|row| self.ids.get(row)).map(String::as_str).collect();
             if ids.is_empty() { String::new() } else { format!("[{}]", ids.join(", ")) }
         };
-        Template::parse(text).fill(&|clue, field| told(found, self.table, clue, field), &cite)
+        let said = Template::parse(text).fill(&|clue, field| told(found, self.table, clue, field).map(short), &cite);
+        said.replace("Rank (not told)", "A rank").replace("rank (not told)", "a rank")
+    }
+
+    /// A command line of a playbook: what a log says gets into it only where no shell can take it for more than a word.
+    fn fill_command(&self, text: &str, found: &Match<'_>) -> String {
+        let field = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Field { clue, field, otherwise } => told(found, self.table, clue, field)
+                .filter(|said| words::harmless(said))
+                .or_else(|| otherwise.clone())
+                .unwrap_or_else(|| field.to_uppercase()),
+            Piece::Cite(clue) => format!("[{clue}]"),
+        };
+        Template::parse(text).0.iter().map(field).collect()
     }
 
     fn ask(&self, found: &Match<'_>) -> Vec<Ask> {
         let otherwise = found.playbook.explain.otherwise.as_ref();
-        let fill = |ask: &Ask| Ask { what: self.fill(&ask.what, found), command: self.fill(&ask.command, found) };
+        let fill =
+            |ask: &Ask| Ask { what: self.fill(&ask.what, found), command: self.fill_command(&ask.command, found) };
         otherwise.map(|otherwise| otherwise.ask.iter().map(fill).collect()).unwrap_or_default()
     }
 
@@ -236,6 +253,10 @@ impl Teller<'_> {
         kinds.remove(own);
         let mut effects: Vec<Vec<RowId>> = kinds.into_values().collect();
         effects.sort_by_key(|rows| (self.table.rows[rows[0]].source, self.table.rows[rows[0]].line));
+        // Two kinds of event on one line are one thing that happened.
+        let line = |rows: &[RowId]| (self.table.rows[rows[0]].source, self.table.rows[rows[0]].line);
+        let mut told = HashSet::from([line(&[anchor])]);
+        effects.retain(|rows| told.insert(line(rows)));
         effects.truncate(MOST_LINKS - 1);
         let mut links =
             vec![self.link(Role::Cause, anchor, root.found.bound.values().next().cloned().unwrap_or_default())];
@@ -280,6 +301,15 @@ fn cited_rows(found: &Match<'_>, clue: &str, table: &Table) -> Vec<RowId> {
     }
     rows.truncate(MOST_CITED);
     rows
+}
+
+/// A value as a sentence bears it: the evidence holds the whole.
+fn short(said: String) -> String {
+    const MOST: usize = 240;
+    match said.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &said[..at]),
+        None => said,
+    }
 }
 
 /// What a clue's field says: of all picked rows where they differ, a few.

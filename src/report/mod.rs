@@ -7,8 +7,11 @@ use serde::Serialize;
 pub use crate::verdict::{Ask, Confidence, Culprit, Outcome};
 
 mod compose;
+pub mod guard;
 pub mod json;
+pub mod text;
 mod timeline;
+mod words;
 
 pub use compose::{Task, compose};
 
@@ -30,6 +33,10 @@ pub struct Report {
     pub ask: Vec<Ask>,
     /// Failure lines that no finding explains (a few of them).
     pub unexplained: Vec<Evidence>,
+    /// How many failure lines no finding explains, repeats included.
+    pub unexplained_events: u64,
+    /// The job as far as it is known.
+    pub job: JobFacts,
     /// Ranks and what became of them.
     pub timeline: Timeline,
     /// What was read.
@@ -38,6 +45,17 @@ pub struct Report {
     pub notes: Vec<Note>,
     /// Cost.
     pub stats: Stats,
+}
+
+/// What is known of the job as a whole.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct JobFacts {
+    /// Ranks that left a trace.
+    pub ranks: u64,
+    /// The last step that any rank told.
+    pub last_step: Option<i64>,
+    /// Complaints after which the run went on.
+    pub survived: u64,
 }
 
 /// A cause that was found.
@@ -92,6 +110,9 @@ pub struct Evidence {
     pub kind: String,
     /// How often the same fact stands in the input.
     pub count: u64,
+    /// The bytes of the text that decide, for renderings that cut or mark.
+    #[serde(skip)]
+    pub focus: std::ops::Range<usize>,
 }
 
 /// One step of the way from the cause to the symptom.

@@ -5,3 +5,4 @@
 mod architecture;
 mod playbooks;
 mod samples;
+mod telling;

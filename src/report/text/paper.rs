@@ -1,0 +1,317 @@
+//! Lines of text of a given width, with or without colour.
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::super::guard;
+
+/// How a piece of text is meant; the style table below says how that looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::report) enum Tone {
+    /// As it is.
+    #[default]
+    Plain,
+    /// What is read first.
+    Strong,
+    /// What can be skipped.
+    Faint,
+    /// A cause that is known.
+    Bad,
+    /// Something that is not decided.
+    Unsure,
+    /// All is well.
+    Good,
+    /// The id of a cited line.
+    Cite,
+    /// Something to type.
+    Command,
+}
+
+fn style(tone: Tone) -> Style {
+    let colour = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+    match tone {
+        Tone::Plain => Style::new(),
+        Tone::Strong => Style::new().bold(),
+        Tone::Faint => Style::new().dimmed(),
+        Tone::Bad => colour(AnsiColor::Red).bold(),
+        Tone::Unsure => colour(AnsiColor::Yellow).bold(),
+        Tone::Good => colour(AnsiColor::Green).bold(),
+        Tone::Cite => colour(AnsiColor::Cyan),
+        Tone::Command => colour(AnsiColor::Green),
+    }
+}
+
+/// A piece of text. Whatever it is made of goes through the guard here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::report) struct Span {
+    text: String,
+    tone: Tone,
+}
+
+impl Span {
+    /// A piece of text in a tone.
+    pub(in crate::report) fn new(text: impl AsRef<str>, tone: Tone) -> Self {
+        Self { text: guard::plain(text.as_ref()).into_owned(), tone }
+    }
+
+    /// A piece of plain text.
+    pub(in crate::report) fn plain(text: impl AsRef<str>) -> Self {
+        Self::new(text, Tone::Plain)
+    }
+
+    /// Columns that it takes.
+    pub(in crate::report) fn width(&self) -> usize {
+        self.text.width()
+    }
+}
+
+/// Something written on line by line.
+#[derive(Debug)]
+pub(in crate::report) struct Paper {
+    width: usize,
+    colour: bool,
+    out: String,
+}
+
+impl Paper {
+    /// An empty paper, so many columns wide.
+    pub(in crate::report) fn new(width: usize, colour: bool) -> Self {
+        Self { width: width.max(24), colour, out: String::new() }
+    }
+
+    /// Columns.
+    pub(in crate::report) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// What was written.
+    pub(in crate::report) fn finish(self) -> String {
+        self.out
+    }
+
+    /// An empty line, unless the last one was empty or there is none.
+    pub(in crate::report) fn blank(&mut self) {
+        if !self.out.is_empty() && !self.out.ends_with("\n\n") {
+            self.out.push('\n');
+        }
+    }
+
+    /// Writes `lead`, then the spans behind it, wrapped at words; further lines begin `indent` columns in.
+    pub(in crate::report) fn flow(&mut self, lead: &[Span], indent: usize, spans: &[Span]) {
+        self.set(lead, indent, indent, &words(spans), "");
+    }
+
+    /// Writes one line as it is, spaces and all, cut where the paper ends.
+    pub(in crate::report) fn verbatim(&mut self, indent: usize, text: &str) {
+        let mut line = Line::begin(&[], indent);
+        let mut room = self.width.saturating_sub(indent);
+        for c in guard::plain(text).chars() {
+            let Some(left) = room.checked_sub(c.width().unwrap_or(0)) else { break };
+            room = left;
+            line.push(c.encode_utf8(&mut [0; 4]), Tone::Plain);
+        }
+        self.put(&line);
+    }
+
+    /// Writes a shell command; a line that goes on ends in a backslash, so that it can be pasted.
+    pub(in crate::report) fn command(&mut self, lead: &[Span], indent: usize, argv: &[String]) {
+        let words: Vec<Word> = argv.iter().map(|word| vec![Span::new(word, Tone::Command)]).collect();
+        self.set(lead, indent, indent + 2, &words, " \\");
+    }
+
+    fn set(&mut self, lead: &[Span], indent: usize, hang: usize, words: &[Word], goes_on: &str) {
+        let mut line = Line::begin(lead, indent);
+        for (at, word) in words.iter().enumerate() {
+            let room = if at + 1 == words.len() { self.width } else { self.width - goes_on.width() };
+            if !line.fresh && line.used + 1 + word.iter().map(Span::width).sum::<usize>() > room {
+                line.push(goes_on, Tone::Command);
+                self.put(&line);
+                line = Line::begin(&[], hang);
+            }
+            if !line.fresh {
+                line.push(" ", Tone::Plain);
+            }
+            for span in word {
+                self.fill(&mut line, span, hang);
+            }
+        }
+        self.put(&line);
+    }
+
+    /// Puts a span on the line; what does not fit goes on in the next one.
+    fn fill(&mut self, line: &mut Line, span: &Span, hang: usize) {
+        for c in span.text.chars() {
+            if line.used + c.width().unwrap_or(0) > self.width && line.used > hang {
+                self.put(line);
+                *line = Line::begin(&[], hang);
+            }
+            line.push(c.encode_utf8(&mut [0; 4]), span.tone);
+        }
+    }
+
+    fn put(&mut self, line: &Line) {
+        for span in &line.spans {
+            let style = style(span.tone);
+            if self.colour && span.tone != Tone::Plain {
+                self.out.push_str(&format!("{style}{}{style:#}", span.text));
+            } else {
+                self.out.push_str(&span.text);
+            }
+        }
+        self.out.truncate(self.out.trim_end_matches(' ').len());
+        self.out.push('\n');
+    }
+}
+
+/// What is not torn apart at the end of a line, in one or several tones.
+type Word = Vec<Span>;
+
+fn words(spans: &[Span]) -> Vec<Word> {
+    let mut words: Vec<Word> = vec![Vec::new()];
+    for span in spans {
+        for (at, part) in span.text.split(' ').enumerate() {
+            if at > 0 {
+                words.push(Vec::new());
+            }
+            if let (Some(word), false) = (words.last_mut(), part.is_empty()) {
+                word.push(Span { text: part.to_owned(), tone: span.tone });
+            }
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// A line in the making.
+struct Line {
+    spans: Vec<Span>,
+    used: usize,
+    fresh: bool,
+}
+
+impl Line {
+    /// A line that begins with `lead`, filled up to the indent.
+    fn begin(lead: &[Span], indent: usize) -> Self {
+        let mut line = Self { spans: Vec::new(), used: 0, fresh: true };
+        lead.iter().for_each(|span| line.push(&span.text, span.tone));
+        line.push(&" ".repeat(indent.saturating_sub(line.used)), Tone::Plain);
+        line.fresh = true;
+        line
+    }
+
+    fn push(&mut self, text: &str, tone: Tone) {
+        self.used += text.width();
+        self.fresh = false;
+        match self.spans.last_mut() {
+            Some(last) if last.tone == tone => last.text.push_str(text),
+            _ => self.spans.push(Span { text: text.to_owned(), tone }),
+        }
+    }
+}
+
+/// Text cut to so many columns: the middle goes, what lies within `focus` (a range of bytes) stays as long as it can.
+pub(in crate::report) fn cut(text: &str, focus: std::ops::Range<usize>, columns: usize) -> String {
+    let part = |range: std::ops::Range<usize>| guard::plain(text.get(range).unwrap_or_default()).trim_end().to_owned();
+    let whole = guard::plain(text.trim()).into_owned();
+    if whole.width() <= columns {
+        return whole;
+    }
+    let (head, middle, tail) = (part(0..focus.start), part(focus.clone()), part(focus.end..text.len()));
+    let room = columns.saturating_sub(middle.width());
+    if room < 12 && room >= 2 {
+        let dots = |part: &str| if part.trim().is_empty() { "" } else { "…" };
+        return format!("{}{middle}{}", dots(&head), dots(&tail));
+    }
+    if room < 12 {
+        // Not even the deciding part fits well: its start, and a little of its end.
+        return format!("…{}", shortened(&(middle + &tail), columns.saturating_sub(1)));
+    }
+    // What stands behind tells more than prefixes do.
+    let head = ends(head.trim(), room.saturating_sub(tail.width() + 2).max(room / 4));
+    let head = if head.is_empty() { head } else { head + " " };
+    let tail = shortened(tail.trim(), room.saturating_sub(head.width() + 1));
+    format!("{head}{middle} {tail}").trim().to_owned()
+}
+
+/// The end of a text, at most so many columns of it, from a word on, after an ellipsis where something is missing.
+fn ends(text: &str, columns: usize) -> String {
+    const WORD: usize = 16;
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let kept = text.char_indices().rev().take_while(|(_, c)| {
+        used += c.width().unwrap_or(0);
+        used <= columns
+    });
+    let end = &text[kept.last().map_or(text.len(), |(at, _)| at)..];
+    let word = end.find(' ').filter(|at| *at < WORD.min(end.len() / 2)).map_or(end, |at| &end[at + 1..]);
+    if columns == 0 { String::new() } else { format!("…{word}") }
+}
+
+/// A text cut in its middle: two thirds of the columns for its start, one for its end.
+fn shortened(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let tail = ends(text, (columns / 3).max(1));
+    let room = columns.saturating_sub(tail.width());
+    let mut used = 0;
+    let head: String = text
+        .chars()
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= room
+        })
+        .collect();
+    head.trim_end().to_owned() + &tail
+}
+
+/// A path cut in front, so that its file stays.
+pub(in crate::report) fn path(text: &str, columns: usize) -> String {
+    ends(&guard::plain(text), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flowed(width: usize, text: &str) -> Vec<String> {
+        let mut paper = Paper::new(width, false);
+        paper.flow(&[Span::new("Why", Tone::Strong)], 5, &[Span::plain(text)]);
+        paper.finish().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_paper() {
+        for text in [
+            "a few words that do not fit on one line of it",
+            &"x".repeat(90),
+            "数据加载器崩溃了 数据加载器崩溃了数据加载器崩溃了",
+        ] {
+            for width in 24..60 {
+                assert!(flowed(width, text).iter().all(|line| line.width() <= width), "{width}: {text}");
+            }
+        }
+        assert_eq!(flowed(24, "one two three four five")[1], "     five");
+    }
+
+    #[test]
+    fn a_command_can_be_pasted() {
+        let mut paper = Paper::new(30, false);
+        let argv = ["scontrol", "update", "NodeName=gpu-17", "State=DRAIN"].map(str::to_owned);
+        paper.command(&[Span::plain("$")], 2, &argv);
+        assert_eq!(paper.finish(), "$ scontrol update \\\n    NodeName=gpu-17 \\\n    State=DRAIN\n");
+    }
+
+    #[test]
+    fn the_deciding_part_stays() {
+        let line = format!("[rank3]: 2026-05-04 {} ValueError: bad token {}", "noise ".repeat(30), "tail ".repeat(30));
+        let at = line.find("ValueError").unwrap();
+        for columns in 30..120 {
+            let cut = cut(&line, at..at + 21, columns);
+            assert!(cut.width() <= columns, "{columns}: {cut}");
+            assert!(cut.contains("ValueError: bad token"), "{columns}: {cut}");
+        }
+    }
+}

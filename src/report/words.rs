@@ -1,0 +1,257 @@
+//! How numbers, times and names are said, in every rendering for people.
+
+use diag_parsers::rank_list;
+
+use super::{Confidence, Culprit, Evidence, Finding, Fix, Link, Outcome, Report};
+
+/// `1,024`.
+pub(in crate::report) fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut said = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            said.push(',');
+        }
+        said.push(digit);
+    }
+    said
+}
+
+/// `1 rank`, `1,023 ranks`.
+pub(in crate::report) fn count(n: u64, one: &str) -> String {
+    format!("{} {one}{}", number(n), if n == 1 { "" } else { "s" })
+}
+
+/// `12 B`, `4.2 MB`: powers of ten.
+pub(in crate::report) fn bytes(n: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut size = n as f64;
+    let mut unit = 0;
+    while size >= 999.5 && unit + 1 < units.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 || size >= 99.5 { format!("{size:.0} {}", units[unit]) } else { format!("{size:.1} {}", units[unit]) }
+}
+
+/// `+0.0 s`, `+42 s`, `+30 min`, `+2.5 h`, `-3 d`.
+pub(in crate::report) fn offset(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { '-' } else { '+' };
+    format!("{sign}{}", span(seconds.abs()))
+}
+
+/// `0.3 s`, `42 s`, `30 min`, `2.5 h`, `3 d`.
+pub(in crate::report) fn span(seconds: f64) -> String {
+    match seconds {
+        s if s < 9.95 => format!("{s:.1} s"),
+        s if s < 119.5 => format!("{s:.0} s"),
+        s if s < 7170.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.0} d", s / 86_400.0),
+    }
+}
+
+/// Ranks in few words: `rank 3`, `ranks 0-7`, `12 ranks (0,3,5,…)`.
+pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
+    const MOST: usize = 28;
+    let list = rank_list(ranks);
+    match ranks {
+        [] => String::new(),
+        [rank] => format!("rank {rank}"),
+        _ if list.len() <= MOST => format!("ranks {list}"),
+        _ => {
+            let cut = list[..MOST].rfind(',').unwrap_or(MOST);
+            format!("{} ({},…)", count(ranks.len() as u64, "rank"), &list[..cut])
+        }
+    }
+}
+
+/// The culprit in a few words: `rank 3 on gpu-17, GPU 0000:3b:00.0`; empty where nobody is named.
+pub(in crate::report) fn culprit(culprit: &Culprit) -> String {
+    let mut said = ranks(&culprit.ranks);
+    let nodes = several("", &culprit.nodes);
+    if !nodes.is_empty() {
+        said = if said.is_empty() { several("node ", &culprit.nodes) } else { format!("{said} on {nodes}") };
+    }
+    let others = [("GPU ", &culprit.gpus), ("pod ", &culprit.pods), ("job ", &culprit.jobs)];
+    let others = others.into_iter().map(|(one, names)| several(one, names));
+    std::iter::once(said).chain(others).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+fn several(one: &str, names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => format!("{one}{name}"),
+        [a, b] => format!("{}{a} and {b}", plural(one)),
+        [a, b, rest @ ..] => format!("{}{a}, {b} and {} more", plural(one), rest.len()),
+    }
+}
+
+fn plural(one: &str) -> String {
+    if one.is_empty() { String::new() } else { format!("{}s ", one.trim_end()) }
+}
+
+/// The verdict in one word, as the first word of a report.
+pub(in crate::report) fn verdict(outcome: Outcome, first: Option<&Finding>) -> &'static str {
+    match (outcome, first.map(|finding| finding.confidence)) {
+        (Outcome::Healthy, _) => "HEALTHY",
+        (Outcome::Diagnosed, Some(Confidence::Confirmed)) => "CONFIRMED",
+        (Outcome::Diagnosed, Some(_)) => "LIKELY",
+        _ => "UNDETERMINED",
+    }
+}
+
+/// `confirmed`, `likely`, `possible`.
+pub(in crate::report) fn confidence(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Possible => "possible",
+        Confidence::Likely => "likely",
+        Confidence::Confirmed => "confirmed",
+    }
+}
+
+/// What a step risks, in words for somebody who has not read our scale.
+pub(in crate::report) fn risk(risk: &str) -> &'static str {
+    match risk {
+        "observe" => "only looks",
+        "load" => "puts load on the nodes",
+        "reversible" => "can be undone",
+        "disruptive" => "interrupts work",
+        _ => "can't be undone",
+    }
+}
+
+/// When a link of the chain happened: after the cause, or at a time, or on a line.
+pub(in crate::report) fn when(link: &Link) -> String {
+    match (link.after_s, &link.time) {
+        (Some(after), _) => offset(after),
+        (None, Some(time)) => clock(time).to_owned(),
+        _ => format!("line {}", link.example.line),
+    }
+}
+
+/// The time of day of a printed time.
+pub(in crate::report) fn clock(time: &str) -> &str {
+    let time = time.split_once(' ').map_or(time, |(_, clock)| clock);
+    time.split('.').next().unwrap_or(time)
+}
+
+/// Who a link happened to: `rank 3`, `1,023 of 1,024 ranks`, `gpu-17`.
+pub(in crate::report) fn whom(link: &Link, report: &Report) -> String {
+    let world = report.timeline.world_size.and_then(|size| u64::try_from(size).ok());
+    let ranks = link.ranks.len() as u64;
+    match (ranks, world) {
+        (0, _) => link.example.node.clone().unwrap_or_default(),
+        (1, _) => format!("rank {}", link.ranks[0]),
+        (_, Some(world)) if world == ranks => format!("all {} ranks", number(world)),
+        (_, Some(world)) if world > ranks => format!("{} of {} ranks", number(ranks), number(world)),
+        _ => count(ranks, "rank"),
+    }
+}
+
+/// Where a line stands: `job.log:1042`.
+pub(in crate::report) fn place(evidence: &Evidence) -> String {
+    format!("{}:{}", evidence.source, evidence.line)
+}
+
+/// What is known of the culprit's last step: `last step 1200 (the others reached 1201)`.
+pub(in crate::report) fn last_step(finding: &Finding, report: &Report) -> Option<String> {
+    let lanes = &report.timeline.lanes;
+    let own = lanes.iter().filter(|lane| finding.culprit.ranks.contains(&lane.rank)).filter_map(|lane| lane.last_step);
+    let own = own.max()?;
+    let others = lanes.iter().filter(|lane| !finding.culprit.ranks.contains(&lane.rank));
+    Some(match others.filter_map(|lane| lane.last_step).max() {
+        Some(reached) if reached != own => format!("last step {own} (others reached {reached})"),
+        _ => format!("last step {own}"),
+    })
+}
+
+/// What was read: `2 files, 12,034 lines, 4.2 MB in 0.03 s`.
+pub(in crate::report) fn read(report: &Report) -> String {
+    let inputs = &report.inputs;
+    let lines: u64 = inputs.iter().map(|input| input.lines).sum();
+    let size: u64 = inputs.iter().map(|input| input.bytes).sum();
+    let files = count(inputs.len() as u64, "file");
+    let seconds = report.stats.elapsed_ms as f64 / 1000.0;
+    format!("{files}, {}, {} in {seconds:.2} s", count(lines, "line"), bytes(size))
+}
+
+/// What happened, as a line of a list: a capital in front, no full stop.
+pub(in crate::report) fn happened(link: &Link) -> String {
+    capital(link.what.trim_end_matches('.'))
+}
+
+/// A sentence begins with a capital.
+pub(in crate::report) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// The commands of a fix, ready for a shell: its environment first, then its argument lists, word by word.
+pub(in crate::report) fn commands(fix: &Fix) -> Vec<Vec<String>> {
+    let export = fix.env.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+    let export: Vec<String> = std::iter::once("export".to_owned()).chain(export).collect();
+    let argv = fix.commands.iter().map(|argv| argv.iter().map(|word| quoted(word)).collect());
+    std::iter::once(export).filter(|words| words.len() > 1).chain(argv).collect()
+}
+
+/// A command line of a playbook in pieces between which a line may end: at spaces outside of quotes.
+pub(in crate::report) fn split(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in command.chars() {
+        match (quote, c) {
+            (None, ' ') => words.push(String::new()),
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            _ => {}
+        }
+        if let (Some(word), true) = (words.last_mut(), c != ' ' || quote.is_some()) {
+            word.push(c);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// A word as a POSIX shell takes it, whatever it holds.
+pub(in crate::report) fn quoted(word: &str) -> String {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&b);
+    if !word.is_empty() && word.bytes().all(safe) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Whether a value of a log may stand in a command line, in whatever quotes: a plain word and no option.
+pub(in crate::report) fn harmless(word: &str) -> bool {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"_-./:".contains(&b);
+    !word.is_empty() && !word.starts_with('-') && word.len() <= 255 && word.bytes().all(safe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_said_as_people_say_them() {
+        assert_eq!(count(1, "rank"), "1 rank");
+        assert_eq!(count(1_048_576, "rank"), "1,048,576 ranks");
+        assert_eq!((offset(0.0), offset(1800.4), offset(-2.0)), ("+0.0 s".into(), "+30 min".into(), "-2.0 s".into()));
+        assert_eq!((bytes(12), bytes(4_200_000), bytes(999_999)), ("12 B".into(), "4.2 MB".into(), "1.0 MB".into()));
+    }
+
+    #[test]
+    fn words_of_a_log_stay_words_for_a_shell() {
+        assert_eq!(quoted("NodeName=gpu-17"), "NodeName=gpu-17");
+        assert_eq!(quoted("a'; rm -rf $HOME"), r"'a'\''; rm -rf $HOME'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn many_culprits_are_cut_short() {
+        let many: Vec<i64> = (0..100).map(|n| n * 3).collect();
+        assert_eq!(ranks(&many), "100 ranks (0,3,6,9,12,15,18,21,24,27,…)");
+        assert_eq!(ranks(&[4, 5, 6]), "ranks 4-6");
+    }
+}
