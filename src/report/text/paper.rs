@@ -218,7 +218,7 @@ pub(in crate::report) fn cut(text: &str, focus: std::ops::Range<usize>, columns:
     }
     let (head, middle, tail) = (part(0..focus.start), part(focus.clone()), part(focus.end..text.len()));
     let room = columns.saturating_sub(middle.width());
-    if room < 12 && room >= 2 {
+    if (2..12).contains(&room) {
         let dots = |part: &str| if part.trim().is_empty() { "" } else { "…" };
         return format!("{}{middle}{}", dots(&head), dots(&tail));
     }
