@@ -86,7 +86,7 @@ fn no_control_character_reaches_the_terminal() {
 fn no_line_is_wider_than_the_screen() {
     for x in ["", "数据加载", "a-very-long-host-name-without-any-space-in-it-that-does-not-fit-a-narrow-screen"] {
         for columns in [40, 60, 80, 120] {
-            for args in [&FORMATS[0][..], FORMATS[1]] {
+            for args in [FORMATS[0], FORMATS[1]] {
                 let (out, _) = diag(&[("job.log", &log_with(x))], args, columns);
                 let wide = out.lines().find(|line| line.width() > columns && !line.contains("$ "));
                 assert_eq!(wide, None, "{columns} columns, {args:?}:\n{out}");
