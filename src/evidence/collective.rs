@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod progress;
+mod ras;
 mod silence;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ const MOST_PARENTS: usize = 6;
 pub fn derive(table: &mut Table) {
     progress::derive(table);
     fingerprint::derive(table);
+    ras::derive(table);
     silence::derive(table);
     first_failure(table);
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use diag_parsers::{Fields, Name, Says, Stamp, Value};
 
 pub mod collective;
+mod ends;
 mod fate;
 mod ledger;
 mod names;
@@ -19,6 +20,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "collective.mismatch",
     "collective.stuck_together",
     "collective.no_record",
+    "network.common_end",
     "rank.first_failure",
 ];
 
@@ -142,6 +144,7 @@ impl Table {
         topology::derive(&mut table);
         names::derive(&mut table);
         fate::derive(&mut table);
+        ends::derive(&mut table);
         collective::derive(&mut table);
         table
     }

@@ -46,6 +46,7 @@ fn ranks_of_processes(table: &mut Table) {
             *slot = None;
         }
     }
+    ranks_of_services(table, &mut known);
     let alone = by_pid(&known);
     for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
         let Some(pid) = row.fields.int("pid") else { continue };
@@ -56,6 +57,24 @@ fn ranks_of_processes(table: &mut Table) {
         if let Some(Some(rank)) = rank {
             row.fields.set("rank", *rank);
         }
+    }
+}
+
+/// NCCL's network thread is called by the rank of its process in the first communicator, the job's as a rule: that
+/// serves where the process printed no line of its set-up.
+fn ranks_of_services(table: &Table, known: &mut BTreeMap<(String, i64), Option<i64>>) {
+    let mut told: BTreeMap<(String, i64), Option<i64>> = BTreeMap::new();
+    for row in &table.rows {
+        let (Some(service), Some(pid)) = (row.fields.int("service"), row.fields.int("pid")) else { continue };
+        let fits = table.job.world_size.is_none_or(|size| service < size);
+        let key = (row.node().unwrap_or_default().to_owned(), pid);
+        let slot = told.entry(key).or_insert(fits.then_some(service));
+        if *slot != Some(service) {
+            *slot = None;
+        }
+    }
+    for (process, rank) in told {
+        known.entry(process).or_insert(rank);
     }
 }
 
