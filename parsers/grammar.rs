@@ -21,7 +21,8 @@ pub trait Grammar: Sync {
 }
 
 /// All grammars.
-pub static GRAMMARS: &[&dyn Grammar] = &[&crate::elastic::Summary, &crate::python::Exceptions, &crate::python::Stacks];
+pub static GRAMMARS: &[&dyn Grammar] =
+    &[&crate::elastic::Summary, &crate::launcher::MissingRanks, &crate::python::Exceptions, &crate::python::Stacks];
 
 impl Event {
     /// An event that stands on `line`; what the prefixes told is added to the fields.

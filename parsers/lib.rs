@@ -11,6 +11,7 @@ pub mod elastic;
 pub mod event;
 mod focus;
 pub mod grammar;
+pub mod launcher;
 pub mod line;
 pub mod lint;
 pub mod literals;

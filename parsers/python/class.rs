@@ -23,6 +23,16 @@ pub(super) enum Class {
     Plain,
 }
 
+/// Whole messages of `RuntimeError` that only torch's store raises so barely: `torch/csrc/distributed/c10d`, v1.4 on.
+const BARE: [&str; 6] = [
+    "Connection refused",
+    "Connection timed out",
+    "No route to host",
+    "Stop_waiting response is expected",
+    "Interrupted system call",
+    "Network is unreachable",
+];
+
 type Rule = (Class, &'static [&'static str], &'static [&'static str]);
 
 /// In order: class, types, parts of the message. Types and messages are of PyTorch 1.9 to 2.9, CPython 3.8 to 3.13,
@@ -49,10 +59,16 @@ const RULES: [Rule; 9] = [
             "ActorUnavailableError",
             "TrainingFailedError",
             "WorkerGroupError",
+            "NodeDiedError",
+            "OwnerDiedError",
+            "ObjectLostError",
+            "RaySystemError",
+            "BrokenProcessPool",
         ],
         &[
             "Engine core initialization failed",
             "Engine process failed",
+            "WorkerProc initialization failed",
             "Worker failed with error",
             "died unexpectedly",
             "pool is not usable anymore",
@@ -78,7 +94,13 @@ const RULES: [Rule; 9] = [
             "cudaError",
             "cudaGetDeviceCount",
             "NVML",
-            "DataLoader worker",
+            "Triton Error [",
+            "requires at least one CUDA device",
+            "No visible GPU devices",
+            "RESOURCE_EXHAUSTED: Out of memory",
+            "XPU out of memory",
+            "DataLoader worker (pid",
+            "from file </torch",
             "shared memory",
             "No space left",
             "Disk quota exceeded",
@@ -99,8 +121,18 @@ const RULES: [Rule; 9] = [
             "EOFError",
             "ConnectionAbortedError",
             "DistError",
+            "HorovodInternalError",
         ],
         &[
+            "caused pair closure",
+            "coordination service",
+            "CoordinationService",
+            "stopped sending heartbeats",
+            "Barrier timed out",
+            "NCCL operation",
+            "Timed out in store",
+            "timed out connecting",
+            "Connect timeout",
             "NCCL error",
             "NCCL communicator",
             "Connection closed by peer",
@@ -160,6 +192,8 @@ const RULES: [Rule; 9] = [
             "invalid device ordinal",
             "batch related parameters",
             "expected, but not set",
+            "Error initializing torch.distributed",
+            "Unable to find address for",
             "num_nodes",
             "nproc_per_node",
             "MASTER_ADDR",
@@ -180,6 +214,9 @@ impl Class {
     pub(super) fn of(kind: &str, message: &str) -> Self {
         let short = kind.rsplit('.').next().unwrap_or(kind);
         let short = short.split('(').next().unwrap_or(short);
+        if short == "RuntimeError" && BARE.contains(&message.trim_end_matches('.')) {
+            return Self::Comm;
+        }
         let fits =
             |(_, types, parts): &&Rule| types.contains(&short) || parts.iter().any(|part| message.contains(part));
         RULES.iter().find(fits).map_or(Self::Plain, |(class, ..)| *class)

@@ -33,10 +33,9 @@ const MOST_MESSAGE: usize = 300;
 
 /// The last line of a traceback: a dotted name in CamelCase that ends as exceptions do, alone or with a message.
 static LAST_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let end =
-        "Error|Exception|Exit|Interrupt|Timeout|Failure|NotFound|Iteration|Died|Crashed|OutOfMemory|ExceptionGroup";
+    let end = "Error|Exception|Exit|Interrupt|Timeout|Failure|NotFound|Iteration|Died|Crashed|OutOfMemory|OutOfResources|ExceptionGroup";
     Regex::new(&format!(
-        r"^(?P<type>(?:[A-Za-z_][A-Za-z0-9_]*\.)*(?:[A-Z][A-Za-z0-9_]*)?(?:{end})(?:\([A-Za-z0-9_.]+\))?)(?:: (?P<message>.*))?$"
+        r"^(?P<type>(?:[A-Za-z_][A-Za-z0-9_]*\.)*(?:[A-Z][A-Za-z0-9_]*)?(?:{end})(?:\([A-Za-z0-9_.]+\))?)(?::(?: (?P<message>.*))?)?$"
     ))
     .ok()
 });
@@ -72,6 +71,7 @@ impl Grammar for Exceptions {
             "Iteration",
             "Died",
             "Crashed",
+            "OutOfResources",
         ]
     }
 
@@ -93,6 +93,10 @@ impl Grammar for Exceptions {
         if frame.chained {
             fields.set("chained", true);
         }
+        if let Some(process) = frame.spawned {
+            fields.set("local_rank", process);
+            fields.set("spawned", true);
+        }
         if let Some((file, line, func)) = frame.blamed() {
             fields.set("file", file.as_str());
             fields.set("line_no", *line);
@@ -101,7 +105,8 @@ impl Grammar for Exceptions {
         let (kind, says) = match class {
             Class::Comm => (COMM, Says::Teardown),
             Class::Launcher => (LAUNCHER, Says::Teardown),
-            Class::Device => (DEVICE, Says::Info),
+            // The lines of other formats tell what failed; but somebody has to explain it.
+            Class::Device => (DEVICE, Says::Teardown),
             _ => (EXCEPTION, Says::Failure),
         };
         out.push(Event::on(cursor, &cursor.line, kind, says, fields));
@@ -143,6 +148,8 @@ struct Frames {
     places: Vec<(String, i64, String)>,
     header: bool,
     chained: bool,
+    /// Index of the process that `torch.multiprocessing.spawn` says raised it.
+    spawned: Option<i64>,
 }
 
 impl Frames {
@@ -155,6 +162,7 @@ impl Frames {
             if frames.header {
                 since_header += 1;
                 frames.chained |= text.contains("The above exception was the direct cause");
+                frames.spawned = frames.spawned.or_else(|| spawned(&text));
                 if since_header > 2 {
                     break;
                 }
@@ -175,6 +183,12 @@ impl Frames {
         let own = |place: &&(String, i64, String)| !LIBRARIES.iter().any(|part| place.0.contains(part));
         self.places.iter().find(own).or_else(|| self.places.first())
     }
+}
+
+/// `-- Process 3 terminated with the following error:`, `torch/multiprocessing/spawn.py`, v1.1 on.
+fn spawned(text: &str) -> Option<i64> {
+    let (index, rest) = text.split_once("-- Process ")?.1.split_once(' ')?;
+    rest.starts_with("terminated with the following error").then(|| index.parse().ok())?
 }
 
 fn frame(text: &str) -> Option<(String, i64, String)> {
@@ -233,6 +247,24 @@ MyError: while reading
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].fields.get("chained"), None);
         assert_eq!(found[1].fields.get("chained"), Some(&true.into()));
+    }
+
+    #[test]
+    fn a_spawned_process_is_named_by_its_index() {
+        let log = "\
+torch.multiprocessing.spawn.ProcessRaisedException: 
+
+-- Process 3 terminated with the following error:
+Traceback (most recent call last):
+  File \"train.py\", line 8, in main
+KeyError: 'labels'
+";
+        let found = exceptions(log);
+        assert_eq!(
+            found.iter().map(|event| event.kind).collect::<Vec<_>>(),
+            ["python.launcher_exception", "python.exception"]
+        );
+        assert_eq!(found[1].fields.int("local_rank"), Some(3));
     }
 
     #[test]

@@ -152,7 +152,9 @@ fn ranks_of_local(table: &mut Table) {
         _ => true,
     });
     let fits = table.job.world_size.is_none_or(|size| locals.iter().all(|local| *local < size) && size <= 16);
-    if nodes.len() <= 1 && !label && agree && fits && locals.len() > 1 {
+    // What one program spawned is its whole job.
+    let spawned = table.rows.iter().any(|row| row.fields.get("spawned").is_some() || row.kind == "process.exit_status");
+    if nodes.len() <= 1 && !label && agree && fits && (locals.len() > 1 || spawned) {
         copy(table, "local_rank");
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn derive(table: &mut Table) {
 /// `TORCH_DISTRIBUTED_DEBUG=DETAIL`: each rank prints its own fingerprint and that of one that differs.
 fn told(table: &mut Table) {
     let mut prints: BTreeMap<i64, (String, RowId)> = BTreeMap::new();
-    for id in table.of_kind("torch.fingerprint_mismatch") {
+    let rows = ["torch.fingerprint_mismatch", "torch.fingerprint_differs"].map(|kind| table.of_kind(kind));
+    for id in rows.into_iter().flatten() {
         let fields = &table.rows[*id].fields;
         for (rank, print) in [("one", "mine"), ("two", "theirs")] {
             if let (Some(rank), Some(print)) = (fields.int(rank), fields.text(print)) {

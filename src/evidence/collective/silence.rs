@@ -11,14 +11,19 @@ use diag_parsers::Fields;
 use super::{RowId, Table, about_ranks, last_sign};
 
 /// Rows of a rank that waited in vain.
-const WAITED: [&str; 3] = ["torch.watchdog_timeout", "gloo.wait_timeout", "torch.pg_status"];
+const WAITED: [&str; 5] = [
+    "torch.watchdog_timeout",
+    "gloo.wait_timeout",
+    "torch.pg_status",
+    "torch.store_wait_timeout",
+    "torch.unique_id_missing",
+];
 
 /// Rows of a rank that lost a peer.
 const LOST: [&str; 3] = ["gloo.connection_lost", "torch.store_gone", "python.comm_exception"];
 
 /// Rows that tell how a rank itself ended: it is not silent.
-const ENDED: [&str; 5] =
-    ["python.exception", "cuda.*", "process.signal", "gloo.size_mismatch", "torch.heartbeat_timeout"];
+const ENDED: [&str; 5] = ["python.exception", "cuda.*", "process.*", "gloo.size_mismatch", "torch.heartbeat_timeout"];
 
 pub(super) fn derive(table: &mut Table) {
     if !table.of_kind("collective.absent").is_empty() || !table.of_kind("collective.behind").is_empty() {
@@ -37,7 +42,7 @@ pub(super) fn derive(table: &mut Table) {
         return;
     }
     let mut parents: Vec<RowId> = silent.iter().filter_map(|rank| last_sign(table, *rank)).take(3).collect();
-    let of = if waited.is_empty() { &LOST } else { &WAITED };
+    let of: &[&str] = if waited.is_empty() { &LOST } else { &WAITED };
     parents.extend(rows(table, of).into_iter().take(2));
     about_ranks(table, kind, &silent, Fields::default(), parents);
 }
