@@ -8,12 +8,10 @@ use diag_parsers::{Catalogue, FormatFile, Scanner};
 
 use super::screen::{self, Color};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE};
-use crate::collect;
 use crate::diagnose;
 use crate::error::Error;
-use crate::evidence::{Ledger, Table};
 use crate::playbook::{Library, Playbook};
-use crate::report::{self, Input, Note, Report, Task};
+use crate::report::{self, Report, Task};
 use crate::verdict::Outcome;
 
 /// What to read and how to tell.
@@ -60,7 +58,7 @@ pub(super) fn run(args: &Args, mut library: Library, causes: &[String]) -> Resul
     let scanner = scanner(args.formats.as_deref())?;
     let playbooks = library.playbooks.iter().map(|shelved| &shelved.playbook);
     let playbooks: Vec<&Playbook> = playbooks.filter(|playbook| diagnose::considered(causes, playbook)).collect();
-    let (table, inputs, notes) = read(&args.inputs, &scanner)?;
+    let (table, inputs, notes) = super::reading::read(&args.inputs, args.quiet, &scanner)?;
     let mut report = report::compose(&table, Task { playbooks, catalogue: scanner.catalogue(), inputs, notes });
     report.stats.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     deliver(&report, args)?;
@@ -89,47 +87,6 @@ fn format(file: &Path) -> Result<FormatFile, Error> {
     let text =
         std::fs::read_to_string(file).map_err(|error| Error::new("format.unreadable", &place, error.to_string()))?;
     toml::from_str(&text).map_err(|error| Error::new("format.invalid", &place, error.to_string()))
-}
-
-/// All inputs as one table, with what was read and what was not.
-fn read(inputs: &[String], scanner: &Scanner) -> Result<(Table, Vec<Input>, Vec<Note>), Error> {
-    let (documents, troubles) = collect::documents(inputs);
-    let mut notes: Vec<Note> = troubles.iter().map(note).collect();
-    let mut last = troubles.into_iter().next_back();
-    let (mut ledgers, mut read) = (Vec::new(), Vec::new());
-    for document in documents {
-        let mut ledger = Ledger::new(scanner.catalogue().volatile());
-        match collect::read(&document, scanner, &mut |event| ledger.absorb(event)) {
-            Ok(reading) => {
-                read.push(input(&document.name, reading));
-                ledgers.push((document.name, ledger));
-            }
-            Err(error) => {
-                notes.push(note(&error));
-                last = Some(error);
-            }
-        }
-    }
-    match (read.is_empty(), last) {
-        (true, Some(error)) => Err(error),
-        (true, None) => Err(Error::new("input.none", inputs.join(" "), "nothing to read here")),
-        _ => Ok((Table::new(ledgers), read, notes)),
-    }
-}
-
-fn note(error: &Error) -> Note {
-    Note { source: error.place.clone(), code: error.code.to_owned(), what: error.reason.clone() }
-}
-
-fn input(name: &str, reading: collect::Reading) -> Input {
-    let tally = reading.tally;
-    Input {
-        source: name.to_owned(),
-        bytes: reading.bytes,
-        lines: tally.lines,
-        events: tally.events,
-        not_understood: tally.unknown as f64 / tally.lines.max(1) as f64,
-    }
 }
 
 /// The text report as the terminal, or whatever stands in its place, takes it.

@@ -4,6 +4,8 @@
 mod analyze;
 mod explain;
 mod playbook;
+mod progress;
+mod reading;
 mod screen;
 mod shelf;
 

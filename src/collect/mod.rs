@@ -1,64 +1,75 @@
 //! Files, folders and archives to documents, and documents to events. A *world* room.
+//!
+//! An input is what its content says, whatever its name. Compressed streams and archives are read as they come, in
+//! blocks of a few megabytes, so memory does not follow the size of an input. Several threads read files and scan
+//! blocks; what they find is put together in the order of the inputs and lines, so it does not depend on them.
 #![expect(clippy::disallowed_methods, reason = "a world room: opens files")]
 
-use std::fs;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+mod archive;
+mod blocks;
+mod crew;
+mod decode;
+mod documents;
+mod kind;
+mod open;
+mod order;
+mod remarks;
+mod unpack;
+mod witness;
 
-use diag_parsers::{Block, Depth, Event, Scanner, Tally};
+use diag_parsers::{Event, Scanner, Tally};
 
 use crate::error::Error;
 
-/// Something that can be read as a log.
-#[derive(Debug, Clone)]
-pub struct Document {
-    /// Name for people: the path as given, or the path within a folder or archive.
-    pub name: String,
-    path: PathBuf,
+pub use open::Meter;
+pub use witness::Witness;
+
+/// How events are kept: what takes those of a part of a document, and how parts are joined.
+pub struct Keep<'a, S> {
+    /// Begins a part.
+    pub new: &'a (dyn Fn() -> S + Sync),
+    /// Takes an event of the part; those of a part come in the order of lines.
+    pub take: fn(&mut S, Event),
+    /// Joins a later part of the same document, whose lines count from this many lines further on.
+    pub append: fn(&mut S, S, u64),
 }
 
-/// What was read of a document.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Reading {
-    /// Bytes, decompressed.
+impl<S> std::fmt::Debug for Keep<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keep")
+    }
+}
+
+/// A log that was read.
+#[derive(Debug)]
+pub struct Document<S> {
+    /// Name for people: the path as given, the path within a folder, or `archive.tar!member`.
+    pub name: String,
+    /// Who wrote it, as far as its name tells.
+    pub witness: Witness,
+    /// Bytes, decompressed and decoded.
     pub bytes: u64,
     /// Lines, events, complaints that no format knows.
     pub tally: Tally,
+    /// Its events.
+    pub events: S,
 }
 
-/// The documents that the inputs name, and what could not be opened.
-pub fn documents(inputs: &[String]) -> (Vec<Document>, Vec<Error>) {
-    let mut found = Vec::new();
-    let mut troubles = Vec::new();
-    for input in inputs {
-        visit(Path::new(input), &mut found, &mut troubles);
-    }
-    (found, troubles)
+/// All that the inputs held.
+#[derive(Debug)]
+pub struct Harvest<S> {
+    /// The logs, in the order of the inputs; those of folders in natural order.
+    pub documents: Vec<Document<S>>,
+    /// What could not be read, or not as it should be.
+    pub remarks: Vec<Error>,
 }
 
-fn visit(path: &Path, found: &mut Vec<Document>, troubles: &mut Vec<Error>) {
-    if path.is_dir() {
-        let Ok(entries) = fs::read_dir(path) else { return };
-        let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        inside.sort();
-        inside.iter().for_each(|path| visit(path, found, troubles));
-    } else if path.exists() {
-        found.push(Document { name: path.display().to_string(), path: path.to_owned() });
-    } else {
-        troubles.push(Error::new("input.missing", path.display().to_string(), "there is no such file or folder"));
-    }
-}
-
-/// Reads a document; hands each event to `sink` in the order of the lines.
-///
-/// # Errors
-/// What could not be read; events before it have been handed over.
-pub fn read(document: &Document, scanner: &Scanner, sink: &mut dyn FnMut(Event)) -> Result<Reading, Error> {
-    let mut data = Vec::new();
-    fs::File::open(&document.path)
-        .and_then(|mut file| file.read_to_end(&mut data))
-        .map_err(|error| Error::new("input.unreadable", &document.name, error.to_string()))?;
-    let block = Block { data: &data, offset: 0, first_line: 1 };
-    let tally = scanner.scan(block, data.len(), Depth::Every, sink);
-    Ok(Reading { bytes: data.len() as u64, tally })
+/// Reads everything that the inputs name: files, folders, globs, archives, `-` for standard input.
+pub fn read<S: Send>(inputs: &[String], scanner: &Scanner, keep: &Keep<'_, S>, meter: &Meter) -> Harvest<S> {
+    let (sources, mut remarks) = documents::find(inputs);
+    meter.expect(&sources);
+    let (mut documents, found) = crew::read(&sources, scanner, keep, meter);
+    remarks.extend(found);
+    witness::name(&mut documents);
+    Harvest { documents, remarks: remarks::gather(remarks) }
 }

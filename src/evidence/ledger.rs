@@ -47,12 +47,14 @@ impl Ledger {
         }
     }
 
-    /// Takes what a later part of the same document holds.
-    pub fn merge(&mut self, later: Self) {
+    /// Takes what a later part of the same document holds; its lines count from `lines` further on.
+    pub fn merge(&mut self, later: Self, lines: u64) {
         for (line, step) in later.trail {
-            self.step(line, Some(step));
+            self.step(line + lines, Some(step));
         }
-        for row in later.rows {
+        for mut row in later.rows {
+            row.line += lines;
+            row.last_line += lines;
             let key = hash_of(row.kind, row.says, &row.fields, self.volatile.get(row.kind), self.rows.len());
             match self.known.get(&key) {
                 Some(at) => join(&mut self.rows[*at], row),
@@ -61,6 +63,16 @@ impl Ledger {
                     self.rows.push(row);
                 }
             }
+        }
+    }
+
+    /// Says who wrote the document, for rows that don't tell it themselves. A host is not believed where the document
+    /// tells of another one.
+    pub fn written_by(&mut self, fields: &Fields) {
+        let other = |row: &Row, node: &str| row.node().is_some_and(|told| told.split('.').next() != Some(node));
+        let foreign = fields.text("node").is_some_and(|node| self.rows.iter().any(|row| other(row, node)));
+        for (name, value) in fields.iter().filter(|(name, _)| *name != "node" || !foreign) {
+            self.rows.iter_mut().for_each(|row| row.fields.set_if_absent(name, value.clone()));
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use diag_parsers::{Block, Depth, Scanner, Value};
 use indexmap::IndexMap;
 
-use crate::collect;
+use crate::collect::{self, Keep, Meter};
 use crate::diagnose::{Ranked, culprit, offered, weigh};
 use crate::error::Error;
 use crate::evidence::{Ledger, Table};
@@ -30,15 +30,13 @@ pub fn prepare<'c>(case: &'c Case, scanner: &Scanner, samples: &Path) -> Result<
     let mut ledgers = inline(&case.logs, scanner);
     if let Some(from) = &case.from {
         let folder = samples.join(from.trim_start_matches("sample-logs/")).join("logs");
-        let (documents, troubles) = collect::documents(&[folder.display().to_string()]);
-        if let Some(error) = troubles.into_iter().next() {
+        let volatile = scanner.catalogue().volatile();
+        let keep = Keep { new: &|| Ledger::new(volatile.clone()), take: Ledger::absorb, append: Ledger::merge };
+        let harvest = collect::read(&[folder.display().to_string()], scanner, &keep, &Meter::default());
+        if let Some(error) = harvest.remarks.into_iter().next() {
             return Err(error);
         }
-        for document in documents {
-            let mut ledger = Ledger::new(scanner.catalogue().volatile());
-            collect::read(&document, scanner, &mut |event| ledger.absorb(event))?;
-            ledgers.push((document.name, ledger));
-        }
+        ledgers.extend(harvest.documents.into_iter().map(|document| (document.name, document.events)));
     }
     Ok(Prepared { case, table: Table::new(ledgers) })
 }

@@ -1,0 +1,56 @@
+//! From what a person names to the evidence table.
+
+use diag_parsers::{Fields, Scanner};
+
+use super::progress;
+use crate::collect::{self, Document, Harvest, Keep, Witness};
+use crate::error::Error;
+use crate::evidence::{Ledger, Table};
+use crate::report::{Input, Note};
+
+/// All inputs as one table, with what was read and what was not.
+pub(super) fn read(inputs: &[String], quiet: bool, scanner: &Scanner) -> Result<(Table, Vec<Input>, Vec<Note>), Error> {
+    let volatile = scanner.catalogue().volatile();
+    let keep = Keep { new: &|| Ledger::new(volatile.clone()), take: Ledger::absorb, append: Ledger::merge };
+    let Harvest { documents, remarks } = progress::with(quiet, |meter| collect::read(inputs, scanner, &keep, meter));
+    if documents.is_empty() {
+        let nothing = || Error::new("input.none", inputs.join(" "), "nothing to read here");
+        return Err(remarks.into_iter().next().unwrap_or_else(nothing));
+    }
+    let notes = remarks.iter().map(note).collect();
+    let read = documents.iter().map(input).collect();
+    let mut ledgers = Vec::new();
+    for mut document in documents {
+        document.events.written_by(&columns(&document.witness));
+        ledgers.push((document.name, document.events));
+    }
+    Ok((Table::new(ledgers), read, notes))
+}
+
+/// Who wrote a document, as columns.
+fn columns(witness: &Witness) -> Fields {
+    let mut columns = Fields::default();
+    let numbers = [("rank", witness.rank), ("local_rank", witness.local_rank), ("label", witness.label)];
+    for (name, value) in numbers.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        columns.set(name, value);
+    }
+    if let Some(node) = &witness.node {
+        columns.set("node", node.as_str());
+    }
+    columns
+}
+
+fn note(remark: &Error) -> Note {
+    Note { source: remark.place.clone(), code: remark.code.to_owned(), what: remark.reason.clone() }
+}
+
+fn input(document: &Document<Ledger>) -> Input {
+    let tally = document.tally;
+    Input {
+        source: document.name.clone(),
+        bytes: document.bytes,
+        lines: tally.lines,
+        events: tally.events,
+        not_understood: tally.unknown as f64 / tally.lines.max(1) as f64,
+    }
+}

@@ -1,0 +1,257 @@
+//! Cutting a stream into pieces that can be scanned one by one, with enough around each to look about in.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use diag_parsers::{Block, Depth, Event, MAX_LINE, REACH, Says, Scanner, Tally};
+use memchr::{memchr_iter, memrchr, memrchr2};
+
+use super::unpack::Taken;
+
+/// Bytes of a stream in one piece, without what is around.
+const PIECE: usize = 4 << 20;
+
+/// Bytes around the part of a piece that is read, each way: a grammar's reach and the line it ends on.
+const AROUND: usize = REACH + MAX_LINE;
+
+/// Bytes read at a time: what a core's cache holds, so that the decoder's look at them is cheap.
+const STEP: usize = 256 << 10;
+
+/// Lines of a long document that are all looked at: so many bytes at its start, …
+const FIRST: usize = 512 << 10;
+
+/// … at its end, …
+const LAST: usize = 1 << 20;
+
+/// … at the start of each piece between, …
+const SAMPLE: usize = 16 << 10;
+
+/// … and before the first failure of a piece, where the last steps of ranks stand.
+const BEFORE_FAILURE: usize = 64 << 10;
+
+/// Bytes of the end that tell whether a character was cut.
+const TAIL: usize = 4;
+
+/// Where a piece stands in its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// All of it.
+    Whole,
+    /// At the start of a longer one.
+    First,
+    /// In the middle.
+    Middle,
+    /// At the end.
+    Last,
+}
+
+/// A part of a document in memory, with its surroundings.
+#[derive(Debug)]
+pub(super) struct Piece {
+    data: Vec<u8>,
+    filled: usize,
+    part: Range<usize>,
+    offset: u64,
+    place: Place,
+}
+
+/// What was found in a piece.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) tally: Tally,
+    /// Lines within the piece that stand before the part that was read.
+    pub(super) before: u64,
+}
+
+impl Piece {
+    /// Hands each event of the part to `sink`, lines counted from the start of the piece.
+    pub(super) fn scan(&self, scanner: &Scanner, sink: &mut dyn FnMut(Event)) -> Found {
+        let data = &self.data[..self.filled];
+        let block = Block { data, offset: self.offset, first_line: 1 };
+        let Range { start, end } = self.part;
+        let (every, stems) = match self.place {
+            Place::Whole => (start..end, end..end),
+            Place::First => split(data, start, end, start.saturating_add(FIRST)),
+            Place::Middle => split(data, start, end, start.saturating_add(SAMPLE)),
+            Place::Last => {
+                let (stems, every) = split(data, start, end, end.saturating_sub(LAST));
+                (every, stems)
+            }
+        };
+        let mut tally = Tally::default();
+        let mut scan = |part: Range<usize>, depth, sink: &mut dyn FnMut(Event)| {
+            if !part.is_empty() {
+                tally += scanner.scan_part(block, part, depth, sink);
+            }
+        };
+        if every.start <= stems.start {
+            scan(every.clone(), Depth::Every, sink);
+        }
+        let mut failure = None;
+        scan(stems.clone(), Depth::Stems, &mut |event| {
+            if event.says == Says::Failure && failure.is_none() {
+                failure = Some((event.offset - self.offset) as usize);
+            }
+            sink(event);
+        });
+        if let Some(at) = failure {
+            steps_before(scanner, block, stems.start, at, sink);
+        }
+        if every.start > stems.start {
+            scan(every, Depth::Every, sink);
+        }
+        tally.lines += u64::from(self.ends_open());
+        Found { tally, before: memchr_iter(b'\n', &data[..start]).count() as u64 }
+    }
+
+    /// Whether the document ends without a line end.
+    fn ends_open(&self) -> bool {
+        let end = matches!(self.place, Place::Whole | Place::Last);
+        end && self.part.end > 0 && self.data[self.part.end - 1] != b'\n'
+    }
+
+    /// The memory, for the next piece.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.data
+    }
+}
+
+/// Two parts that meet at the line which begins at `at` or before it.
+fn split(data: &[u8], start: usize, end: usize, at: usize) -> (Range<usize>, Range<usize>) {
+    let at = line_start(data, start, at.clamp(start, end));
+    (start..at, at..end)
+}
+
+/// Where the last line begins that begins in `floor..=at`; `floor` where none does.
+fn line_start(data: &[u8], floor: usize, at: usize) -> usize {
+    memrchr(b'\n', &data[floor..at]).map_or(floor, |found| floor + found + 1)
+}
+
+/// Reads the steps that stand before a failure: signatures of progress have no stem of their own.
+fn steps_before(scanner: &Scanner, block: Block<'_>, floor: usize, at: usize, sink: &mut dyn FnMut(Event)) {
+    let from = line_start(block.data, floor, at.saturating_sub(BEFORE_FAILURE).max(floor));
+    let until = line_start(block.data, from, at);
+    scanner.scan_part(block, from..until, Depth::Every, &mut |event| {
+        if event.says == Says::Progress {
+            sink(event);
+        }
+    });
+}
+
+/// Cuts a stream into pieces.
+pub(super) struct Blocks<R> {
+    source: R,
+    sizes: Sizes,
+    /// What the next piece shares with the one before: its surroundings and what is still to be read.
+    carried: Vec<u8>,
+    start: usize,
+    offset: u64,
+    first: bool,
+    done: bool,
+    taken: Taken,
+}
+
+/// How a stream is cut.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    piece: usize,
+    around: usize,
+}
+
+impl<R: Read> Blocks<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self::sized(source, Sizes { piece: PIECE, around: AROUND })
+    }
+
+    fn sized(source: R, sizes: Sizes) -> Self {
+        Self {
+            source,
+            sizes,
+            carried: Vec::new(),
+            start: 0,
+            offset: 0,
+            first: true,
+            done: false,
+            taken: Taken::default(),
+        }
+    }
+
+    /// The next piece, in `buffer` if it is of use.
+    pub(super) fn next(&mut self, mut buffer: Vec<u8>) -> Option<Piece> {
+        if self.done {
+            return None;
+        }
+        let capacity = self.sizes.piece + 3 * self.sizes.around;
+        if buffer.len() < capacity {
+            buffer = vec![0; capacity];
+        }
+        buffer[..self.carried.len()].copy_from_slice(&self.carried);
+        let (filled, end) = self.fill(&mut buffer, self.carried.len(), capacity);
+        self.done = end;
+        if end {
+            self.taken.tail = buffer[filled.saturating_sub(TAIL)..filled].to_vec();
+        }
+        if filled == self.start {
+            return None;
+        }
+        let start = self.start;
+        let until = if end { filled } else { self.cut(&buffer[..filled], start) };
+        let place = match (self.first, end) {
+            (true, true) => Place::Whole,
+            (true, false) => Place::First,
+            (false, false) => Place::Middle,
+            (false, true) => Place::Last,
+        };
+        let piece = Piece { part: start..until, filled, offset: self.offset, place, data: buffer };
+        let keep = until.saturating_sub(self.sizes.around);
+        self.carried.clear();
+        self.carried.extend_from_slice(&piece.data[keep..filled]);
+        self.start = until - keep;
+        self.offset += keep as u64;
+        self.first = false;
+        Some(piece)
+    }
+
+    /// What was taken of the stream.
+    pub(super) fn into_taken(self) -> Taken {
+        self.taken
+    }
+
+    /// Bytes read so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.taken.bytes
+    }
+
+    /// Reads until the buffer is full or the stream ends.
+    fn fill(&mut self, buffer: &mut [u8], mut filled: usize, capacity: usize) -> (usize, bool) {
+        while filled < capacity {
+            let step = STEP.min(capacity - filled);
+            match self.source.read(&mut buffer[filled..filled + step]) {
+                Ok(0) => return (filled, true),
+                Ok(count) => {
+                    filled += count;
+                    self.taken.bytes += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.taken.broken = Some(error);
+                    return (filled, true);
+                }
+            }
+        }
+        (filled, false)
+    }
+
+    /// Where the part to be read ends: at a line end, with enough behind it to look ahead.
+    fn cut(&mut self, data: &[u8], start: usize) -> usize {
+        let most = data.len() - self.sizes.around;
+        let line = memrchr(b'\n', &data[start..most]).or_else(|| memrchr2(b'\n', b'\r', &data[start..most]));
+        match line {
+            Some(at) => start + at + 1,
+            None => {
+                self.taken.long_line = true;
+                most
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What the inputs name: arguments to sources, folders walked, globs resolved, each file once.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use super::order::natural;
+use crate::error::Error;
+
+/// Folders within folders; deeper ones are not walked.
+const DEEPEST: usize = 64;
+
+/// Most files of one run.
+const MOST_FILES: usize = 1_000_000;
+
+/// Something that can be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// Name for people: the path as given.
+    pub(super) name: String,
+    /// What stands behind it.
+    pub(super) at: Place,
+}
+
+/// What stands behind a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Standard input.
+    Input,
+    /// A file of so many bytes.
+    File(PathBuf, u64),
+    /// A pipe with a name: its size is not known, and somebody has to write to it.
+    Pipe(PathBuf),
+}
+
+impl Source {
+    /// Bytes to be read, where known.
+    pub(super) fn size(&self) -> Option<u64> {
+        match self.at {
+            Place::File(_, size) if size > 0 => Some(size),
+            _ => None,
+        }
+    }
+}
+
+/// The sources that the inputs name, each once, and what is wrong with the others.
+pub(super) fn find(inputs: &[String]) -> (Vec<Source>, Vec<Error>) {
+    let mut walk = Walk::default();
+    for input in inputs {
+        walk.input(input);
+    }
+    (walk.found, walk.wrong)
+}
+
+#[derive(Default)]
+struct Walk {
+    found: Vec<Source>,
+    wrong: Vec<Error>,
+    seen: HashSet<(u64, u64)>,
+}
+
+impl Walk {
+    fn input(&mut self, input: &str) {
+        let path = Path::new(input);
+        if input == "-" {
+            if !self.found.iter().any(|source| source.at == Place::Input) {
+                self.found.push(Source { name: "-".to_owned(), at: Place::Input });
+            }
+        } else if input.contains(['*', '?', '[']) && fs::symlink_metadata(path).is_err() {
+            self.pattern(input);
+        } else {
+            let before = (self.found.len(), self.wrong.len());
+            self.visit(path, 0);
+            if (self.found.len(), self.wrong.len()) == before {
+                self.wrong.push(Error::new("input.none", input, "there is no file in this folder"));
+            }
+        }
+    }
+
+    fn pattern(&mut self, pattern: &str) {
+        let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
+        let paths = match glob::glob_with(pattern, options) {
+            Ok(paths) => paths,
+            Err(error) => return self.wrong.push(Error::new("input.pattern", pattern, error.msg)),
+        };
+        let mut paths: Vec<PathBuf> = paths.filter_map(Result::ok).take(MOST_FILES).collect();
+        if paths.is_empty() {
+            let error = Error::new("input.missing", pattern, "no file has a name like this");
+            return self.wrong.push(error.with_way_on("see what is there with `ls`"));
+        }
+        sort(&mut paths);
+        paths.iter().for_each(|path| self.visit(path, 0));
+    }
+
+    fn visit(&mut self, path: &Path, depth: usize) {
+        let name = path.display().to_string();
+        let about = match fs::metadata(path) {
+            Ok(about) => about,
+            Err(error) => return self.wrong.push(missing(path, &name, &error)),
+        };
+        let kind = about.file_type();
+        if !kind.is_fifo() && !kind.is_char_device() && !self.seen.insert((about.dev(), about.ino())) {
+            let error = Error::new("input.repeated", name, "was named before under this or another name; read once");
+            return self.wrong.push(error);
+        }
+        if kind.is_dir() {
+            self.folder(path, &name, depth);
+        } else if self.found.len() >= MOST_FILES {
+            self.wrong.push(Error::new("input.many", name, format!("only the first {MOST_FILES} files are read")));
+        } else if kind.is_fifo() && depth == 0 {
+            self.found.push(Source { name, at: Place::Pipe(path.to_owned()) });
+        } else if kind.is_file() {
+            self.found.push(Source { name, at: Place::File(path.to_owned(), about.len()) });
+        } else {
+            self.wrong.push(odd(name, &about));
+        }
+    }
+
+    fn folder(&mut self, path: &Path, name: &str, depth: usize) {
+        if depth >= DEEPEST {
+            return self.wrong.push(Error::new("input.deep", name, format!("more than {DEEPEST} folders deep")));
+        }
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) => return self.wrong.push(Error::new("input.unreadable", name, error.to_string())),
+        };
+        let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        sort(&mut inside);
+        for path in inside {
+            if hidden(&path) {
+                let error = Error::new("input.hidden", path.display().to_string(), "is hidden; not read");
+                self.wrong.push(error.with_way_on("name it to have it read"));
+            } else {
+                self.visit(&path, depth + 1);
+            }
+        }
+    }
+}
+
+fn sort(paths: &mut [PathBuf]) {
+    paths.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+}
+
+fn hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn missing(path: &Path, name: &str, error: &io::Error) -> Error {
+    match (error.kind(), fs::read_link(path)) {
+        (io::ErrorKind::NotFound, Ok(target)) => {
+            Error::new("input.missing", name, format!("is a link to {}, which does not exist", target.display()))
+        }
+        (io::ErrorKind::NotFound, Err(_)) => {
+            Error::new("input.missing", name, "there is no such file or folder").with_way_on("check the path with `ls`")
+        }
+        _ => Error::new("input.unreadable", name, error.to_string()),
+    }
+}
+
+/// Why something that is neither a file nor a folder is not read.
+fn odd(name: String, about: &Metadata) -> Error {
+    let kind = about.file_type();
+    let (code, what) = if kind.is_socket() {
+        ("input.socket", "is a socket; a log is a file or comes through a pipe")
+    } else if kind.is_fifo() {
+        ("input.fifo", "is a pipe within a folder; not read")
+    } else {
+        ("input.device", "is a device; a log is a file or comes through a pipe")
+    };
+    Error::new(code, name, what).with_way_on("pipe what it tells into `diag analyze -`")
+}
