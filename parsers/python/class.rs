@@ -90,6 +90,7 @@ const RULES: [Rule; 9] = [
             "No CUDA GPUs are available",
             "not compiled with CUDA",
             "no NVIDIA driver",
+            "The NVIDIA driver",
             "no GPUs found",
             "cudaError",
             "cudaGetDeviceCount",

@@ -166,11 +166,13 @@ fn playbook_cases(
         return Ok(());
     }
     for mut mutant in mutants(playbook) {
+        let mutant_as_written = mutant.changed.clone();
         expand(&mut mutant.changed, &shelf.echoes)?;
         let others = all.iter().map(|other| if other.id == playbook.id { &mutant.changed } else { *other });
         let others: Vec<&Playbook> = others.collect();
         tally.mutants += 1;
-        if prepared.iter().all(|case| rehearse(case, &playbook.id, &others).is_empty()) {
+        let worded = lint(&mutant_as_written, &shelf.echoes, scanner.catalogue(), DERIVED_KINDS).is_empty();
+        if worded && prepared.iter().all(|case| rehearse(case, &playbook.id, &others).is_empty()) {
             tally.survived += 1;
             say(&format!("{}: no case notices that {} is gone", playbook.id, mutant.without));
         }

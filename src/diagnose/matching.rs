@@ -56,7 +56,7 @@ pub fn find<'p>(playbook: &'p Playbook, table: &Table) -> Vec<Match<'p>> {
 }
 
 /// Rows that a clue takes by kind and fields alone.
-fn candidates(clue: &Clue, table: &Table) -> Vec<RowId> {
+pub(super) fn candidates(clue: &Clue, table: &Table) -> Vec<RowId> {
     let mut kinds: Vec<_> =
         table.kinds().filter(|kind| clue.evidence.as_slice().iter().any(|p| kind_fits(p, kind))).collect();
     kinds.sort_unstable();

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use diag_parsers::Says;
 
 use super::condition::{kind_fits, row_fits};
-use super::matching::Match;
+use super::matching::{Match, candidates};
 use crate::evidence::{Row, RowId, Table};
 use crate::playbook::{Echo, On, Order};
 use crate::verdict::Confidence;
@@ -68,9 +68,25 @@ fn explained(found: &Match<'_>, table: &Table) -> HashSet<RowId> {
     let mut own: HashSet<RowId> = found.bound.values().flatten().copied().collect();
     let parents: Vec<RowId> = own.iter().flat_map(|row| table.rows[*row].parents.clone()).collect();
     own.extend(parents);
-    own.extend(heard(&found.playbook.echoes, table, found.anchor(), found.needed()));
+    let mut echoes = heard(&found.playbook.echoes, table, found.anchor(), found.needed());
+    if wakes_everything(found) {
+        elsewhere(found, table).iter().for_each(|row| _ = echoes.remove(row));
+    }
+    own.extend(echoes);
     own.extend(table.torn_down());
     own
+}
+
+/// Whether a match says that all that follows is its wake, and tells of one thing among several: a GPU, a node.
+fn wakes_everything(found: &Match<'_>) -> bool {
+    let all = found.playbook.echoes.iter().any(|echo| echo.kinds.iter().any(|kind| kind == "*"));
+    all && !found.playbook.about.is_empty()
+}
+
+/// The rows by which the same cause is told of another thing: no wake of this one.
+fn elsewhere(found: &Match<'_>, table: &Table) -> Vec<RowId> {
+    let first = found.playbook.needs.values().next();
+    first.map(|clue| candidates(clue, table)).unwrap_or_default()
 }
 
 /// The rows that echo a cause which stands at `anchor` and is told by the rows `needed`.

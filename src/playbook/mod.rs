@@ -1,6 +1,7 @@
 //! Playbooks: what proves a cause, what it brings about, what to do. Data, read and checked here.
 
 mod echo;
+mod either;
 mod load;
 pub mod schema;
 mod template;

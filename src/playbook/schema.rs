@@ -4,7 +4,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::echo::Echo;
-use crate::verdict::{Ask, Confidence, Culprit, Outcome};
+pub use super::either::{Condition, OneOrMany, Test, Undo};
+use crate::verdict::{Ask, Confidence, Outcome};
 use diag_parsers::Value;
 
 /// One cause: `playbooks/<area>/<slug>.toml`.
@@ -123,63 +124,6 @@ pub struct Clue {
     /// A support that only tells more, a rank say, and makes the finding no surer.
     #[serde(default)]
     pub aside: bool,
-}
-
-/// One value or several.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(untagged)]
-pub enum OneOrMany<T> {
-    /// Several. Tried first: a list of numbers is several values, not one list of ranks.
-    Many(Vec<T>),
-    /// One.
-    One(T),
-}
-
-impl<T> OneOrMany<T> {
-    /// All of them.
-    pub fn as_slice(&self) -> &[T] {
-        match self {
-            Self::One(value) => std::slice::from_ref(value),
-            Self::Many(values) => values,
-        }
-    }
-}
-
-/// A condition on a field.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(untagged)]
-pub enum Condition {
-    /// Bounds and tests.
-    Test(Test),
-    /// Equal to one of these.
-    Equal(OneOrMany<Value>),
-}
-
-/// Bounds and tests; all that are given must hold.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Test {
-    /// Not smaller than.
-    #[serde(default)]
-    pub at_least: Option<f64>,
-    /// Not larger than.
-    #[serde(default)]
-    pub at_most: Option<f64>,
-    /// None of these.
-    #[serde(default)]
-    pub not: Option<OneOrMany<Value>>,
-    /// Holds one of these texts.
-    #[serde(default)]
-    pub has: Option<OneOrMany<String>>,
-    /// Matches this regex.
-    #[serde(default)]
-    pub like: Option<String>,
-    /// Does not match this regex.
-    #[serde(default)]
-    pub unlike: Option<String>,
-    /// Whether the field is there at all.
-    #[serde(default)]
-    pub present: Option<bool>,
 }
 
 /// Which rows are bound to a clue.
@@ -345,22 +289,6 @@ pub struct Parameter {
     pub default: Option<Value>,
 }
 
-/// How to take a step back: argument lists, or a sentence.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(untagged)]
-pub enum Undo {
-    /// A sentence.
-    Say(String),
-    /// Argument lists.
-    Do(Vec<Vec<String>>),
-}
-
-impl Default for Undo {
-    fn default() -> Self {
-        Self::Say(String::new())
-    }
-}
-
 /// A test that would prove or refute the cause.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -417,23 +345,29 @@ pub struct Case {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// Findings of this playbook, each a subset of its fields; empty: it must not fire.
+    /// Findings of this playbook, each a subset of its fields, and its `confidence`; empty: it must not fire.
     pub found: Vec<IndexMap<String, Value>>,
+    /// Whether it fits at all, be it as the consequence of another cause.
+    #[serde(default)]
+    pub fits: Option<bool>,
     /// Confidence of the first of them.
     #[serde(default)]
     pub confidence: Option<Confidence>,
     /// Clues present, exactly.
     #[serde(default)]
     pub cites: Option<Vec<String>>,
+    /// Rows of clues, each a subset of its fields, that the first of them must bind.
+    #[serde(default)]
+    pub binds: IndexMap<String, Vec<IndexMap<String, Value>>>,
     /// The best fix.
     #[serde(default)]
     pub first_fix: Option<String>,
     /// The fixes offered, in order.
     #[serde(default)]
     pub fixes: Option<Vec<String>>,
-    /// The culprit, for the kinds given.
+    /// The culprit, for the kinds given; an empty list says that nobody is.
     #[serde(default)]
-    pub culprit: Option<Culprit>,
+    pub culprit: Option<Blamed>,
     /// Outcome of the whole report.
     #[serde(default)]
     pub outcome: Option<Outcome>,
@@ -446,6 +380,22 @@ pub struct Expect {
     /// Kinds of trouble that it leaves unexplained.
     #[serde(default)]
     pub unexplained: Option<Vec<String>>,
+}
+
+/// The culprit that a case expects.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Blamed {
+    /// Global ranks.
+    pub ranks: Option<Vec<i64>>,
+    /// Host names or addresses.
+    pub nodes: Option<Vec<String>>,
+    /// PCI addresses or indices.
+    pub gpus: Option<Vec<String>>,
+    /// Pods.
+    pub pods: Option<Vec<String>>,
+    /// Job ids.
+    pub jobs: Option<Vec<String>>,
 }
 
 /// A symptom that people type: `playbooks/sets/<name>.toml`.

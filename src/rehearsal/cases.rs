@@ -58,6 +58,10 @@ pub fn run(prepared: &Prepared<'_>, id: &str, playbooks: &[&Playbook]) -> Vec<St
     let mine: Vec<&Ranked<'_>> = ranked.iter().filter(|r| r.root && r.found.playbook.id == id).collect();
     let expect = &prepared.case.expect;
     let mut wrong = found(expect, &mine, &prepared.table);
+    let fits = ranked.iter().any(|r| r.found.playbook.id == id);
+    if let Some(want) = expect.fits.filter(|want| *want != fits) {
+        wrong.push(format!("should {}fit, be it as a consequence", if want { "" } else { "not " }));
+    }
     if let Some(want) = expect.outcome.filter(|want| *want != outcome) {
         wrong.push(format!("outcome should be {want:?}, is {outcome:?}"));
     }
@@ -70,6 +74,7 @@ pub fn run(prepared: &Prepared<'_>, id: &str, playbooks: &[&Playbook]) -> Vec<St
         ));
     }
     if let Some(one) = mine.first().filter(|_| !expect.found.is_empty()) {
+        unbound(expect, one, &prepared.table, &mut wrong);
         details(expect, one, &ranked, &prepared.table, &mut wrong);
     }
     wrong
@@ -79,12 +84,28 @@ fn found(expect: &Expect, mine: &[&Ranked<'_>], table: &Table) -> Vec<String> {
     if mine.len() != expect.found.len() {
         return vec![format!("should be found {} times, is {} times", expect.found.len(), mine.len())];
     }
+    let is = |ranked: &Ranked<'_>, field: &str, value: &Value| match field {
+        "confidence" => {
+            value.text().is_some_and(|text| text.eq_ignore_ascii_case(&format!("{:?}", ranked.found.confidence)))
+        }
+        _ => ranked.found.needed().any(|row| table.value(row, field).as_ref() == Some(value)),
+    };
     let fits = |want: &IndexMap<String, Value>, ranked: &Ranked<'_>| {
-        want.iter()
-            .all(|(field, value)| ranked.found.needed().any(|row| table.value(row, field).as_ref() == Some(value)))
+        want.iter().all(|(field, value)| is(ranked, field, value))
     };
     let missing = expect.found.iter().filter(|want| !mine.iter().any(|ranked| fits(want, ranked)));
     missing.map(|want| format!("no finding with {want:?}")).collect()
+}
+
+fn unbound(expect: &Expect, one: &Ranked<'_>, table: &Table, wrong: &mut Vec<String>) {
+    for (clue, wanted) in &expect.binds {
+        let rows = one.found.bound.get(clue.as_str()).map_or(&[][..], Vec::as_slice);
+        let holds = |row: &usize, want: &IndexMap<String, Value>| {
+            want.iter().all(|(field, value)| table.value(*row, field).as_ref() == Some(value))
+        };
+        let missing = wanted.iter().filter(|want| !rows.iter().any(|row| holds(row, want)));
+        wrong.extend(missing.map(|want| format!("clue `{clue}` binds no row with {want:?}")));
+    }
 }
 
 fn details(expect: &Expect, one: &Ranked<'_>, all: &[Ranked<'_>], table: &Table, wrong: &mut Vec<String>) {
@@ -108,8 +129,15 @@ fn details(expect: &Expect, one: &Ranked<'_>, all: &[Ranked<'_>], table: &Table,
         differ("first fix", want.clone(), fixes.first().map(ToString::to_string).unwrap_or_default());
     }
     if let Some(want) = &expect.culprit {
-        let got = named_only(want, culprit(found, table).0);
-        differ("culprit", format!("{want:?}"), format!("{got:?}"));
+        let got = culprit(found, table).0;
+        let named = Culprit {
+            ranks: want.ranks.clone().unwrap_or_else(|| got.ranks.clone()),
+            nodes: want.nodes.clone().unwrap_or_else(|| got.nodes.clone()),
+            gpus: want.gpus.clone().unwrap_or_else(|| got.gpus.clone()),
+            pods: want.pods.clone().unwrap_or_else(|| got.pods.clone()),
+            jobs: want.jobs.clone().unwrap_or_else(|| got.jobs.clone()),
+        };
+        differ("culprit", format!("{named:?}"), format!("{got:?}"));
     }
     if let Some(want) = &expect.consequences {
         let mut got: Vec<&str> = one.consequences.iter().map(|at| all[*at].found.playbook.id.as_str()).collect();
@@ -121,22 +149,4 @@ fn details(expect: &Expect, one: &Ranked<'_>, all: &[Ranked<'_>], table: &Table,
             table.troubles().filter(|row| !one.explained.contains(row)).map(|row| table.rows[row].kind).collect();
         differ("unexplained", format!("{want:?}"), format!("{:?}", Vec::from_iter(left)));
     }
-}
-
-/// The culprit, for the kinds that a case names.
-fn named_only(want: &Culprit, mut got: Culprit) -> Culprit {
-    if want.ranks.is_empty() {
-        got.ranks.clear();
-    }
-    for (want, got) in [
-        (&want.nodes, &mut got.nodes),
-        (&want.gpus, &mut got.gpus),
-        (&want.pods, &mut got.pods),
-        (&want.jobs, &mut got.jobs),
-    ] {
-        if want.is_empty() {
-            got.clear();
-        }
-    }
-    got
 }

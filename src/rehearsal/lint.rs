@@ -26,6 +26,7 @@ pub fn lint(playbook: &Playbook, groups: &[EchoGroup], catalogue: &Catalogue, de
     echo_groups(playbook, groups, &mut wrong);
     clue_names(playbook, &mut wrong);
     citations(playbook, &mut wrong);
+    untold(playbook, &mut wrong);
     cases(playbook, &mut wrong);
     wrong
 }
@@ -79,6 +80,14 @@ fn clue_names(playbook: &Playbook, wrong: &mut Vec<String>) {
     for fix in &playbook.fix {
         fix.when.iter().chain(&fix.unless).for_each(|name| check(format!("fix `{}`", fix.id), name));
     }
+    let culprit = &playbook.culprit;
+    for path in
+        [&culprit.ranks, &culprit.nodes, &culprit.gpus, &culprit.pods, &culprit.jobs].into_iter().flatten().flatten()
+    {
+        for part in path.split('|') {
+            check("culprit".to_owned(), part.split('.').next().unwrap_or(part));
+        }
+    }
     for name in playbook.explain.because.keys() {
         check("explain.because".to_owned(), name);
     }
@@ -106,6 +115,21 @@ fn citations(playbook: &Playbook, wrong: &mut Vec<String>) {
                 wrong.push(format!("a sentence tells of `{clue}` without citing it: {sentence}"));
             }
         }
+    }
+}
+
+/// What is proven must be said: each need and support is cited by a sentence, and a sentence of `because` cites its own.
+fn untold(playbook: &Playbook, wrong: &mut Vec<String>) {
+    use crate::playbook::Piece;
+    let cites = |text: &str, clue: &str| Template::parse(text).0.contains(&Piece::Cite(clue.to_owned()));
+    let explain = &playbook.explain;
+    for name in playbook.needs.keys().chain(playbook.supports.keys()) {
+        if !cites(&explain.what, name) && !explain.because.get(name).is_some_and(|text| cites(text, name)) {
+            wrong.push(format!("no sentence cites `{name}`: say in explain.because.{name} what it proves"));
+        }
+    }
+    for (name, text) in explain.because.iter().filter(|(name, text)| !cites(text, name)) {
+        wrong.push(format!("explain.because.{name} does not cite [{name}]: {text}"));
     }
 }
 

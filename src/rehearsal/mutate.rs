@@ -1,7 +1,12 @@
-//! Playbooks with one constraint taken away: a case must notice.
+//! Playbooks with one constraint taken away: a case, or the lint, must notice.
 
-use crate::playbook::schema::Clue;
-use crate::playbook::{Echo, EchoGroup, On, Order, Playbook};
+mod clue;
+mod echo;
+
+use indexmap::IndexMap;
+
+use crate::playbook::schema::{Clue, CulpritFrom, FixFile};
+use crate::playbook::{EchoGroup, Playbook};
 
 /// A playbook, or a group of echoes, that lacks one constraint.
 #[derive(Debug)]
@@ -12,121 +17,128 @@ pub struct Mutant<T = Playbook> {
     pub changed: T,
 }
 
-type Section = fn(&mut Playbook) -> &mut indexmap::IndexMap<String, Clue>;
+/// Words that can be taken away: the name of each, and how.
+type Changes<T> = Vec<(String, Box<dyn Fn(&mut T)>)>;
+
+type Section = fn(&mut Playbook) -> &mut IndexMap<String, Clue>;
 
 const SECTIONS: [(&str, Section); 3] =
     [("needs", |p| &mut p.needs), ("supports", |p| &mut p.supports), ("excludes", |p| &mut p.excludes)];
 
+type Paths = fn(&mut CulpritFrom) -> &mut Option<Vec<String>>;
+
+const CULPRITS: [(&str, Paths); 5] = [
+    ("ranks", |c| &mut c.ranks),
+    ("nodes", |c| &mut c.nodes),
+    ("gpus", |c| &mut c.gpus),
+    ("pods", |c| &mut c.pods),
+    ("jobs", |c| &mut c.jobs),
+];
+
 /// All mutants of a playbook.
 pub fn mutants(playbook: &Playbook) -> Vec<Mutant> {
-    let mut all = Vec::new();
+    let mut changes: Changes<Playbook> = Vec::new();
     for (section, of) in SECTIONS {
-        let mut copy = playbook.clone();
-        let names: Vec<String> = of(&mut copy).keys().cloned().collect();
-        for name in names {
-            if section != "needs" || playbook.needs.len() > 1 {
-                add(&mut all, playbook, format!("{section}.{name}"), |p| {
-                    of(p).shift_remove(&name);
-                });
-            }
-            for (what, change) in clue_changes(&of(&mut copy)[&name]) {
-                add(&mut all, playbook, format!("{section}.{name}.{what}"), |p| {
-                    if let Some(clue) = of(p).get_mut(&name) {
-                        change(clue);
-                    }
-                });
-            }
-        }
+        clues(playbook, section, of, &mut changes);
     }
-    for (without, change) in echo_changes(&playbook.echoes) {
-        add(&mut all, playbook, without, |p| change(&mut p.echoes));
+    for (without, change) in echo::changes(&playbook.echoes) {
+        changes.push((without, Box::new(move |p| change(&mut p.echoes))));
     }
-    for (at, fix) in playbook.fix.iter().enumerate() {
-        if !fix.when.is_empty() {
-            add(&mut all, playbook, format!("fix {}: when", fix.id), |p| p.fix[at].when.clear());
-        }
-        if !fix.unless.is_empty() {
-            add(&mut all, playbook, format!("fix {}: unless", fix.id), |p| p.fix[at].unless.clear());
-        }
+    culprits(playbook, &mut changes);
+    fixes(&playbook.fix, &mut changes);
+    for field in playbook.about.iter().cloned() {
+        changes.push((format!("about {field}"), Box::new(move |p| p.about.retain(|known| *known != field))));
     }
-    all
+    let told: Vec<String> = playbook.explain.because.keys().cloned().collect();
+    for name in told {
+        changes.push((format!("because.{name}"), Box::new(move |p| drop(p.explain.because.shift_remove(&name)))));
+    }
+    apply(playbook, changes)
 }
 
 /// All mutants of a group of echoes.
 pub fn group_mutants(group: &EchoGroup) -> Vec<Mutant<EchoGroup>> {
-    let mut all = Vec::new();
-    for (without, change) in echo_changes(&group.echoes) {
-        add(&mut all, group, without, |group| change(&mut group.echoes));
+    let mut changes: Changes<EchoGroup> = Vec::new();
+    for (without, change) in echo::changes(&group.echoes) {
+        changes.push((without, Box::new(move |group| change(&mut group.echoes))));
     }
-    all
+    apply(group, changes)
 }
 
-fn add<T: Clone>(all: &mut Vec<Mutant<T>>, of: &T, without: String, change: impl Fn(&mut T)) {
-    let mut changed = of.clone();
-    change(&mut changed);
-    all.push(Mutant { without, changed });
-}
-
-type EchoChange = Box<dyn Fn(&mut Vec<Echo>)>;
-
-/// The words of a list of echoes, each as a change that takes it away: kinds, groups, conditions, on whom, when.
-fn echo_changes(echoes: &[Echo]) -> Vec<(String, EchoChange)> {
-    let mut all: Vec<(String, EchoChange)> = Vec::new();
-    for (at, echo) in echoes.iter().enumerate() {
-        for kind in echo.kinds.clone() {
-            all.push((format!("echoes: {kind}"), Box::new(move |list| list[at].kinds.retain(|known| *known != kind))));
-        }
-        for name in echo.groups.clone() {
-            all.push((
-                format!("echoes: group {name}"),
-                Box::new(move |list| list[at].groups.retain(|known| *known != name)),
-            ));
-        }
-        let of = echo.kinds.join(", ");
-        for field in echo.filter.keys().cloned().collect::<Vec<_>>() {
-            all.push((
-                format!("echoes: {of}: where.{field}"),
-                Box::new(move |list| drop(list[at].filter.shift_remove(&field))),
-            ));
-        }
-        if echo.on != On::Any {
-            all.push((format!("echoes: {of}: on"), Box::new(move |list| list[at].on = On::Any)));
-        }
-        if echo.order != Order::After {
-            all.push((format!("echoes: {of}: order"), Box::new(move |list| list[at].order = Order::After)));
-        }
-    }
-    all
-}
-
-type Change = Box<dyn Fn(&mut Clue)>;
-
-/// The constraints of a clue, each as a change that takes it away.
-fn clue_changes(clue: &Clue) -> Vec<(String, Change)> {
-    let mut changes: Vec<(String, Change)> = Vec::new();
-    for field in clue.filter.keys() {
-        let field = field.clone();
-        changes.push((format!("where.{field}"), Box::new(move |clue| drop(clue.filter.shift_remove(&field)))));
-    }
-    for field in clue.same.clone() {
-        changes.push((format!("same {field}"), Box::new(move |clue| clue.same.retain(|known| *known != field))));
-    }
-    for field in clue.other.clone() {
-        changes.push((format!("other {field}"), Box::new(move |clue| clue.other.retain(|known| *known != field))));
-    }
-    let mut flag = |there: bool, name: &str, change: fn(&mut Clue)| {
-        if there {
-            changes.push((name.to_owned(), Box::new(change)));
-        }
+fn apply<T: Clone>(of: &T, changes: Changes<T>) -> Vec<Mutant<T>> {
+    let changed = |change: Box<dyn Fn(&mut T)>| {
+        let mut copy = of.clone();
+        change(&mut copy);
+        copy
     };
-    flag(clue.within.is_some(), "within", |clue| clue.within = None);
-    flag(clue.before.is_some(), "before", |clue| clue.before = None);
-    flag(clue.after.is_some(), "after", |clue| clue.after = None);
-    flag(clue.count.is_some(), "count", |clue| clue.count = None);
-    flag(!clue.distinct.is_empty(), "distinct", |clue| clue.distinct.clear());
-    flag(clue.spread.is_some(), "spread", |clue| clue.spread = None);
-    flag(clue.decisive, "decisive", |clue| clue.decisive = false);
-    flag(clue.likely, "likely", |clue| clue.likely = false);
-    flag(clue.aside, "aside", |clue| clue.aside = false);
-    changes
+    changes.into_iter().map(|(without, change)| Mutant { without, changed: changed(change) }).collect()
+}
+
+fn clues(playbook: &Playbook, section: &str, of: Section, changes: &mut Changes<Playbook>) {
+    let mut copy = playbook.clone();
+    let all = std::mem::take(of(&mut copy));
+    for (name, clue) in &all {
+        if section != "needs" || all.len() > 1 {
+            let name = name.clone();
+            changes.push((format!("{section}.{name}"), Box::new(move |p| drop(of(p).shift_remove(&name)))));
+        }
+        for (what, change) in clue::changes(clue) {
+            let (without, name) = (format!("{section}.{name}.{what}"), name.clone());
+            let on_clue = move |p: &mut Playbook| {
+                if let Some(clue) = of(p).get_mut(&name) {
+                    change(clue);
+                }
+            };
+            changes.push((without, Box::new(on_clue)));
+        }
+    }
+}
+
+/// Each path to a culprit; a list that is empty on purpose falls back to the first need.
+fn culprits(playbook: &Playbook, changes: &mut Changes<Playbook>) {
+    let mut from = playbook.culprit.clone();
+    for (column, of) in CULPRITS {
+        let Some(paths) = of(&mut from).clone() else { continue };
+        if paths.is_empty() {
+            changes.push((format!("culprit.{column} = []"), Box::new(move |p| *of(&mut p.culprit) = None)));
+        }
+        for (at, path) in paths.iter().enumerate() {
+            for part in path.split('|') {
+                let others: Vec<&str> = path.split('|').filter(|other| *other != part).collect();
+                let left = others.join("|");
+                let change = move |p: &mut Playbook| {
+                    if let Some(paths) = of(&mut p.culprit) {
+                        paths[at].clone_from(&left);
+                        paths.retain(|path| !path.is_empty());
+                    }
+                };
+                changes.push((format!("culprit.{column} {part}"), Box::new(change)));
+            }
+        }
+    }
+}
+
+fn fixes(fixes: &[FixFile], changes: &mut Changes<Playbook>) {
+    for (at, fix) in fixes.iter().enumerate() {
+        for name in fix.when.iter().cloned() {
+            let without = format!("fix {}: when {name}", fix.id);
+            changes.push((without, Box::new(move |p| p.fix[at].when.retain(|known| *known != name))));
+        }
+        for name in fix.unless.iter().cloned() {
+            let without = format!("fix {}: unless {name}", fix.id);
+            changes.push((without, Box::new(move |p| p.fix[at].unless.retain(|known| *known != name))));
+        }
+        if let Some(next) = fixes.get(at + 1).filter(|next| !exclude_each_other(fix, next)) {
+            let without = format!("fix {} before {}", fix.id, next.id);
+            changes.push((without, Box::new(move |p| p.fix.swap(at, at + 1))));
+        }
+    }
+}
+
+/// Whether two fixes are never offered together, so that their order means nothing.
+fn exclude_each_other(a: &FixFile, b: &FixFile) -> bool {
+    let never = |one: &FixFile, other: &FixFile| {
+        !one.when.is_empty() && one.when.iter().all(|clue| other.unless.contains(clue))
+    };
+    never(a, b) || never(b, a)
 }
