@@ -137,7 +137,8 @@ impl Catalogue {
     /// What a kind means, in one sentence; its name in words where its format does not say.
     pub fn about(&self, kind: &str) -> String {
         let said = self.about.get(kind).filter(|text| !text.is_empty()).cloned();
-        let by_grammar = || self.grammars.iter().find_map(|grammar| grammar.about(kind)).map(str::to_owned);
+        let makers = || self.grammars.iter().filter(|grammar| grammar.kinds().contains(&kind));
+        let by_grammar = || makers().find_map(|grammar| grammar.about(kind)).map(str::to_owned);
         said.or_else(by_grammar).unwrap_or_else(|| kind.replace(['.', '_'], " "))
     }
 
@@ -178,6 +179,13 @@ fn field_type(file: &crate::signature::Envelope, name: &str) -> FieldType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_grammar_speaks_of_its_own_kinds_only() {
+        let catalogue = Catalogue::built_in().unwrap();
+        assert_eq!(catalogue.about("python.exception"), "a process raised an exception");
+        assert_eq!(catalogue.about("no.such_kind"), "no such kind");
+    }
 
     #[test]
     fn few_stems_cover_all_anchors() {
