@@ -9,6 +9,7 @@ mod ends;
 mod fate;
 mod ledger;
 mod names;
+mod processes;
 mod topology;
 
 pub use ledger::Ledger;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diag_parsers::{Says, Value};
 
-use super::Table;
+use super::{Table, processes};
 
 /// Largest rank that is believed.
 const MOST_RANKS: i64 = 1 << 20;
@@ -12,7 +12,7 @@ const MOST_RANKS: i64 = 1 << 20;
 /// Works out the job's size, ranks and hosts, and fills columns in from them.
 pub(super) fn derive(table: &mut Table) {
     table.job.world_size = largest(table, "world_size").max(largest(table, "nranks"));
-    ranks_of_processes(table);
+    processes::derive(table);
     ranks_of_tasks(table);
     ranks_of_labels(table);
     ranks_of_local(table);
@@ -31,60 +31,6 @@ pub(super) fn derive(table: &mut Table) {
 
 fn largest(table: &Table, field: &str) -> Option<i64> {
     table.rows.iter().filter_map(|row| row.fields.int(field)).filter(|n| (1..MOST_RANKS).contains(n)).max()
-}
-
-/// A process that told its rank in the whole job (an init line of the largest communicator) keeps it on its other lines.
-fn ranks_of_processes(table: &mut Table) {
-    let world = table.job.world_size;
-    let mut known: BTreeMap<(String, i64), Option<i64>> = BTreeMap::new();
-    for row in &table.rows {
-        let whole = row.fields.int("nranks").is_none() || row.fields.int("nranks") == world;
-        let (Some(rank), Some(pid), true) = (row.rank(), row.fields.int("pid"), whole) else { continue };
-        let node = row.node().unwrap_or_default().to_owned();
-        let slot = known.entry((node, pid)).or_insert(Some(rank));
-        if *slot != Some(rank) {
-            *slot = None;
-        }
-    }
-    ranks_of_services(table, &mut known);
-    let alone = by_pid(&known);
-    for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
-        let Some(pid) = row.fields.int("pid") else { continue };
-        let rank = match row.node() {
-            Some(node) => known.get(&(node.to_owned(), pid)),
-            None => alone.get(&pid),
-        };
-        if let Some(Some(rank)) = rank {
-            row.fields.set("rank", *rank);
-        }
-    }
-}
-
-/// NCCL's network thread is called by the rank of its process in the first communicator, the job's as a rule: that
-/// serves where the process printed no line of its set-up.
-fn ranks_of_services(table: &Table, known: &mut BTreeMap<(String, i64), Option<i64>>) {
-    let mut told: BTreeMap<(String, i64), Option<i64>> = BTreeMap::new();
-    for row in &table.rows {
-        let (Some(service), Some(pid)) = (row.fields.int("service"), row.fields.int("pid")) else { continue };
-        let fits = table.job.world_size.is_none_or(|size| service < size);
-        let key = (row.node().unwrap_or_default().to_owned(), pid);
-        let slot = told.entry(key).or_insert(fits.then_some(service));
-        if *slot != Some(service) {
-            *slot = None;
-        }
-    }
-    for (process, rank) in told {
-        known.entry(process).or_insert(rank);
-    }
-}
-
-/// Ranks by process id alone, for lines that name no host; none where two hosts have the id.
-fn by_pid(known: &BTreeMap<(String, i64), Option<i64>>) -> BTreeMap<i64, Option<i64>> {
-    let mut alone: BTreeMap<i64, Option<i64>> = BTreeMap::new();
-    for ((_, pid), rank) in known {
-        alone.entry(*pid).and_modify(|slot| *slot = None).or_insert(*rank);
-    }
-    alone
 }
 
 /// The tasks that srun names are ranks where a node has several of them: a launcher is started once a node.

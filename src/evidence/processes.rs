@@ -1,0 +1,147 @@
+//! Which rank a process is: what it told once holds for its other lines.
+
+use std::collections::BTreeMap;
+
+use super::Table;
+
+/// A process: its host (empty where none is told) and id.
+type Process = (String, i64);
+
+/// The rank of something; none where two are told.
+type Ranks<K> = BTreeMap<K, Option<i64>>;
+
+/// Fills the rank in on lines of processes that told theirs.
+pub(super) fn derive(table: &mut Table) {
+    ranks_in_groups(table);
+    let mut known = told(table);
+    let devices = devices(table);
+    services(table, &mut known);
+    let alone = by_pid(&known);
+    for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
+        let Some(pid) = row.fields.int("pid") else { continue };
+        let rank = match row.node() {
+            Some(node) => {
+                let process = (node.to_owned(), pid);
+                let device = row.fields.text("gpu").and_then(|gpu| gpu.parse().ok());
+                known.get(&process).copied().flatten().or_else(|| *devices.get(&(process, device?))?)
+            }
+            None => alone.get(&pid).copied().flatten(),
+        };
+        if let Some(rank) = rank {
+            row.fields.set("rank", rank);
+        }
+    }
+}
+
+/// The rank in a communicator that is smaller than the job's largest is one in a group.
+fn ranks_in_groups(table: &mut Table) {
+    let world = table.job.world_size;
+    for row in &mut table.rows {
+        let nranks = row.fields.int("nranks");
+        if nranks.is_some()
+            && nranks != world
+            && let Some(rank) = row.fields.remove("rank")
+        {
+            row.fields.set("group_rank", rank);
+        }
+    }
+}
+
+/// Notes that `key` is `rank`, or that it is not clear.
+fn note<K: Ord>(ranks: &mut Ranks<K>, key: K, rank: Option<i64>) {
+    let slot = ranks.entry(key).or_insert(rank);
+    if *slot != rank {
+        *slot = None;
+    }
+}
+
+fn told(table: &Table) -> Ranks<Process> {
+    let mut known = BTreeMap::new();
+    for row in &table.rows {
+        if let (Some(rank), Some(pid)) = (row.rank(), row.fields.int("pid")) {
+            note(&mut known, (row.node().unwrap_or_default().to_owned(), pid), Some(rank));
+        }
+    }
+    known
+}
+
+/// A process with several GPUs has a rank on each: NCCL puts the number of the device in brackets.
+fn devices(table: &Table) -> Ranks<(Process, i64)> {
+    let mut known = BTreeMap::new();
+    for row in &table.rows {
+        let fields = &row.fields;
+        if let (Some(rank), Some(pid), Some(device)) = (row.rank(), fields.int("pid"), fields.int("cuda_dev")) {
+            note(&mut known, ((row.node().unwrap_or_default().to_owned(), pid), device), Some(rank));
+        }
+    }
+    known
+}
+
+/// NCCL's network thread is called by the rank of its process in the first communicator, the job's as a rule: that
+/// serves where the process printed no line of its set-up.
+fn services(table: &Table, known: &mut Ranks<Process>) {
+    let mut told = BTreeMap::new();
+    for row in &table.rows {
+        let (Some(service), Some(pid)) = (row.fields.int("service"), row.fields.int("pid")) else { continue };
+        let fits = table.job.world_size.is_none_or(|size| service < size);
+        note(&mut told, (row.node().unwrap_or_default().to_owned(), pid), fits.then_some(service));
+    }
+    for (process, rank) in told {
+        known.entry(process).or_insert(rank);
+    }
+}
+
+/// Ranks by process id alone, for lines that name no host; none where two hosts have the id.
+fn by_pid(known: &Ranks<Process>) -> Ranks<i64> {
+    let mut alone = BTreeMap::new();
+    for ((_, pid), rank) in known {
+        alone.entry(*pid).and_modify(|slot| *slot = None).or_insert(*rank);
+    }
+    alone
+}
+
+#[cfg(test)]
+mod tests {
+    use diag_parsers::{Block, Catalogue, Depth, Scanner};
+
+    use crate::evidence::{Ledger, Table};
+
+    /// The rank of each row of a kind, in the order of the lines.
+    fn ranks(log: &str, kind: &str) -> Vec<Option<i64>> {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let mut ledger = Ledger::new(scanner.catalogue().volatile());
+        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+        scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
+        let table = Table::new(vec![("job.log".to_owned(), ledger)]);
+        table.of_kind(kind).iter().map(|row| table.rows[*row].rank()).collect()
+    }
+
+    #[test]
+    fn a_rank_in_a_smaller_communicator_is_none_of_the_job() {
+        let log = "\
+gpu-18:101:211 [1] NCCL INFO ncclCommSplit comm 0x2003 rank 1 nranks 2 cudaDev 1 nvmlDev 1 busId 19000 parent 0x1003 color 17 key 1- Init COMPLETE
+gpu-18:101:211 [1] NCCL INFO ncclCommInitRank comm 0x1003 rank 3 nranks 4 cudaDev 1 nvmlDev 1 busId 19000 commId 0xaaaa - Init COMPLETE
+gpu-18:101:300 [1] NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory
+";
+        assert_eq!(ranks(log, "nccl.ib_register_failed"), [Some(3)]);
+    }
+
+    #[test]
+    fn a_process_with_several_gpus_has_a_rank_on_each() {
+        let log = "\
+#  Rank  0 Group  0 Pid    100 on     gpu-17 device  0 [0000:18:00] NVIDIA H100 80GB HBM3
+#  Rank  1 Group  0 Pid    100 on     gpu-17 device  1 [0000:19:00] NVIDIA H100 80GB HBM3
+gpu-17:100:300 [1] misc/ibvwrap.cc:106 NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory
+";
+        assert_eq!(ranks(log, "nccl.ib_register_failed"), [Some(1)]);
+    }
+
+    #[test]
+    fn the_network_thread_is_called_by_its_rank() {
+        let log = "\
+gpu-17:100:300 [0] misc/ibvwrap.cc:106 NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory
+gpu-17:100:300 [0] proxy.cc:1519 NCCL WARN [Proxy Service 5] Failed to execute operation Connect from rank 5, retcode 2
+";
+        assert_eq!(ranks(log, "nccl.ib_register_failed"), [Some(5)]);
+    }
+}
