@@ -359,6 +359,9 @@ pub struct Expect {
     /// Rows of clues, each a subset of its fields, that the first of them must bind.
     #[serde(default)]
     pub binds: IndexMap<String, Vec<IndexMap<String, Value>>>,
+    /// How many rows of a clue the first of them must cite.
+    #[serde(default)]
+    pub picks: IndexMap<String, usize>,
     /// The best fix.
     #[serde(default)]
     pub first_fix: Option<String>,

@@ -75,6 +75,7 @@ pub fn run(prepared: &Prepared<'_>, id: &str, playbooks: &[&Playbook]) -> Vec<St
     }
     if let Some(one) = mine.first().filter(|_| !expect.found.is_empty()) {
         unbound(expect, one, &prepared.table, &mut wrong);
+        unpicked(expect, one, &mut wrong);
         details(expect, one, &ranked, &prepared.table, &mut wrong);
     }
     wrong
@@ -105,6 +106,15 @@ fn unbound(expect: &Expect, one: &Ranked<'_>, table: &Table, wrong: &mut Vec<Str
         };
         let missing = wanted.iter().filter(|want| !rows.iter().any(|row| holds(row, want)));
         wrong.extend(missing.map(|want| format!("clue `{clue}` binds no row with {want:?}")));
+    }
+}
+
+fn unpicked(expect: &Expect, one: &Ranked<'_>, wrong: &mut Vec<String>) {
+    for (clue, want) in &expect.picks {
+        let got = one.found.picked(clue).len();
+        if got != *want {
+            wrong.push(format!("clue `{clue}` should cite {want} rows, cites {got}"));
+        }
     }
 }
 
