@@ -49,6 +49,10 @@ enum Format {
     Text,
     /// For programs.
     Json,
+    /// For a ticket.
+    Markdown,
+    /// One page with pictures that needs no network.
+    Html,
 }
 
 /// Reads the inputs and tells what is wrong; `causes` limits the playbooks.
@@ -103,6 +107,8 @@ fn look(args: &Args) -> report::text::Look {
 fn deliver(report: &Report, args: &Args) -> Result<(), Error> {
     let bytes = match args.format {
         Format::Json => report::json::render(report),
+        Format::Markdown => report::markdown::render(report),
+        Format::Html => report::html::render(report),
         Format::Text => report::text::render(report, look(args)),
     };
     let unwritable = |place: &str, error: std::io::Error| Error::new("output.unwritable", place, error.to_string());

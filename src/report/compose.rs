@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use diag_parsers::{Catalogue, Says, Value, rank_list};
 
+use super::clock::Times;
 use super::{Consequence, Evidence, Finding, Fix, Input, JobFacts, Link, Note, Report, Role, SCHEMA, Stats, Test};
 use super::{timeline, words};
 use crate::diagnose::{Match, Ranked, culprit, offered, values, weigh};
@@ -38,7 +39,8 @@ pub struct Task<'a> {
 pub fn compose(table: &Table, job: Task<'_>) -> Report {
     let (outcome, ranked) = weigh(table, &job.playbooks);
     let roots: Vec<&Ranked<'_>> = ranked.iter().filter(|ranked| ranked.root).collect();
-    let mut teller = Teller { table, catalogue: job.catalogue, ids: BTreeMap::new() };
+    let times = Times::of(table);
+    let mut teller = Teller { table, catalogue: job.catalogue, times: &times, ids: BTreeMap::new() };
     let findings: Vec<Finding> = roots.iter().take(MOST_FINDINGS).map(|root| teller.finding(root, &ranked)).collect();
     let cause: HashSet<RowId> = roots.first().map(|root| root.found.needed().collect()).unwrap_or_default();
     let explained: HashSet<RowId> = roots.iter().flat_map(|root| root.explained.iter().copied()).collect();
@@ -52,7 +54,7 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
         unexplained_events: unexplained.iter().map(|row| table.rows[*row].count).sum(),
         job: facts(table),
         findings,
-        timeline: timeline::of(table, &cause),
+        timeline: timeline::of(table, &times, &cause),
         inputs: job.inputs,
         notes: job.notes,
         stats: Stats::default(),
@@ -109,6 +111,7 @@ fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook]) -> Vec<
 struct Teller<'a> {
     table: &'a Table,
     catalogue: &'a Catalogue,
+    times: &'a Times,
     ids: BTreeMap<RowId, String>,
 }
 
@@ -274,12 +277,14 @@ impl Teller<'_> {
         ranks.sort_unstable();
         ranks.dedup();
         let row = &self.table.rows[first];
-        let start = self.table.rows[anchor].at;
+        let after = self.times.between(anchor, first);
         Link {
             role,
             what: self.catalogue.about(row.kind),
             time: row.at.map(|at| at.to_string()),
-            after_s: row.at.zip(start).and_then(|(at, start)| at.since(start)),
+            since: self.times.before(first).and_then(|row| self.table.rows[row].at).map(|at| at.to_string()),
+            after_s: after.map(|(seconds, _)| seconds),
+            about: after.is_some_and(|(_, about)| about),
             ranks,
             events: rows.iter().map(|row| self.table.rows[*row].count).sum(),
             example: self.cite(first),

@@ -6,9 +6,12 @@ use serde::Serialize;
 
 pub use crate::verdict::{Ask, Confidence, Culprit, Outcome};
 
+mod clock;
 mod compose;
 pub mod guard;
+pub mod html;
 pub mod json;
+pub mod markdown;
 pub mod text;
 mod timeline;
 mod words;
@@ -124,8 +127,12 @@ pub struct Link {
     pub what: String,
     /// First time it was seen.
     pub time: Option<String>,
+    /// Time of the line before, where this one prints none.
+    pub since: Option<String>,
     /// Seconds after the cause, where the clocks compare.
     pub after_s: Option<f64>,
+    /// Whether that is told by the lines around, as one of the two prints no time.
+    pub about: bool,
     /// Ranks it happened on.
     pub ranks: Vec<i64>,
     /// How many events say so.
@@ -216,6 +223,8 @@ pub struct Lane {
 pub struct Moment {
     /// Microseconds from the start of the timeline, where the clock compares.
     pub micros: Option<i64>,
+    /// Whether that is the time of a line before, as its own prints none.
+    pub about: bool,
     /// Time as printed.
     pub time: Option<String>,
     /// Kind of the event.

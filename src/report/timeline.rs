@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use diag_parsers::{Says, Stamp};
+use diag_parsers::Says;
 
 use crate::evidence::{Row, RowId, Table};
+use crate::report::clock::Times;
 use crate::report::{Lane, Moment, Timeline};
 
 /// Most ranks that get a lane.
@@ -14,68 +15,58 @@ const MOST_LANES: usize = 4096;
 const MOST_MOMENTS: usize = 8;
 
 /// The lanes of all ranks that left a trace; `cause` holds the rows of the first finding's needs.
-pub(super) fn of(table: &Table, cause: &HashSet<RowId>) -> Timeline {
+pub(super) fn of(table: &Table, times: &Times, cause: &HashSet<RowId>) -> Timeline {
     let mut lanes: BTreeMap<i64, Vec<RowId>> = BTreeMap::new();
     for (id, row) in table.rows.iter().enumerate().filter(|(_, row)| row.parents.is_empty()) {
         if let Some(rank) = row.rank() {
             lanes.entry(rank).or_default().push(id);
         }
     }
-    let clock = span(table);
-    let lane = |(rank, rows): (i64, Vec<RowId>)| Lane {
-        rank,
-        node: table.job.hosts.get(&rank).cloned(),
-        last_step: rows.iter().filter_map(|row| step(&table.rows[*row])).max(),
-        moments: moments(table, &rows, cause, clock.map(|(first, _)| first)),
-    };
-    Timeline {
-        world_size: table.job.world_size,
-        lanes: lanes.into_iter().take(MOST_LANES).map(lane).collect(),
-        span: clock.map(|(first, last)| (first.to_string(), last.to_string())),
+    let mut drawn = Vec::new();
+    for (rank, rows) in lanes.into_iter().take(MOST_LANES) {
+        let kept = notable(table, &rows, cause);
+        let last_step = rows.iter().filter_map(|row| step(&table.rows[*row])).max();
+        drawn.push((Lane { rank, node: table.job.hosts.get(&rank).cloned(), last_step, moments: Vec::new() }, kept));
     }
+    let known = || drawn.iter().flat_map(|(_, rows)| rows).filter_map(|row| Some((times.get(*row)?, *row)));
+    let told = |row: &(i64, RowId)| table.rows[row.1].at.map(|at| at.to_string());
+    let mut order: Vec<(i64, RowId)> =
+        known().filter(|(when, _)| !when.about).map(|(when, row)| (when.micros, row)).collect();
+    order.sort_unstable();
+    let span = order.first().and_then(told).zip(order.last().and_then(told));
+    let start = known().map(|(when, _)| when.micros).min().unwrap_or_default();
+    let lanes = drawn.into_iter().map(|(lane, rows)| Lane {
+        moments: rows.into_iter().map(|row| moment(table, times, start, row, cause)).collect(),
+        ..lane
+    });
+    Timeline { world_size: table.job.world_size, lanes: lanes.collect(), span }
 }
 
 fn step(row: &Row) -> Option<i64> {
     (row.says == Says::Progress).then(|| row.fields.int("step")).flatten()
 }
 
-fn moments(table: &Table, rows: &[RowId], cause: &HashSet<RowId>, start: Option<Stamp>) -> Vec<Moment> {
+/// The rows that are shown, in order: what is of the cause is never cut off, and of the others the first.
+fn notable(table: &Table, rows: &[RowId], cause: &HashSet<RowId>) -> Vec<RowId> {
     let mut rows: Vec<RowId> =
         rows.iter().copied().filter(|row| table.rows[*row].says != Says::Info || cause.contains(row)).collect();
-    // What is of the cause is never cut off.
-    rows.sort_by_key(|row| (!cause.contains(row), table.rows[*row].line));
+    let place = |row: &RowId| (table.rows[*row].source, table.rows[*row].line);
+    rows.sort_by_key(|row| (!cause.contains(row), place(row)));
     rows.truncate(MOST_MOMENTS);
-    rows.sort_by_key(|row| table.rows[*row].line);
-    let moment = |id: RowId| {
-        let row = &table.rows[id];
-        Moment {
-            micros: row
-                .at
-                .zip(start)
-                .filter(|(at, start)| at.comparable(*start))
-                .map(|(at, start)| at.micros - start.micros),
-            time: row.at.map(|at| at.to_string()),
-            kind: row.kind.to_owned(),
-            says: row.says,
-            cause: cause.contains(&id),
-            line: row.line,
-        }
-    };
-    rows.into_iter().map(moment).collect()
+    rows.sort_by_key(place);
+    rows
 }
 
-/// First and last time on the clock that most rows use.
-fn span(table: &Table) -> Option<(Stamp, Stamp)> {
-    let mut clocks: Vec<(Stamp, u64, Stamp, Stamp)> = Vec::new();
-    for (at, last) in table.rows.iter().filter_map(|row| Some((row.at?, row.last_at?))) {
-        match clocks.iter_mut().find(|(clock, ..)| clock.comparable(at)) {
-            Some((_, count, first, latest)) => {
-                *count += 1;
-                *first = if at.micros < first.micros { at } else { *first };
-                *latest = if last.micros > latest.micros { last } else { *latest };
-            }
-            None => clocks.push((at, 1, at, last)),
-        }
+fn moment(table: &Table, times: &Times, start: i64, id: RowId, cause: &HashSet<RowId>) -> Moment {
+    let row = &table.rows[id];
+    let when = times.get(id);
+    Moment {
+        micros: when.map(|when| when.micros - start),
+        about: when.is_some_and(|when| when.about),
+        time: row.at.map(|at| at.to_string()),
+        kind: row.kind.to_owned(),
+        says: row.says,
+        cause: cause.contains(&id),
+        line: row.line,
     }
-    clocks.into_iter().max_by_key(|(_, count, ..)| *count).map(|(_, _, first, last)| (first, last))
 }

@@ -123,10 +123,14 @@ pub(in crate::report) fn risk(risk: &str) -> &'static str {
 
 /// When a link of the chain happened: after the cause, or at a time, or on a line.
 pub(in crate::report) fn when(link: &Link) -> String {
-    match (link.after_s, &link.time) {
+    match (link.after_s, link.time.as_ref()) {
+        (Some(after), _) if link.about && after != 0.0 => format!("~{}", offset(after)),
         (Some(after), _) => offset(after),
         (None, Some(time)) => clock(time).to_owned(),
-        _ => format!("line {}", link.example.line),
+        _ => match &link.since {
+            Some(time) => format!("after {}", clock(time)),
+            None => format!("line {}", link.example.line),
+        },
     }
 }
 

@@ -45,7 +45,13 @@ const HOSTILE: [&str; 14] = [
     "\u{e}\u{0}",
 ];
 
-const FORMATS: [&[&str]; 3] = [&["--format", "text"], &["--format", "text", "-v"], &["--format", "json"]];
+const FORMATS: [&[&str]; 5] = [
+    &["--format", "text"],
+    &["--format", "text", "-v"],
+    &["--format", "json"],
+    &["--format", "markdown"],
+    &["--format", "html"],
+];
 
 fn acts(c: char) -> bool {
     let direction =
@@ -92,6 +98,82 @@ fn no_line_is_wider_than_the_screen() {
                 assert_eq!(wide, None, "{columns} columns, {args:?}:\n{out}");
             }
         }
+    }
+}
+
+/// Markup that a log could write: for a browser, for a ticket system, for its mentions and commands.
+const MARKUP: [&str; 8] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "</pre></svg><iframe src=//x.example>",
+    "@everyone",
+    "![x](https://x.example/t.png)",
+    "``` ````` ```",
+    "| a | b |",
+    "&#60;b&#62;",
+];
+
+#[test]
+fn markup_in_a_log_stays_text() {
+    for x in MARKUP {
+        let (page, _) = diag(&[("job.log", &log_with(x))], &["--format", "html"], 80);
+        for tag in ["<script", "<img", "<iframe", "onerror=alert(1)>", "<b>x"] {
+            assert!(!page.contains(tag), "{x} makes {tag} in the page");
+        }
+        let ticket = diag(&[("job.log", &log_with(x))], &["--format", "markdown"], 80).0;
+        for outside in outside_of_code(&ticket) {
+            for markup in ["@every", "<script", "<img", "![x", "x.example", "&#60"] {
+                assert!(!outside.contains(markup), "{x} is markup in: {outside}\n{ticket}");
+            }
+        }
+    }
+}
+
+/// The parts of a markdown text that are neither in a fence nor in a code span.
+fn outside_of_code(text: &str) -> Vec<String> {
+    let mut fence: Option<String> = None;
+    let mut parts = Vec::new();
+    for line in text.lines() {
+        let ticks: String = line.chars().take_while(|c| *c == '`').collect();
+        match &fence {
+            Some(open) if *open == line => fence = None,
+            Some(_) => {}
+            None if ticks.len() >= 3 && !line[ticks.len()..].contains('`') => fence = Some(ticks),
+            None => parts.extend(outside_of_spans(line)),
+        }
+    }
+    assert_eq!(fence, None, "every fence is closed:\n{text}");
+    parts
+}
+
+fn outside_of_spans(line: &str) -> Vec<String> {
+    let mut parts = vec![];
+    let mut rest = line;
+    while let Some(at) = rest.find('`') {
+        parts.push(rest[..at].to_owned());
+        let ticks = rest[at..].chars().take_while(|c| *c == '`').count();
+        let inside = &rest[at + ticks..];
+        let close = inside.split_inclusive(|c| c != '`').scan(0, |at, run| {
+            let here = *at + run.len() - run.trim_start_matches('`').len();
+            let found = (run.chars().take_while(|c| *c == '`').count() == ticks).then_some(here);
+            *at += run.len();
+            Some(found)
+        });
+        match close.flatten().next() {
+            Some(end) => rest = &inside[end..],
+            None => break,
+        }
+    }
+    parts.push(rest.to_owned());
+    parts
+}
+
+#[test]
+fn the_page_needs_no_network() {
+    let (page, _) = diag(&[("job.log", &log_with(""))], &["--format", "html"], 80);
+    assert!(page.contains("default-src 'none'"));
+    for loads in ["src=", "@import", "url(", "<script", "<link", "href=\"http"] {
+        assert!(!page.contains(loads), "{loads}");
     }
 }
 

@@ -106,7 +106,7 @@ impl Teller<'_> {
         let rows: Vec<(String, String)> =
             links[..shown].iter().map(|link| (words::when(link), words::whom(link, self.report))).collect();
         let wide = |texts: Vec<usize>| texts.into_iter().max().unwrap_or(0);
-        let when = wide(rows.iter().map(|(when, _)| Span::plain(when).width()).collect()).min(12);
+        let when = wide(rows.iter().map(|(when, _)| Span::plain(when).width()).collect()).min(14);
         let whom = wide(rows.iter().map(|(_, whom)| Span::plain(whom).width()).collect()).min(24);
         for (at, (link, row)) in links.iter().zip(&rows).enumerate() {
             let label = if at == 0 { "Chain" } else { "" };
