@@ -85,7 +85,19 @@ pub fn peel(line: &[u8]) -> (Context, usize) {
         at += taken;
         at += blank_one(&line[at..]);
     }
+    if context.at.is_none() {
+        context.at = bracketed_glog(&line[at..]);
+    }
     (context, at)
+}
+
+/// The time in torch's `[E504 03:20:30.005271823 ProcessGroupNCCL.cpp:616]`. The bracket stays: it names the file.
+fn bracketed_glog(rest: &[u8]) -> Option<crate::Stamp> {
+    let inner = rest.strip_prefix(b"[")?;
+    if !matches!(inner.first()?, b'I' | b'W' | b'E' | b'F') || !inner.get(1)?.is_ascii_digit() {
+        return None;
+    }
+    time::leading(inner).map(|(at, _)| at)
 }
 
 /// One blank after a prefix belongs to it; more are the text's indentation.
@@ -338,6 +350,14 @@ fn source_place(rest: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_in_torchs_bracket_is_read_and_the_bracket_stays() {
+        let line = b"[rank3]:[E504 03:20:30.005271823 ProcessGroupNCCL.cpp:616] [Rank 3] Watchdog";
+        let (context, at) = peel(line);
+        assert_eq!((context.rank, context.at.is_some(), &line[at..at + 5]), (Some(3), true, &b"[E504"[..]));
+        assert_eq!(peel(b"[E ProcessGroupNCCL.cpp:821] [Rank 1]").0.at, None);
+    }
 
     #[test]
     fn layers_are_peeled_in_any_order() {

@@ -233,7 +233,7 @@ impl Teller<'_> {
         };
         Fix {
             id: fix.id.clone(),
-            title: text(&fix.title),
+            title: untold(&text(&fix.title)),
             risk: fix.risk.to_string(),
             by: if fix.by == By::Diag { "diag" } else { "hands" }.to_owned(),
             commands: argv(&fix.commands),
@@ -346,6 +346,15 @@ fn parameter(fix: &FixFile, found: &Match<'_>, table: &Table, clue: &str, name: 
     let told = from.and_then(|(clue, field)| told(found, table, clue, field));
     let default = parameter.default.as_ref().map(ToString::to_string);
     told.or(default).or_else(|| Some(format!("<{name}>")))
+}
+
+/// A title without what is not told: `Repair what raised: <file> line <line>` ends before the colon, `<node>` is the node.
+fn untold(title: &str) -> String {
+    let Some(open) = title.find('<') else { return title.to_owned() };
+    match title.rsplit_once(": ") {
+        Some((head, _)) if head.len() < open => head.to_owned(),
+        _ => title.replace('<', "the ").replace('>', ""),
+    }
 }
 
 fn consequence(ranked: &Ranked<'_>, table: &Table) -> Consequence {

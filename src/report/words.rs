@@ -145,12 +145,24 @@ pub(in crate::report) fn whom(link: &Link, report: &Report) -> String {
     let world = report.timeline.world_size.and_then(|size| u64::try_from(size).ok());
     let ranks = link.ranks.len() as u64;
     match (ranks, world) {
-        (0, _) => link.example.node.clone().unwrap_or_default(),
+        (0, _) => link.example.node.as_deref().map(host).unwrap_or_default().to_owned(),
         (1, _) => format!("rank {}", link.ranks[0]),
         (_, Some(world)) if world == ranks => format!("all {} ranks", number(world)),
         (_, Some(world)) if world > ranks => format!("{} of {} ranks", number(ranks), number(world)),
         _ => count(ranks, "rank"),
     }
+}
+
+/// A host by its first name, where its full one is long.
+pub(in crate::report) fn host(name: &str) -> &str {
+    const MOST: usize = 24;
+    let address = name.parse::<std::net::IpAddr>().is_ok();
+    if name.len() <= MOST || address { name } else { name.split('.').next().unwrap_or(name) }
+}
+
+/// How what would decide is asked for.
+pub(in crate::report) fn asking(finding: &Finding) -> &'static str {
+    if finding.confidence == Confidence::Confirmed { "To learn more: " } else { "To be sure: " }
 }
 
 /// Where a line stands: `job.log:1042`.
@@ -180,9 +192,10 @@ pub(in crate::report) fn read(report: &Report) -> String {
     format!("{files}, {}, {} in {seconds:.2} s", count(lines, "line"), bytes(size))
 }
 
-/// What happened, as a line of a list: a capital in front, no full stop.
+/// What happened, as a line of a list: the first sentence, a capital in front, no full stop.
 pub(in crate::report) fn happened(link: &Link) -> String {
-    capital(link.what.trim_end_matches('.'))
+    let first = link.what.split_once(". ").map_or(link.what.as_str(), |(first, _)| first);
+    capital(first.trim_end_matches('.'))
 }
 
 /// A sentence begins with a capital.

@@ -6,8 +6,8 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use super::super::{Finding, Link, Report, Role, guard, words};
 
 /// Width of the picture, and of the times at its left, in its own units: a phone shows it nearly unscaled.
-const WIDTH: usize = 480;
-const LEFT: usize = 106;
+const WIDTH: usize = 490;
+const LEFT: usize = 120;
 /// Columns of text that a box holds: 13 px type is about 6.6 units a column.
 const COLUMNS: usize = 52;
 const ROW: usize = 18;

@@ -115,8 +115,29 @@ impl Paper {
 
     /// Writes a shell command; a line that goes on ends in a backslash, so that it can be pasted.
     pub(in crate::report) fn command(&mut self, lead: &[Span], indent: usize, argv: &[String]) {
-        let words: Vec<Word> = argv.iter().map(|word| vec![Span::new(word, Tone::Command)]).collect();
+        let room = self.width.saturating_sub(indent + 2);
+        let Some(long) = argv.iter().position(|word| word.width() > room && quoted_whole(word)) else {
+            let words: Vec<Word> = argv.iter().map(|word| vec![Span::new(word, Tone::Command)]).collect();
+            return self.set(lead, indent, indent + 2, &words, " \\");
+        };
+        // A quoted word that is wider than the paper: quotes that touch are one word for a shell, so that it can be
+        // closed and opened again around a line end.
+        let before = [&argv[..long], &["\\".to_owned()]].concat();
+        let words: Vec<Word> = before.iter().map(|word| vec![Span::new(word, Tone::Command)]).collect();
         self.set(lead, indent, indent + 2, &words, " \\");
+        let pieces = pieces(&argv[long], self.width.saturating_sub(4));
+        let rest = &argv[long + 1..];
+        for (at, piece) in pieces.iter().enumerate() {
+            let goes_on = match at + 1 == pieces.len() {
+                false => "\\",
+                true if rest.is_empty() => "",
+                true => " \\",
+            };
+            self.set(&[], 0, 0, &[vec![Span::new(format!("'{piece}'{goes_on}"), Tone::Command)]], "");
+        }
+        if !rest.is_empty() {
+            self.command(&[], indent + 2, rest);
+        }
     }
 
     fn set(&mut self, lead: &[Span], indent: usize, hang: usize, words: &[Word], goes_on: &str) {
@@ -161,6 +182,28 @@ impl Paper {
         self.out.truncate(self.out.trim_end_matches(' ').len());
         self.out.push('\n');
     }
+}
+
+/// Whether a word is one pair of single quotes with none inside.
+fn quoted_whole(word: &str) -> bool {
+    let inner = word.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    inner.is_some_and(|inner| !inner.contains('\''))
+}
+
+/// The inside of a quoted word in pieces of at most so many columns, cut behind spaces where there are any.
+fn pieces(word: &str, columns: usize) -> Vec<String> {
+    let safe = guard::plain(word.trim_matches('\'')).into_owned();
+    let mut pieces = vec![String::new()];
+    for part in safe.split_inclusive(' ') {
+        let full = pieces.last().is_some_and(|piece| !piece.is_empty() && piece.width() + part.width() > columns);
+        if full {
+            pieces.push(String::new());
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.push_str(part);
+        }
+    }
+    pieces
 }
 
 /// What is not torn apart at the end of a line, in one or several tones.
@@ -302,6 +345,18 @@ mod tests {
         let argv = ["scontrol", "update", "NodeName=gpu-17", "State=DRAIN"].map(str::to_owned);
         paper.command(&[Span::plain("$")], 2, &argv);
         assert_eq!(paper.finish(), "$ scontrol update \\\n    NodeName=gpu-17 \\\n    State=DRAIN\n");
+    }
+
+    #[test]
+    fn a_long_quoted_word_stays_one_word() {
+        let mut paper = Paper::new(30, false);
+        let argv = ["python3", "-c", "'import torch; print(torch.version.cuda)'", ">", "x"].map(str::to_owned);
+        paper.command(&[Span::plain("$ ")], 2, &argv);
+        let text = paper.finish();
+        assert!(text.lines().all(|line| line.width() <= 30), "{text}");
+        let joined = text.replace("\\\n", "").replace("''", "");
+        let words: Vec<&str> = joined.split_whitespace().collect();
+        assert_eq!(words.join(" "), "$ python3 -c 'import torch; print(torch.version.cuda)' > x");
     }
 
     #[test]

@@ -215,7 +215,7 @@ impl Teller<'_> {
         let explain = vec!["diag".to_owned(), "explain".to_owned(), words::quoted(&finding.cause)];
         match finding.ask.first() {
             Some(ask) => {
-                self.labelled("Next", &[vec![Span::plain("To be sure: ")], cited(&ask.what)].concat());
+                self.labelled("Next", &[vec![Span::plain(words::asking(finding))], cited(&ask.what)].concat());
                 if !ask.command.is_empty() {
                     self.command(&words::split(&ask.command));
                 }
