@@ -10,6 +10,10 @@ use std::{env, fs};
 #[allow(dead_code, missing_docs, unreachable_pub)]
 mod literals;
 
+#[path = "noise.rs"]
+#[allow(dead_code)]
+mod noise;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     println!("cargo:rerun-if-changed={}", root.display());

@@ -1,32 +1,25 @@
 //! The formats that a scanner knows: those built in, and those a site adds.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::Regex;
 
 use crate::event::{Fields, Name, intern};
 use crate::grammar::{GRAMMARS, Grammar};
+use crate::index::Index;
+use crate::scan::Depth;
 use crate::signature::{FieldType, FormatFile, Signature, compile};
 
 /// Formats as gathered by the build script.
 const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/formats.json"));
-
-/// Who wants a line that holds an anchor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Owner {
-    /// A signature, and which of its patterns.
-    Signature(u32, u16),
-    /// A grammar.
-    Grammar(u32),
-}
 
 /// What stands around the text of a format's lines, compiled when first needed.
 #[derive(Debug)]
 struct CompiledEnvelope {
     source: String,
     fields: Vec<(Name, FieldType)>,
-    regex: std::sync::OnceLock<Option<Regex>>,
+    regex: OnceLock<Option<Regex>>,
 }
 
 /// All formats, ready for scanning.
@@ -35,8 +28,8 @@ pub struct Catalogue {
     pub(crate) grammars: Vec<&'static dyn Grammar>,
     envelopes: Vec<Vec<CompiledEnvelope>>,
     about: BTreeMap<Name, String>,
-    automaton: AhoCorasick,
-    owners: Vec<Vec<Owner>>,
+    plain: OnceLock<Index>,
+    fast: OnceLock<Index>,
 }
 
 impl std::fmt::Debug for Catalogue {
@@ -73,60 +66,29 @@ impl Catalogue {
             }
             envelopes.push(file.envelope.iter().map(CompiledEnvelope::new).collect());
         }
-        Self::index(signatures, envelopes, about)
+        Self::checked(signatures, envelopes, about)
     }
 
-    fn index(
+    fn checked(
         signatures: Vec<Signature>,
         envelopes: Vec<Vec<CompiledEnvelope>>,
         about: BTreeMap<Name, String>,
     ) -> Result<Self, String> {
-        let mut wanted: BTreeMap<Vec<u8>, Vec<Owner>> = BTreeMap::new();
-        for (at, signature) in signatures.iter().enumerate() {
-            for (number, pattern) in signature.patterns.iter().enumerate() {
-                if pattern.anchors.is_empty() {
-                    return Err(format!("{}: pattern {} has no literal that must occur", signature.kind, number + 1));
-                }
-                for anchor in &pattern.anchors {
-                    let owner = Owner::Signature(at as u32, number as u16);
-                    wanted.entry(anchor.clone().into_bytes()).or_default().push(owner);
-                }
+        for signature in &signatures {
+            if let Some(number) = signature.patterns.iter().position(|pattern| pattern.anchors.is_empty()) {
+                return Err(format!("{}: pattern {} has no literal that must occur", signature.kind, number + 1));
             }
         }
-        for (at, grammar) in GRAMMARS.iter().enumerate() {
-            for anchor in grammar.anchors() {
-                wanted.entry(anchor.as_bytes().to_vec()).or_default().push(Owner::Grammar(at as u32));
-            }
-        }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(wanted.keys())
-            .map_err(|error| error.to_string())?;
-        let owners = wanted.into_values().collect();
-        Ok(Self { signatures, grammars: GRAMMARS.to_vec(), envelopes, about, automaton, owners })
+        let grammars = GRAMMARS.to_vec();
+        Ok(Self { signatures, grammars, envelopes, about, plain: OnceLock::new(), fast: OnceLock::new() })
     }
 
-    /// Who wants a line with this text; sorted, each once.
-    pub(crate) fn owners(&self, text: &[u8], found: &mut Vec<Owner>) {
-        found.clear();
-        for hit in self.automaton.find_overlapping_iter(text) {
-            found.extend_from_slice(&self.owners[hit.pattern().as_usize()]);
+    /// The index for a depth, prepared when first needed: for documents like `text`, which costs or saves time only.
+    pub(crate) fn at_depth(&self, depth: Depth, text: &[u8]) -> &Index {
+        match depth {
+            Depth::Every => self.plain.get_or_init(|| Index::plain(&self.signatures, &self.grammars)),
+            Depth::Stems => self.fast.get_or_init(|| Index::fast(&self.signatures, &self.grammars, text)),
         }
-        found.sort_unstable();
-        found.dedup();
-    }
-
-    /// All anchors of signatures and grammars, but for those that a long document is only sampled for.
-    pub(crate) fn anchors(&self) -> Vec<&[u8]> {
-        let signatures = self.signatures.iter().filter(|signature| !signature.sampled);
-        let own = signatures
-            .flat_map(|signature| &signature.patterns)
-            .flat_map(|pattern| &pattern.anchors)
-            .map(String::as_bytes);
-        let grammars = self.grammars.iter().flat_map(|grammar| grammar.anchors()).map(|anchor| anchor.as_bytes());
-        let unique: std::collections::BTreeSet<&[u8]> = own.chain(grammars).collect();
-        unique.into_iter().collect()
     }
 
     /// What the envelope of a format tells of a line.
@@ -161,7 +123,7 @@ impl CompiledEnvelope {
             Ok(regex) => regex.capture_names().flatten().map(|name| (intern(name), field_type(file, name))).collect(),
             Err(_) => Vec::new(),
         };
-        Self { source: file.pattern.clone(), fields, regex: std::sync::OnceLock::new() }
+        Self { source: file.pattern.clone(), fields, regex: OnceLock::new() }
     }
 
     fn read(&self, text: &[u8]) -> Option<Fields> {
@@ -185,14 +147,5 @@ mod tests {
         let catalogue = Catalogue::built_in().unwrap();
         assert_eq!(catalogue.about("python.exception"), "a process raised an exception");
         assert_eq!(catalogue.about("no.such_kind"), "no such kind");
-    }
-
-    #[test]
-    fn few_stems_cover_all_anchors() {
-        let catalogue = Catalogue::built_in().unwrap();
-        let anchors = catalogue.anchors();
-        let stems = crate::stems::choose(&anchors);
-        let held = |anchor: &&[u8]| stems.iter().any(|stem| memchr::memmem::find(anchor, stem).is_some());
-        assert!(anchors.iter().all(held));
     }
 }

@@ -3,13 +3,27 @@
 //! The scanner looks for these before it runs a regex; finding none in a line proves that the pattern
 //! can't match there.
 
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use crate::noise;
 
 /// Alternatives of which one must occur.
 pub type Choice = Vec<Vec<u8>>;
 
 /// More alternatives than this are no help to a scanner.
 const MAX_CHOICE: usize = 24;
+
+/// More spellings of one run of text than this are not multiplied out.
+const MAX_SPELLINGS: usize = 12;
+
+/// Members of a class that are taken as spellings: `[Ll]`, `[45]`.
+const MAX_CLASS: usize = 3;
+
+/// A shorter literal stands everywhere.
+const SHORT: usize = 4;
+
+/// A literal of this length is found as fast as a longer one.
+const ENOUGH: usize = 16;
 
 /// Reads the pattern; returns each choice that every match must satisfy.
 ///
@@ -22,40 +36,113 @@ pub fn required(pattern: &str) -> Result<Vec<Choice>, String> {
         .build()
         .parse(pattern)
         .map_err(|error| error.to_string())?;
-    let mut all = Vec::new();
-    walk(&hir, &mut all);
-    Ok(all)
+    Ok(read(&hir).choices)
 }
 
-/// The choice to search for: the one whose shortest alternative is longest.
+/// The choice to search for: long alternatives that training does not print all the time, then few of them.
 pub fn best(choices: &[Choice]) -> Option<&Choice> {
-    choices.iter().max_by_key(|choice| (shortest(choice), usize::MAX - choice.len()))
+    choices.iter().max_by_key(|choice| {
+        let shortest = shortest(choice);
+        let quiet = shortest >= SHORT && choice.iter().all(|one| noise::count(one) == 0);
+        (quiet, shortest.min(ENOUGH), usize::MAX - choice.len(), shortest)
+    })
 }
 
 fn shortest(choice: &Choice) -> usize {
     choice.iter().map(Vec::len).min().unwrap_or(0)
 }
 
-fn walk(hir: &Hir, out: &mut Vec<Choice>) {
-    match hir.kind() {
-        HirKind::Literal(literal) => out.push(vec![literal.0.to_vec()]),
-        HirKind::Capture(capture) => walk(&capture.sub, out),
-        HirKind::Repetition(repeat) if repeat.min >= 1 => walk(&repeat.sub, out),
-        HirKind::Concat(parts) => parts.iter().for_each(|part| walk(part, out)),
-        HirKind::Alternation(branches) => out.extend(either(branches)),
-        _ => {}
+/// What a part of a pattern can match.
+#[derive(Default)]
+struct Part {
+    /// These texts and no other; none where they are many.
+    spelt: Option<Choice>,
+    /// Each of these must be satisfied.
+    choices: Vec<Choice>,
+}
+
+impl Part {
+    fn spelt(spellings: Choice) -> Self {
+        let choices = if shortest(&spellings) > 0 { vec![spellings.clone()] } else { Vec::new() };
+        Self { spelt: Some(spellings), choices }
+    }
+
+    fn open(choices: Vec<Choice>) -> Self {
+        Self { spelt: None, choices }
     }
 }
 
-/// The best choice of each branch, joined; nothing where a branch has none.
-fn either(branches: &[Hir]) -> Option<Choice> {
-    let mut joined = Choice::new();
-    for branch in branches {
-        let mut choices = Vec::new();
-        walk(branch, &mut choices);
-        joined.extend(best(&choices)?.iter().cloned());
+fn read(hir: &Hir) -> Part {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Part::spelt(vec![Vec::new()]),
+        HirKind::Literal(literal) => Part::spelt(vec![literal.0.to_vec()]),
+        HirKind::Class(class) => spelt_class(class).map_or_else(Part::default, Part::spelt),
+        HirKind::Capture(capture) => read(&capture.sub),
+        HirKind::Repetition(repeat) => match (repeat.min, repeat.max, read(&repeat.sub)) {
+            (1, Some(1), sub) => sub,
+            (0, Some(1), Part { spelt: Some(mut spellings), .. }) => {
+                spellings.push(Vec::new());
+                Part::spelt(spellings)
+            }
+            (0, _, _) => Part::default(),
+            (_, _, sub) => Part::open(sub.choices),
+        },
+        HirKind::Concat(parts) => concat(parts.iter().map(read).collect()),
+        HirKind::Alternation(branches) => alternation(branches.iter().map(read).collect()),
     }
-    (joined.len() <= MAX_CHOICE).then_some(joined)
+}
+
+fn spelt_class(class: &Class) -> Option<Choice> {
+    let Class::Bytes(class) = class else { return None };
+    let bytes = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+    let members: Vec<Vec<u8>> = bytes.take(MAX_CLASS + 1).map(|byte| vec![byte]).collect();
+    (members.len() <= MAX_CLASS).then_some(members)
+}
+
+/// Every run of neighbouring parts that is spelt out, and what each part needs by itself.
+fn concat(parts: Vec<Part>) -> Part {
+    let mut choices = Vec::new();
+    // Runs that end at the last part, longest first.
+    let mut runs: Vec<Choice> = Vec::new();
+    let mut whole = true;
+    for (number, part) in parts.into_iter().enumerate() {
+        choices.extend(part.choices);
+        let Some(spellings) = part.spelt else {
+            whole = false;
+            runs.clear();
+            continue;
+        };
+        let longer: Vec<Option<Choice>> = runs.iter().map(|run| product(run, &spellings)).collect();
+        whole &= number == 0 || longer.first().is_some_and(Option::is_some);
+        runs = longer.into_iter().flatten().chain([spellings]).collect();
+        choices.extend(runs.iter().filter(|run| shortest(run) > 0).cloned());
+    }
+    Part { spelt: runs.into_iter().next().filter(|_| whole), choices }
+}
+
+/// Each of one followed by each of the other, where that is few.
+fn product(run: &Choice, spellings: &Choice) -> Option<Choice> {
+    let joined = |head: &Vec<u8>| spellings.iter().map(|tail| [head.as_slice(), tail].concat()).collect::<Vec<_>>();
+    (run.len() * spellings.len() <= MAX_SPELLINGS).then(|| run.iter().flat_map(joined).collect())
+}
+
+/// All spellings of all branches where these are few; else a choice of each branch, joined.
+fn alternation(branches: Vec<Part>) -> Part {
+    let spelt: Option<Vec<&Choice>> = branches.iter().map(|branch| branch.spelt.as_ref()).collect();
+    let spellings: Option<Choice> = spelt.map(|spelt| spelt.into_iter().flatten().cloned().collect());
+    let few = spellings.filter(|spellings| spellings.len() <= MAX_CHOICE);
+    let joined = |pick: fn(&[Choice]) -> Option<&Choice>| -> Option<Choice> {
+        let picked = branches.iter().map(|branch| pick(&branch.choices)).collect::<Option<Vec<_>>>()?;
+        Some(picked.into_iter().flatten().cloned().collect())
+    };
+    let choices = [joined(best), joined(fewest)].into_iter().flatten().chain(few.clone());
+    let choices = choices.filter(|choice| choice.len() <= MAX_CHOICE && shortest(choice) > 0).collect();
+    Part { spelt: few, choices }
+}
+
+/// The choice of fewest alternatives, and of the longest among these.
+fn fewest(choices: &[Choice]) -> Option<&Choice> {
+    choices.iter().max_by_key(|choice| (usize::MAX - choice.len(), shortest(choice)))
 }
 
 #[cfg(test)]
@@ -74,5 +161,35 @@ mod tests {
         assert_eq!(anchor(r"(?:alpha|beta)\d"), ["alpha", "beta"]);
         assert_eq!(anchor(r"(?:long-one|\d) tail"), [" tail"]);
         assert!(anchor(r"\d+").is_empty());
+    }
+
+    #[test]
+    fn few_spellings_are_multiplied_out() {
+        assert_eq!(anchor(r"\dBoot ?: Using\s"), ["Boot : Using", "Boot: Using"]);
+        assert_eq!(
+            anchor(r"\*\*\* (?:SEGV|BUS) (?:at|received)"),
+            ["*** SEGV at", "*** SEGV received", "*** BUS at", "*** BUS received"]
+        );
+        assert_eq!(anchor(r"mlx[45]_core:?\d"), ["mlx4_core", "mlx5_core"]);
+        assert_eq!(anchor(r"(?:seen|met)? (?P<x>.)quite long enough"), ["quite long enough"]);
+    }
+
+    #[test]
+    fn what_is_multiplied_out_is_what_matches() {
+        for (pattern, texts) in [
+            (r"a(?:b|c)?d", &["ad", "abd", "acd"][..]),
+            (r"(?:x|yz?)w{1}", &["xw", "yw", "yzw"]),
+            (r"(?:ab)+c", &["abc", "ababc"]),
+            (r"\bfail(?:ed|ure)\b", &["failed", "failure"]),
+            (r"(?i:no) way", &["no way", "No way", "nO way", "NO way"]),
+            (r"(?:(?:a|\d)x|b)c", &["axc", "1xc", "bc"]),
+        ] {
+            for choice in required(pattern).unwrap() {
+                for text in texts {
+                    let held = choice.iter().any(|one| memchr::memmem::find(text.as_bytes(), one).is_some());
+                    assert!(held, "{pattern}: {text} holds none of {choice:?}");
+                }
+            }
+        }
     }
 }

@@ -1,16 +1,15 @@
-//! The way over a document: few literals first, grammar only on the lines that hold one.
-
-use aho_corasick::packed;
-use memchr::memchr_iter;
-use memchr::memmem::Finder;
+//! The way over a document: literals first, grammar only on the lines that hold one.
 
 use std::ops::Range;
-use std::sync::{LazyLock, OnceLock};
 
-use crate::catalogue::{Catalogue, Owner};
+use memchr::{memchr, memchr_iter, memchr2, memrchr2};
+
+use crate::MAX_LINE;
+use crate::catalogue::Catalogue;
 use crate::event::{Event, Fields};
+use crate::index::{Index, Owner};
 use crate::line::{Block, Cursor, Line, strip_ansi};
-use crate::stems;
+use crate::search::Hit;
 use crate::time;
 
 /// How many records of one kind are read from one physical line.
@@ -19,9 +18,9 @@ const MOST_RECORDS: usize = 64;
 /// Which lines are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Every line: for documents of a few megabytes.
+    /// Every line for every signature: for documents of a few megabytes, and the ends of longer ones.
     Every,
-    /// Lines that hold a stem ([`crate::stems`]).
+    /// Without signatures that a long document is only sampled for.
     Stems,
 }
 
@@ -48,24 +47,17 @@ impl std::ops::AddAssign for Tally {
 #[derive(Debug)]
 pub struct Scanner {
     catalogue: Catalogue,
-    stems: OnceLock<Option<packed::Searcher>>,
 }
 
 impl Scanner {
     /// A scanner for a set of formats.
     pub fn new(catalogue: Catalogue) -> Self {
-        Self { catalogue, stems: OnceLock::new() }
+        Self { catalogue }
     }
 
     /// The formats it knows.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
-    }
-
-    /// The search for stems, prepared when a long document first needs it; none where there are too many for it.
-    fn stems(&self) -> Option<&packed::Searcher> {
-        let prepare = || packed::Config::new().builder().extend(stems::choose(&self.catalogue.anchors())).build();
-        self.stems.get_or_init(prepare).as_ref()
     }
 
     /// Reads `block.data[..end]`, what lies behind being look-ahead; hands each event to `sink`.
@@ -78,59 +70,127 @@ impl Scanner {
     /// Parts that follow one another lose and double nothing if each begins where a line begins, and the block
     /// reaches [`crate::REACH`] bytes further each way, or to the ends of the document.
     pub fn scan_part(&self, block: Block<'_>, part: Range<usize>, depth: Depth, sink: &mut dyn FnMut(Event)) -> Tally {
+        let index = self.catalogue.at_depth(depth, &block.data[part.clone()]);
+        let number = block.first_line + newlines(&block.data[..part.start]);
+        let counted = part.start;
+        let (tally, hits, owners, events) = (Tally::default(), Vec::new(), Vec::new(), Vec::new());
         let mut walk =
-            Walk { scanner: self, block, tally: Tally::default(), owners: Vec::new(), events: Vec::new(), sink };
-        let number = block.first_line + memchr_iter(b'\n', &block.data[..part.start]).count() as u64;
-        match (depth, depth == Depth::Stems && self.stems().is_some()) {
-            (Depth::Stems, true) => walk.stems(part.clone(), number),
-            _ => walk.every(part.clone(), number),
-        }
-        walk.tally.lines = memchr_iter(b'\n', &block.data[part]).count() as u64;
+            Walk { catalogue: &self.catalogue, index, block, tally, number, counted, hits, owners, events, sink };
+        walk.part(part.clone());
+        walk.count(part.end);
+        walk.tally.lines = walk.number - number;
         walk.tally
     }
 }
 
+/// Bytes that are searched at a time: they stay in the second cache from one pass to the next.
+const WINDOW: usize = 64 << 10;
+
+/// What two pieces of an overlong line share: a literal and what belongs to it stand whole in one of them.
+const OVERLAP: usize = 1 << 10;
+
 struct Walk<'a, 's> {
-    scanner: &'s Scanner,
+    catalogue: &'s Catalogue,
+    index: &'s Index,
     block: Block<'a>,
     tally: Tally,
+    /// Number of the line at `counted`.
+    number: u64,
+    /// Up to here line ends are counted.
+    counted: usize,
+    hits: Vec<Hit>,
     owners: Vec<Owner>,
     events: Vec<Event>,
     sink: &'s mut dyn FnMut(Event),
 }
 
 impl<'a> Walk<'a, '_> {
-    fn every(&mut self, part: Range<usize>, mut number: u64) {
-        let (mut start, mut stop) = self.block.bounds(part.start, part.start);
-        while start < part.end {
-            self.line(start, stop, number);
-            let Some(next) = self.block.next(stop, number) else { break };
-            (start, stop, number) = next;
+    /// Goes over a part window by window; each ends with a line, or overlaps the next.
+    fn part(&mut self, part: Range<usize>) {
+        let end = self.end_of_line(part.end);
+        let mut start = part.start;
+        while start < end {
+            let most = end.min(start + WINDOW);
+            let (stop, next) = match memrchr2(b'\n', b'\r', &self.block.data[start..most]) {
+                _ if most == end => (end, end),
+                Some(last) => (start + last + 1, start + last + 1),
+                None => (most, most - OVERLAP),
+            };
+            self.window(start..stop, next);
+            start = next;
         }
     }
 
-    fn stems(&mut self, part: Range<usize>, mut number: u64) {
-        let Some(stems) = self.scanner.stems() else { return };
+    /// Where the line ends that the part breaks off in.
+    fn end_of_line(&self, end: usize) -> usize {
         let data = self.block.data;
-        let mut floor = part.start;
-        while let Some(hit) = stems.find_in(data, aho_corasick::Span { start: floor, end: part.end }) {
-            let (start, stop) = self.block.bounds(hit.start(), floor);
-            number += memchr_iter(b'\n', &data[floor..start]).count() as u64;
-            self.line(start, stop, number);
-            floor = stop;
+        let broken = end > 0 && end < data.len() && !matches!(data[end - 1], b'\n' | b'\r');
+        let most = data.len().min(end + MAX_LINE);
+        if broken { memchr2(b'\n', b'\r', &data[end..most]).map_or(most, |at| end + at) } else { end }
+    }
+
+    /// Reads each line of a window that holds a literal; one from `next` on is left to the next window.
+    fn window(&mut self, window: Range<usize>, next: usize) {
+        let text = &self.block.data[window.clone()];
+        let mut hits = std::mem::take(&mut self.hits);
+        hits.clear();
+        self.index.find(text, &mut hits);
+        colours(text, &mut hits);
+        hits.sort_unstable();
+        let mut rest = hits.as_slice();
+        let mut floor = window.start;
+        while let Some(first) = rest.first().map(|hit| window.start + hit.at as usize).filter(|first| *first < next) {
+            let (line, piece) = self.bounds(first, floor..window.end);
+            let reach = next.min(if piece.end == line.end { piece.end } else { piece.end - OVERLAP });
+            let within = rest.iter().take_while(|hit| window.start + (hit.at as usize) < reach).count();
+            let (here, later) = rest.split_at(within);
+            self.line(piece, here);
+            floor = line.start;
+            rest = later;
+        }
+        self.count(next);
+        self.hits = hits;
+    }
+
+    /// The line around `at`, and the piece of it that is looked at.
+    fn bounds(&self, at: usize, within: Range<usize>) -> (Range<usize>, Range<usize>) {
+        let data = self.block.data;
+        let start =
+            memrchr2(b'\n', b'\r', &data[within.start..at]).map_or(within.start, |found| within.start + found + 1);
+        let end = memchr2(b'\n', b'\r', &data[at..within.end]).map_or(within.end, |found| at + found);
+        let piece = start + (at - start) / (MAX_LINE - OVERLAP) * (MAX_LINE - OVERLAP);
+        (start..end, piece..end.min(piece + MAX_LINE))
+    }
+
+    /// Counts lines up to a place.
+    fn count(&mut self, to: usize) {
+        if let Some(text) = self.block.data.get(self.counted..to) {
+            self.number += newlines(text);
+            self.counted = to;
         }
     }
 
-    fn line(&mut self, start: usize, stop: usize, number: u64) {
-        let raw: &'a [u8] = &self.block.data[start..stop];
-        let plain = strip_ansi(raw);
+    fn line(&mut self, place: Range<usize>, hits: &[Hit]) {
+        self.count(place.start);
+        let raw: &'a [u8] = &self.block.data[place.clone()];
         let mut owners = std::mem::take(&mut self.owners);
-        self.scanner.catalogue.owners(&plain, &mut owners);
+        owners.clear();
+        if hits.iter().any(|hit| hit.literal == COLOUR) {
+            // Literals may stand across a change of colour.
+            let mut found = Vec::new();
+            self.index.find(&strip_ansi(raw), &mut found);
+            found.iter().for_each(|hit| owners.extend_from_slice(self.index.owners(*hit)));
+        } else {
+            hits.iter().for_each(|hit| owners.extend_from_slice(self.index.owners(*hit)));
+        }
+        owners.sort_unstable();
+        owners.dedup();
+        let complains = owners.pop_if(|last| *last == Owner::Complaint).is_some();
         let before = self.tally.events;
         if !owners.is_empty() {
-            self.read(&owners, Line::new(number, start, raw));
+            self.read(&owners, Line::new(self.number, place.start, raw));
         }
-        if self.tally.events == before && complains(&plain) {
+        if complains && self.tally.events == before {
             self.tally.unknown += 1;
         }
         self.owners = owners;
@@ -138,7 +198,7 @@ impl<'a> Walk<'a, '_> {
 
     fn read(&mut self, owners: &[Owner], line: Line<'a>) {
         let cursor = Cursor { block: self.block, line };
-        let signatures = &self.scanner.catalogue.signatures;
+        let signatures = &self.catalogue.signatures;
         let general = |owner: &Owner| matches!(owner, Owner::Signature(at, _) if signatures[*at as usize].fallback);
         if owners.iter().any(general) {
             // What is known of the line by another signature needs no general word.
@@ -162,7 +222,8 @@ impl<'a> Walk<'a, '_> {
         let mut matched = None;
         for owner in owners {
             match *owner {
-                Owner::Grammar(at) => self.scanner.catalogue.grammars[at as usize].read(cursor, &mut self.events),
+                Owner::Grammar(at) => self.catalogue.grammars[at as usize].read(cursor, &mut self.events),
+                Owner::Complaint => {}
                 Owner::Signature(at, _) if matched == Some(at) => {}
                 Owner::Signature(at, pattern) => {
                     if self.signature(at as usize, pattern as usize, cursor) {
@@ -174,7 +235,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn signature(&mut self, at: usize, pattern: usize, cursor: &Cursor<'_>) -> bool {
-        let catalogue = &self.scanner.catalogue;
+        let catalogue = &self.catalogue;
         let signature = &catalogue.signatures[at];
         let Some(regex) = signature.patterns[pattern].regex() else { return false };
         let text = &cursor.line.text;
@@ -199,9 +260,19 @@ fn placed(cursor: &Cursor<'_>, kind: crate::Name, says: crate::Says, mut fields:
     event
 }
 
-/// Whether a line looks like a complaint that some signature should know.
-fn complains(plain: &[u8]) -> bool {
-    static WORDS: LazyLock<[Finder<'static>; 4]> =
-        LazyLock::new(|| ["rror", "WARN", "FATAL", "Traceback"].map(|word| Finder::new(word.as_bytes())));
-    WORDS.iter().any(|word| word.find(plain).is_some())
+/// Stands for a colour instead of a literal.
+const COLOUR: u32 = u32::MAX;
+
+/// Adds each line that holds a terminal escape.
+fn colours(text: &[u8], hits: &mut Vec<Hit>) {
+    let mut from = 0;
+    while let Some(at) = memchr(0x1b, &text[from..]).map(|found| from + found) {
+        hits.push(Hit { at: at as u32, literal: COLOUR });
+        let Some(line) = memchr2(b'\n', b'\r', &text[at..]) else { break };
+        from = at + line;
+    }
+}
+
+fn newlines(text: &[u8]) -> u64 {
+    memchr_iter(b'\n', text).count() as u64
 }

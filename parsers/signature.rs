@@ -255,8 +255,8 @@ pub struct Signature {
     pub says: Says,
     /// Tried in order.
     pub patterns: Vec<Pattern>,
-    /// Whether a long document is only sampled for it: steps, and what stands at the ends of a run.
-    pub sampled: bool,
+    /// Whether the middle of a long document need not be searched for it: it stands at the ends of a run.
+    pub ends: bool,
     /// Fields that don't make another fact.
     pub volatile: Vec<Name>,
     /// Read only on lines of which nothing else is known.
@@ -284,7 +284,7 @@ impl Signature {
         Ok(Self {
             kind: intern(&format!("{id}.{name}")),
             says: file.says,
-            sampled: file.ends || file.says == Says::Progress,
+            ends: file.ends,
             patterns,
             volatile: file.volatile.iter().map(|name| intern(name)).collect(),
             fallback: file.fallback,

@@ -1,0 +1,84 @@
+//! Which signatures and grammars may have something to say on a line: those of whose literals one stands there.
+
+use std::collections::BTreeMap;
+
+use crate::event::Says;
+use crate::grammar::Grammar;
+use crate::search::{Hit, Search};
+use crate::signature::{Pattern, Signature};
+
+/// Words of complaint: a line that holds one, and that no signature knows, is counted as not understood.
+const COMPLAINTS: [&str; 4] = ["rror", "WARN", "FATAL", "Traceback"];
+
+/// Longest part of a literal that is searched for.
+const MOST_BYTES: usize = 256;
+
+/// Who wants a line that holds a literal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// A signature, and which of its patterns.
+    Signature(u32, u16),
+    /// A grammar.
+    Grammar(u32),
+    /// Nobody, but the line complains.
+    Complaint,
+}
+
+/// A search for literals, and who wants each.
+#[derive(Debug)]
+pub(crate) struct Index {
+    search: Search,
+    /// Per literal.
+    owners: Vec<Vec<Owner>>,
+}
+
+type Wanted = BTreeMap<Vec<u8>, Vec<Owner>>;
+
+impl Index {
+    /// For documents of any size: without steps, of which every line may tell, and without what stands at the ends of a
+    /// run where the search for it costs something.
+    pub(crate) fn fast(signatures: &[Signature], grammars: &[&dyn Grammar], text: &[u8]) -> Self {
+        let mut wanted = wanted(signatures, grammars, |signature, pattern| {
+            let cheap = || pattern.anchors.iter().all(|anchor| Search::is_cheap(anchor.as_bytes()));
+            signature.says != Says::Progress && (!signature.ends || cheap())
+        });
+        let search = Search::new(wanted.keys().cloned().collect(), text);
+        let owners = search.literals().iter().map(|literal| wanted.remove(literal).unwrap_or_default()).collect();
+        Self { search, owners }
+    }
+
+    /// For small documents: everything, and ready at once.
+    pub(crate) fn plain(signatures: &[Signature], grammars: &[&dyn Grammar]) -> Self {
+        let (literals, owners) = wanted(signatures, grammars, |_, _| true).into_iter().unzip();
+        Self { search: Search::plain(literals), owners }
+    }
+
+    /// Every place of `text` at which something is wanted, in no order.
+    pub(crate) fn find(&self, text: &[u8], hits: &mut Vec<Hit>) {
+        self.search.find(text, hits);
+    }
+
+    /// Who wants what was hit.
+    pub(crate) fn owners(&self, hit: Hit) -> &[Owner] {
+        &self.owners[hit.literal as usize]
+    }
+}
+
+fn wanted(signatures: &[Signature], grammars: &[&dyn Grammar], chosen: fn(&Signature, &Pattern) -> bool) -> Wanted {
+    let mut wanted = Wanted::new();
+    let mut want = |literal: &str, owner| {
+        let bytes = literal.as_bytes();
+        wanted.entry(bytes[..bytes.len().min(MOST_BYTES)].to_vec()).or_default().push(owner);
+    };
+    for (at, signature) in signatures.iter().enumerate() {
+        let patterns = signature.patterns.iter().enumerate();
+        for (number, pattern) in patterns.filter(|(_, pattern)| chosen(signature, pattern)) {
+            pattern.anchors.iter().for_each(|anchor| want(anchor, Owner::Signature(at as u32, number as u16)));
+        }
+    }
+    for (at, grammar) in grammars.iter().enumerate() {
+        grammar.anchors().iter().for_each(|anchor| want(anchor, Owner::Grammar(at as u32)));
+    }
+    COMPLAINTS.iter().for_each(|word| want(word, Owner::Complaint));
+    wanted
+}
