@@ -1,5 +1,6 @@
 //! No line that a signature knows is lost in a long document.
 #![allow(clippy::disallowed_methods, reason = "reads the format files")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
