@@ -7,6 +7,7 @@ use diag_parsers::{Fields, Name, Says, Stamp, Value};
 pub mod collective;
 mod ends;
 mod fate;
+mod interfaces;
 mod ledger;
 mod names;
 mod processes;
@@ -21,6 +22,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "collective.mismatch",
     "collective.stuck_together",
     "collective.no_record",
+    "network.astray",
     "network.common_end",
     "rank.first_failure",
 ];
@@ -146,6 +148,7 @@ impl Table {
         names::derive(&mut table);
         fate::derive(&mut table);
         ends::derive(&mut table);
+        interfaces::derive(&mut table);
         collective::derive(&mut table);
         table
     }
