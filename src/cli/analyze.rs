@@ -1,13 +1,12 @@
 //! `diag analyze`, and the symptoms that people type: read, diagnose, tell.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use diag_parsers::{Catalogue, FormatFile, Scanner};
 
 use super::screen::{self, Color};
-use super::{EXIT_HEALTHY, EXIT_TROUBLE};
+use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery};
 use crate::diagnose;
 use crate::error::Error;
 use crate::playbook::{Library, Playbook};
@@ -111,12 +110,5 @@ fn deliver(report: &Report, args: &Args) -> Result<(), Error> {
         Format::Html => report::html::render(report),
         Format::Text => report::text::render(report, look(args)),
     };
-    let unwritable = |place: &str, error: std::io::Error| Error::new("output.unwritable", place, error.to_string());
-    match &args.output {
-        Some(path) => std::fs::write(path, bytes).map_err(|error| unwritable(&path.display().to_string(), error)),
-        None => match std::io::stdout().lock().write_all(&bytes) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(unwritable("standard output", error)),
-            _ => Ok(()),
-        },
-    }
+    delivery::deliver(&bytes, args.output.as_deref())
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a world room: reads playbook folders, writes reports, tells the time")]
 
 mod analyze;
+mod delivery;
 mod explain;
 mod playbook;
 mod progress;

@@ -41,7 +41,8 @@ fn columns(witness: &Witness) -> Fields {
 }
 
 fn note(remark: &Error) -> Note {
-    Note { source: remark.place.clone(), code: remark.code.to_owned(), what: remark.reason.clone() }
+    let way_on = if remark.way_on.is_empty() { String::new() } else { format!(" ({})", remark.way_on) };
+    Note { source: remark.place.clone(), code: remark.code.to_owned(), what: remark.reason.clone() + &way_on }
 }
 
 fn input(document: &Document<Ledger>) -> Input {

@@ -255,3 +255,127 @@ impl<R: Read> Blocks<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use diag_parsers::Catalogue;
+
+    use super::*;
+
+    /// Numbers that look like chance, the same each time.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, most: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % most
+        }
+    }
+
+    /// A log of many ranks: steps, progress bars, tracebacks and records of several lines, interleaved.
+    fn log(size: usize, dice: &mut Dice) -> String {
+        let mut text = String::new();
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        while text.len() < size {
+            let rank = dice.below(64);
+            match dice.below(40) {
+                0 => open.push((rank, 0)),
+                1 => text.push_str(&format!("[rank{rank}]:[E504 03:12:41.408271257 ProcessGroupNCCL.cpp:629] [Rank {rank}] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=12, OpType=ALLREDUCE, NumelIn=1, NumelOut=1, Timeout(ms)=600000) ran for 600029 milliseconds before timing out.\n")),
+                2 => text.push_str(&format!("Epoch 1:  {rank}%|###   | 4/9 [00:10<00:12,  2.2s/it]\r")),
+                3 => text.push_str(&format!("[{rank}]:\n  time      : 2026-05-04_03:12:41\n  host      : gpu-17\n  rank      : {rank} (local_rank: 3)\n  exitcode  : -9 (pid: 4124)\n  error_file: <N/A>\n  traceback : Signal 9 (SIGKILL) received by PID 4124\n")),
+                4 => text.push_str(&format!("[rank{rank}]: Thread 0x00007f1 (most recent call first):\r\n[rank{rank}]:   File \"train.py\", line {rank} in step\r\n")),
+                5 => text.push_str(&"x".repeat(dice.below(9000))),
+                6 => text.push_str("\n\n"),
+                _ => text.push_str(&format!("[rank{rank}]: iteration {} | lm loss: 2.345 | grad norm: 0.321\n", text.len())),
+            }
+            if !open.is_empty() && dice.below(3) == 0 {
+                let at = dice.below(open.len());
+                let (rank, frame) = open[at];
+                text.push_str(&match frame {
+                    0 => format!("[rank{rank}]: Traceback (most recent call last):\n"),
+                    6 => format!("[rank{rank}]: ValueError: a bad token {}\n", text.len()),
+                    _ => format!("[rank{rank}]:   File \"/workspace/part_{frame}.py\", line {frame}, in step\n"),
+                });
+                if frame == 6 {
+                    open.swap_remove(at);
+                } else {
+                    open[at].1 += 1;
+                }
+            }
+        }
+        text
+    }
+
+    /// Events by line, and lines in all, of pieces cut like this.
+    fn read(text: &[u8], sizes: Sizes, depth: Depth, scanner: &Scanner) -> (Vec<(u64, String)>, u64) {
+        let mut blocks = Blocks::sized(text, sizes);
+        let (mut events, mut lines) = (Vec::new(), 0);
+        while let Some(piece) = blocks.next(Vec::new()) {
+            let block = Block { data: &piece.data[..piece.filled], offset: piece.offset, first_line: 1 };
+            let before = memchr_iter(b'\n', &block.data[..piece.part.start]).count() as u64;
+            let tally = scanner.scan_part(block, piece.part.clone(), depth, &mut |event| {
+                events.push((
+                    event.line + lines - before,
+                    format!("{event:?}").replace(&format!("line: {}", event.line), ""),
+                ));
+            });
+            lines += tally.lines;
+        }
+        (events, lines)
+    }
+
+    #[test]
+    fn blocks_lose_and_double_nothing() {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let mut dice = Dice(11);
+        let text = log(5 << 18, &mut dice);
+        for depth in [Depth::Every, Depth::Stems] {
+            let whole = read(text.as_bytes(), Sizes { piece: text.len(), around: AROUND }, depth, &scanner);
+            assert!(whole.0.len() > 500, "{} events", whole.0.len());
+            let blind = read(text.as_bytes(), Sizes { piece: 50_000, around: 64 }, depth, &scanner);
+            assert!(whole != blind, "a grammar that can't look around is noticed");
+            for _ in 0..2 {
+                let sizes = Sizes { piece: 1 + dice.below(200 << 10), around: AROUND };
+                let cut = read(text.as_bytes(), sizes, depth, &scanner);
+                let differ = whole.0.iter().zip(&cut.0).find(|(whole, cut)| whole != cut);
+                assert!(
+                    whole == cut,
+                    "{depth:?} {sizes:?}: {} events, {} in pieces; {differ:#?}",
+                    whole.0.len(),
+                    cut.0.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_through_pieces_of_a_long_document() {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let mut text = "step 3 of nothing much\n".repeat(400_000);
+        text.push_str("ValueError: at the end");
+        let mut blocks = Blocks::new(text.as_bytes());
+        let (mut lines, mut seen) = (0, Vec::new());
+        while let Some(piece) = blocks.next(Vec::new()) {
+            let mut here = Vec::new();
+            let found = piece.scan(&scanner, &mut |event| here.push(event.line));
+            seen.extend(here.into_iter().map(|line| line + lines - found.before));
+            lines += found.tally.lines;
+        }
+        assert_eq!((lines, seen.last()), (400_001, Some(&400_001)));
+    }
+
+    #[test]
+    fn a_line_longer_than_memory_is_read_in_pieces() {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let long = std::io::repeat(b'x').take(12 << 20);
+        let mut blocks = Blocks::new(long.chain("\nValueError: behind it\n".as_bytes()));
+        let (mut lines, mut events, mut largest) = (0, 0, 0);
+        while let Some(piece) = blocks.next(Vec::new()) {
+            largest = largest.max(piece.data.len());
+            let found = piece.scan(&scanner, &mut |_| events += 1);
+            lines += found.tally.lines;
+        }
+        assert!(blocks.into_taken().long_line);
+        assert!(lines == 2 && events == 1 && largest < 6 << 20, "{lines} lines, {events} events, {largest} bytes");
+    }
+}

@@ -130,6 +130,10 @@ fn tar(head: &[u8]) -> bool {
 
 /// Text, or something binary.
 fn plain(head: &[u8]) -> Kind {
+    // Holes at the ends say nothing: blocks that were lost, or never written.
+    let first = head.iter().position(|byte| *byte != 0).unwrap_or_default();
+    let last = head.iter().rposition(|byte| *byte != 0).unwrap_or_default();
+    let head = &head[first..=last];
     let (text, changes) = decode::sample(head);
     let controls = text.iter().filter(|byte| matches!(byte, 1..=7 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f)).count();
     let is_text =

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod architecture;
+mod bad_inputs;
 mod playbooks;
+mod reading;
 mod samples;
 mod telling;
