@@ -133,11 +133,11 @@ fn plain(head: &[u8]) -> Kind {
     // Holes at the ends say nothing: blocks that were lost, or never written.
     let first = head.iter().position(|byte| *byte != 0).unwrap_or_default();
     let last = head.iter().rposition(|byte| *byte != 0).unwrap_or_default();
-    let head = &head[first..=last];
-    let (text, changes) = decode::sample(head);
+    let written = &head[first..=last];
+    let (text, changes) = decode::sample(written);
     let controls = text.iter().filter(|byte| matches!(byte, 1..=7 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f)).count();
     let is_text =
-        controls * 100 <= text.len() * MOST_CONTROLS && (changes.nuls as usize) < head.len() / 4 + text.len() * 64;
+        controls * 100 <= text.len() * MOST_CONTROLS && (changes.nuls as usize) < written.len() / 4 + text.len() * 64;
     let known = OTHERS.iter().find(|other| head.starts_with(other.magic));
     match known {
         // Words may begin like a magic number; control characters follow the real one.
