@@ -2,71 +2,100 @@
 
 use std::io::Write as _;
 
+use super::screen::{self, Color};
 use crate::error::Error;
-use crate::playbook::schema::By;
-use crate::playbook::{Library, Playbook};
+use crate::playbook::{Library, Playbook, Shelved};
+use crate::report::text::{Look, manual};
 
 /// What to explain.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A cause (`ib-retry-exceeded`), or a table and a number (`xid 79`, `sxid 20034`).
-    #[arg(required = true, num_args = 1..=2)]
+    /// A cause (`ib-retry-exceeded`), or a table and a number (`xid 79`, `sxid 20034`); nothing lists the causes.
+    #[arg(num_args = 0..=2)]
     what: Vec<String>,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
 }
+
+/// How alike two words must be for one to be offered for the other (0 to 1).
+const ALIKE: f64 = 0.75;
 
 /// Prints what is known of it.
 pub(super) fn run(args: &Args, library: &Library) -> Result<u8, Error> {
-    let text = match args.what.as_slice() {
-        [table, number] => entry(library, table, number),
-        [cause] => library.get(cause).map(describe),
+    let look = Look { width: screen::width(false), colour: screen::colour(args.color, false), ..Look::default() };
+    let words: Vec<&str> = args.what.iter().flat_map(|word| word.split_whitespace()).collect();
+    let text = match words.as_slice() {
+        [] => Some(
+            list(library, look)
+                + "\n`diag explain CAUSE` tells more of one; `diag explain xid 79` of a driver's number.\n",
+        ),
+        [table, number] => entry(library, table, number, look),
+        [cause] => match library.get(&cause.to_lowercase()) {
+            Some(playbook) => Some(describe(playbook, library, look)?),
+            None => None,
+        },
         _ => None,
     };
-    let text = text.ok_or_else(|| unknown(library, &args.what.join(" ")))?;
+    let text = text.ok_or_else(|| unknown(library, &words))?;
+    // A closed pipe is the reader's choice.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     Ok(super::EXIT_HEALTHY)
 }
 
-fn unknown(library: &Library, what: &str) -> Error {
-    let near: Vec<&str> =
-        library.playbooks.iter().map(|s| s.playbook.id.as_str()).filter(|id| similar(id, what)).collect();
-    let error = Error::new("explain.unknown", what, "no such cause in the catalogue");
-    match near.as_slice() {
-        [] => error.with_way_on("`diag playbook list` names all causes"),
-        near => error.with_way_on(format!("did you mean {}?", near.join(", "))),
-    }
+fn describe(playbook: &Playbook, library: &Library, look: Look) -> Result<String, Error> {
+    let scanner = super::analyze::scanner(None)?;
+    let others: Vec<&Playbook> = library.playbooks.iter().map(|shelved| &shelved.playbook).collect();
+    Ok(manual::cause(playbook, &others, scanner.catalogue(), look))
 }
 
-/// Whether two names share a word of three letters or more.
-fn similar(id: &str, what: &str) -> bool {
-    what.to_lowercase().split(['-', '_', ' ']).any(|word| word.len() >= 3 && id.contains(word))
-}
-
-fn describe(playbook: &Playbook) -> String {
-    let mut text = format!("{}: {}\n\n{}\n", playbook.id, playbook.title, playbook.summary.trim());
-    if !playbook.fix.is_empty() {
-        text.push_str("\nWhat helps, best first:\n");
-        for fix in &playbook.fix {
-            let by = if fix.by == By::Diag { "" } else { " (by hand)" };
-            text.push_str(&format!("  - {}{by} [{}]\n", fix.title, fix.risk));
+/// All causes by area.
+pub(super) fn list(library: &Library, look: Look) -> String {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut area = "";
+    for Shelved { area: own, playbook } in &library.playbooks {
+        if own != area {
+            rows.push((own.clone(), String::new()));
+            area = own;
         }
+        rows.push((format!("  {}", playbook.id), playbook.title.clone()));
     }
-    for reference in &playbook.references {
-        text.push_str(&format!("\nSee {reference}"));
-    }
-    text.push_str(&format!("\nStatus: {:?}\n", playbook.status).to_lowercase());
-    text
+    manual::table(&rows, look)
 }
 
-/// An entry of a numbered table, key by key.
-fn entry(library: &Library, table: &str, number: &str) -> Option<String> {
-    let table_name = table.to_lowercase();
-    let entry = library.catalogue.get(&table_name)?.get(&table_name)?.get(number)?;
-    let mut text = format!("{} {number}\n", table.to_uppercase());
-    for (key, value) in entry.as_object()? {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        if !value.is_empty() {
-            text.push_str(&format!("  {:<24} {value}\n", key.replace('_', " ")));
-        }
+fn entry(library: &Library, table: &str, number: &str, look: Look) -> Option<String> {
+    let name = table.to_lowercase();
+    let entry = library.catalogue.get(&name)?.get(&name)?.get(number)?.as_object()?;
+    Some(manual::entry(&format!("{} {number}", table.to_uppercase()), entry, look))
+}
+
+fn unknown(library: &Library, words: &[&str]) -> Error {
+    let what = words.join(" ");
+    let error = |reason: &str| Error::new("explain.unknown", &what, reason);
+    if let [table, number] = words
+        && library.catalogue.contains_key(&table.to_lowercase())
+    {
+        return error("the table has no such number")
+            .with_way_on(format!("`{number}` should be a number as the driver prints it: diag explain xid 79"));
     }
-    Some(text)
+    let mut near: Vec<(f64, &str)> = library
+        .playbooks
+        .iter()
+        .map(|shelved| (likeness(&shelved.playbook.id, &what), shelved.playbook.id.as_str()))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let names: Vec<&str> = near.iter().take(3).map(|(_, id)| *id).collect();
+    match names.as_slice() {
+        [] => error("no such cause in the catalogue").with_way_on("`diag explain` lists all causes"),
+        names => error("no such cause in the catalogue").with_way_on(format!("did you mean {}?", names.join(" or "))),
+    }
+}
+
+/// How alike a cause and what was typed are, whole or in one of its words (0 to 1).
+fn likeness(id: &str, what: &str) -> f64 {
+    let what = what.to_lowercase().replace([' ', '_'], "-");
+    let whole = strsim::jaro_winkler(id, &what);
+    let held = |word: &str| word.len() >= 3 && id.split('-').any(|part| part == word);
+    if what.split('-').any(held) { whole.max(ALIKE) } else { whole }
 }

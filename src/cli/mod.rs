@@ -24,9 +24,35 @@ pub const EXIT_TROUBLE: u8 = 1;
 /// diag itself failed.
 pub const EXIT_FAILED: u8 = 2;
 
+/// What is worth typing first.
+const EXAMPLES: &str = "\
+Examples:
+  diag nccl-timeout job.log            one log, or a folder of them
+  diag nccl-timeout logs/ -v           with all cited lines whole
+  diag analyze logs/ --format html -o report.html
+  kubectl logs my-pod | diag analyze -  standard input
+  diag explain rank-exception          how a cause is recognised
+  diag explain xid 79                  what a number of the driver means
+
+Exit codes: 0 nothing wrong, 1 something is wrong, 2 diag itself failed.";
+
+/// Examples for a command that reads logs.
+const READING: &str = "\
+Examples:
+  diag NAME job.log
+  diag NAME logs/ gpu-17.dmesg.gz       a folder, and a kernel log
+  diag NAME - < job.log                 standard input
+  diag NAME job.log --format markdown   for a ticket
+  diag NAME job.log --format html -o report.html
+
+Nothing is changed, nothing is sent anywhere.";
+
 /// Names the cause of a dead multi-GPU job, with the lines that prove it.
+///
+/// Reads what is left of a job: its logs, the kernel's, the scheduler's. Needs no network and changes nothing.
 #[derive(Debug, Parser)]
 #[command(name = "diag", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -69,8 +95,10 @@ fn dispatch() -> Result<u8, Error> {
     for set in &library.sets {
         let verb = analyze::Args::augment_args(clap::Command::new(set.id.clone()));
         let long = format!("{}\n\n{}", set.title, set.about);
-        command = command.subcommand(verb.about(set.title.clone()).long_about(long));
+        let examples = READING.replace("NAME", &set.id);
+        command = command.subcommand(verb.about(set.title.clone()).long_about(long).after_long_help(examples));
     }
+    command = command.mut_subcommand("analyze", |verb| verb.after_long_help(READING.replace("NAME", "analyze")));
     let matches = command.get_matches();
     if let Some((name, inner)) = matches.subcommand()
         && let Some(set) = library.sets.iter().find(|set| set.id == name)

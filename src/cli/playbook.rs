@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use diag_parsers::Scanner;
 
+use super::screen::{self, Color};
 use super::shelf::{self, Shelf};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE};
 use crate::error::Error;
 use crate::evidence::DERIVED_KINDS;
-use crate::playbook::{EchoGroup, Library, Playbook, Shelved, expand};
+use crate::playbook::{EchoGroup, Library, Playbook, expand};
 use crate::rehearsal::{Prepared, group_mutants, lint, lint_group, mutants, prepare, rehearse_group, run as rehearse};
+use crate::report::text::Look;
 
 /// What to do with playbooks.
 #[derive(Debug, clap::Args)]
@@ -72,9 +74,8 @@ fn say(text: &str) {
 }
 
 fn list(library: &Library) -> u8 {
-    for Shelved { area, playbook } in &library.playbooks {
-        say(&format!("{area:<12} {:<24} {}", playbook.id, playbook.title));
-    }
+    let look = Look { width: screen::width(false), colour: screen::colour(Color::Auto, false), ..Look::default() };
+    say(super::explain::list(library, look).trim_end());
     EXIT_HEALTHY
 }
 

@@ -200,7 +200,7 @@ impl Teller<'_> {
             if ids.is_empty() { String::new() } else { format!("[{}]", ids.join(", ")) }
         };
         let said = Template::parse(text).fill(&|clue, field| told(found, self.table, clue, field).map(short), &cite);
-        said.replace("Rank (not told)", "A rank").replace("rank (not told)", "a rank")
+        words::sized(&said.replace("Rank (not told)", "A rank").replace("rank (not told)", "a rank"))
     }
 
     /// A command line of a playbook: what a log says gets into it only where no shell can take it for more than a word.

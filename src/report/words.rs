@@ -34,6 +34,23 @@ pub(in crate::report) fn bytes(n: u64) -> String {
     if unit == 0 || size >= 99.5 { format!("{size:.0} {}", units[unit]) } else { format!("{size:.1} {}", units[unit]) }
 }
 
+/// A sentence in which sizes are told as logs tell them: `58720256 bytes` is `56.00 MiB`.
+pub(in crate::report) fn sized(text: &str) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    for at in 1..words.len() {
+        let unit = words[at].strip_prefix("bytes").map(str::to_owned);
+        let size: Option<u64> = words[at - 1].parse().ok();
+        if let (Some(tail), Some(size)) = (unit, size)
+            && let Some((unit, name)) = units.into_iter().find(|(unit, _)| size >= *unit)
+        {
+            words[at - 1] = format!("{:.2}", size as f64 / unit as f64);
+            words[at] = format!("{name}{tail}");
+        }
+    }
+    words.join(" ")
+}
+
 /// `+0.0 s`, `+42 s`, `+30 min`, `+2.5 h`, `-3 d`.
 pub(in crate::report) fn offset(seconds: f64) -> String {
     let sign = if seconds < 0.0 { '-' } else { '+' };
@@ -256,6 +273,11 @@ mod tests {
         assert_eq!(count(1_048_576, "rank"), "1,048,576 ranks");
         assert_eq!((offset(0.0), offset(1800.4), offset(-2.0)), ("+0.0 s".into(), "+30 min".into(), "-2.0 s".into()));
         assert_eq!((bytes(12), bytes(4_200_000), bytes(999_999)), ("12 B".into(), "4.2 MB".into(), "1.0 MB".into()));
+    }
+
+    #[test]
+    fn sizes_are_told_as_logs_tell_them() {
+        assert_eq!(sized("asked for 58720256 bytes, 12 bytes left"), "asked for 56.00 MiB, 12 bytes left");
     }
 
     #[test]

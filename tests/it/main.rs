@@ -8,3 +8,4 @@ mod playbooks;
 mod reading;
 mod samples;
 mod telling;
+mod wording;

@@ -1,5 +1,6 @@
 //! The report for a terminal: the verdict first, then why, who, what proves it, and what to do. Fits a screen.
 
+pub mod manual;
 mod paper;
 mod sections;
 

@@ -256,7 +256,7 @@ impl Teller<'_> {
         for (at, ask) in asks.iter().enumerate() {
             let label = if at == 0 { "Collect" } else { "" };
             let lead = [Span::new(format!("{label:<GUTTER$}"), Tone::Strong), Span::plain(format!("{}. ", at + 1))];
-            self.paper.flow(&lead, GUTTER + 3, &cited(&ask.what));
+            self.paper.flow(&lead, GUTTER + 3, &cited(&words::capital(&ask.what)));
             if !ask.command.is_empty() {
                 self.command(&words::split(&ask.command));
             }
