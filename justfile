@@ -20,3 +20,7 @@ bench:
 # Licences and advisories (cargo install cargo-deny)
 deny:
     cargo deny check
+
+# The picture of the README: the report of its sample, as a terminal shows it
+screenshot:
+    -COLUMNS=90 cargo run -q -- nccl-timeout --color always sample-logs/rank-exception/1024-ranks-one-raises/logs | docs/screenshot > docs/report.svg

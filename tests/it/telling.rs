@@ -183,3 +183,32 @@ fn colour_comes_only_where_it_is_asked_for() {
     assert!(!diag(&logs, &[], 80).0.contains('\u{1b}'));
     assert!(diag(&logs, &["--color", "always"], 80).0.contains("\u{1b}["));
 }
+
+/// Runs `diag explain`; returns its exit code, standard output and error.
+fn explain(words: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diag"));
+    let done = command.arg("explain").args(words).env("COLUMNS", "70").output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (done.status.code(), text(done.stdout), text(done.stderr))
+}
+
+#[test]
+fn a_cause_and_a_number_are_explained() {
+    let (code, cause, _) = explain(&["rank-exception"]);
+    assert_eq!(code, Some(0));
+    for heading in ["What happens", "It must show", "makes it surer", "brings about", "What to do", "To read more"] {
+        assert!(cause.contains(heading), "{heading}:\n{cause}");
+    }
+    assert!(cause.lines().all(|line| line.width() <= 70), "{cause}");
+    let (code, number, _) = explain(&["xid", "79"]);
+    assert!(code == Some(0) && number.contains("fallen off the bus"), "{number}");
+    assert!(explain(&[]).1.contains("net-peer-lost"), "nothing lists all");
+}
+
+#[test]
+fn a_misspelt_cause_is_guessed() {
+    let (code, out, err) = explain(&["rank-exeption"]);
+    assert!(code == Some(2) && out.is_empty() && err.contains("did you mean rank-exception"), "{err}");
+    assert!(explain(&["xyzzy"]).2.contains("lists all causes"));
+    assert!(explain(&["xid", "abc"]).2.contains("a number as the driver prints it"));
+}
