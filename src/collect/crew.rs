@@ -14,6 +14,7 @@ use diag_parsers::{Scanner, Tally};
 use super::blocks::{Blocks, Found, Piece};
 use super::documents::Source;
 use super::open::{Meter, Raw};
+use super::order::natural;
 use super::unpack::{self, Balance, Intake, Stream, Taken};
 use super::{Document, Keep, Witness};
 use crate::error::Error;
@@ -170,6 +171,8 @@ impl<'a, S: Send> Crew<'a, S> {
             }
             Err(error) => reader.remarks.push(error),
         }
+        // Archives keep files in the order of a disk; people expect that of a folder.
+        reader.lanes.sort_by(|a, b| natural(&a.name, &b.name));
         (reader.lanes, reader.remarks)
     }
 

@@ -11,6 +11,12 @@ use super::{Advance, Row};
 /// Most distinct facts kept of a document; further ones are counted with their like on the same rank.
 const MOST_ROWS: usize = 200_000;
 
+/// Most bytes kept of a document, beside the first facts of each rank; lines may be as long as 16 KiB.
+const MOST_BYTES: usize = 48 << 20;
+
+/// What a row takes beside its text, roughly, in bytes.
+const ROW_BYTES: usize = 400;
+
 /// Most steps kept of a run.
 const MOST_STEPS: usize = 100_000;
 
@@ -22,6 +28,7 @@ const WHO: [&str; 7] = ["rank", "local_rank", "label", "node", "pid", "actor", "
 pub struct Ledger {
     rows: Vec<Row>,
     known: HashMap<u64, usize>,
+    kept: usize,
     trail: Vec<(u64, i64)>,
     volatile: HashMap<Name, Vec<Name>>,
 }
@@ -41,8 +48,7 @@ impl Ledger {
         match self.known.get(&key) {
             Some(at) => repeat(&mut self.rows[*at], event),
             None => {
-                self.known.insert(key, self.rows.len());
-                self.rows.push(row(event));
+                self.push(key, row(event));
             }
         }
     }
@@ -55,12 +61,11 @@ impl Ledger {
         for mut row in later.rows {
             row.line += lines;
             row.last_line += lines;
-            let key = hash_of(row.kind, row.says, &row.fields, self.volatile.get(row.kind), self.rows.len());
+            let key = hash_of(row.kind, row.says, &row.fields, self.volatile.get(row.kind), self.crowded());
             match self.known.get(&key) {
                 Some(at) => join(&mut self.rows[*at], row),
                 None => {
-                    self.known.insert(key, self.rows.len());
-                    self.rows.push(row);
+                    self.push(key, row);
                 }
             }
         }
@@ -94,16 +99,26 @@ impl Ledger {
         }
     }
 
+    fn push(&mut self, key: u64, row: Row) {
+        self.kept += row.text.len() + ROW_BYTES;
+        self.known.insert(key, self.rows.len());
+        self.rows.push(row);
+    }
+
+    /// Whether so much is kept that further facts are only counted with their like.
+    fn crowded(&self) -> bool {
+        self.rows.len() >= MOST_ROWS || self.kept >= MOST_BYTES
+    }
+
     fn key(&self, event: &Event) -> u64 {
-        hash_of(event.kind, event.says, &event.fields, self.volatile.get(event.kind), self.rows.len())
+        hash_of(event.kind, event.says, &event.fields, self.volatile.get(event.kind), self.crowded())
     }
 }
 
 /// What makes a fact distinct: its kind and fields, without volatile ones; of a step, only who made it.
-fn hash_of(kind: Name, says: Says, fields: &Fields, volatile: Option<&Vec<Name>>, rows: usize) -> u64 {
+fn hash_of(kind: Name, says: Says, fields: &Fields, volatile: Option<&Vec<Name>>, crowded: bool) -> u64 {
     let mut hasher = DefaultHasher::new();
     kind.hash(&mut hasher);
-    let crowded = rows >= MOST_ROWS;
     for (name, value) in fields.iter() {
         let who = WHO.contains(&name);
         let counts = match says {
@@ -160,5 +175,23 @@ fn join(known: &mut Row, later: Row) {
         known.text = later.text;
         known.at = later.at.or(known.at);
         known.fields = later.fields;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_of_nothing_but_long_failures_is_kept_within_bounds() {
+        let mut ledger = Ledger::default();
+        for line in 0..40_000_u64 {
+            let fields = [("rank", Value::Int(3)), ("message", Value::Text(line.to_string()))].into_iter().collect();
+            let (says, text) = (Says::Failure, "x".repeat(4000));
+            ledger.absorb(Event { kind: "python.exception", says, line, offset: 0, text, at: None, fields });
+        }
+        assert!(ledger.kept < MOST_BYTES + (64 << 10));
+        let (rows, _) = ledger.into_rows(0);
+        assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), 40_000, "all are counted");
     }
 }

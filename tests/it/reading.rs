@@ -138,7 +138,7 @@ fn one_file_a_rank_tells_what_the_interleaved_log_tells() {
         let mut members = Vec::new();
         for (rank, text) in files.iter().enumerate() {
             write(&format!("{layout}/{}", name(rank)), text.as_bytes());
-            members.push((name(rank), text.as_bytes()));
+            members.insert(0, (name(rank), text.as_bytes()));
         }
         let at =
             write(&format!("{layout}.tar"), &tar(&members.iter().map(|(n, t)| (n.as_str(), *t)).collect::<Vec<_>>()));
