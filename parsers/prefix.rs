@@ -58,7 +58,9 @@ const MOST_LAYERS: usize = 8;
 type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
 /// The layers, each tried in turn until none applies.
-const LAYERS: [Layer; 14] = [
+const LAYERS: [Layer; 16] = [
+    number_tag,
+    sglang_tag,
     rank_tag,
     bracket_tag,
     task_label,
@@ -112,6 +114,28 @@ fn number(line: &[u8]) -> Option<(i64, usize)> {
         return None;
     }
     std::str::from_utf8(&line[..len]).ok()?.parse().ok().map(|n| (n, len))
+}
+
+/// `[80746] ` of a log that was pasted with numbers, in front of `[rank12]:`.
+fn number_tag(line: &[u8], _: &mut Context) -> Option<usize> {
+    let (_, len) = number(line.strip_prefix(b"[")?)?;
+    line[1 + len..].starts_with(b"] [rank").then_some(len + 3)
+}
+
+/// SGLang's `[2026-05-04 03:12:41 TP1] `, `[2026-05-04 03:12:41 DP0 TP2 EP2] `: all its parallel ranks but the data
+/// parallel one are within one replica.
+fn sglang_tag(line: &[u8], context: &mut Context) -> Option<usize> {
+    let rest = line.strip_prefix(b"[")?;
+    let (at, len) = time::leading(rest)?;
+    let end = rest.iter().take(len + 40).position(|b| *b == b']').filter(|end| *end > len)?;
+    let names = std::str::from_utf8(&rest[len..end]).ok()?;
+    let of = |key: &str| names.split(' ').find_map(|part| part.strip_prefix(key)?.parse::<i64>().ok());
+    let tensor = of("TP")?;
+    context.at.get_or_insert(at);
+    if of("DP").is_none() && of("PP").is_none() {
+        context.rank = Some(tensor);
+    }
+    Some(1 + end + 1)
 }
 
 /// `[rank12]:`, and `[rank12] ` of older builds.

@@ -14,7 +14,7 @@ pub struct Summary;
 const FAILURE: Name = "elastic.failure";
 
 /// Lines of a record before and after its `exitcode` line that are looked at.
-const REACH: usize = 6;
+pub(crate) const REACH: usize = 6;
 
 /// SIGTERM: the launcher ended the worker because of another one.
 const TORN_DOWN: i64 = -15;
@@ -102,7 +102,7 @@ fn ranks(value: &str, fields: &mut Fields) {
 }
 
 /// `  key : value`, as the summary pads it.
-fn key_value(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn key_value(text: &str) -> Option<(&str, &str)> {
     let (key, value) = text.split_once(':')?;
     let key = key.trim();
     let known = ["time", "host", "rank", "exitcode", "error_file", "traceback"];

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::elastic;
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
 use crate::line::{Cursor, Line};
@@ -93,6 +94,13 @@ impl Grammar for Exceptions {
         if frame.chained {
             fields.set("chained", true);
         }
+        if let (Class::Comm, Some(collective)) = (class, frame.collective()) {
+            fields.set("collective", collective);
+        }
+        if let Some((rank, node)) = &frame.record {
+            fields.set("rank", *rank);
+            fields.set("node", node.as_str());
+        }
         if let Some(process) = frame.spawned {
             fields.set("local_rank", process);
             fields.set("spawned", true);
@@ -150,6 +158,8 @@ struct Frames {
     chained: bool,
     /// Index of the process that `torch.multiprocessing.spawn` says raised it.
     spawned: Option<i64>,
+    /// Rank and host of torchrun's record that quotes it.
+    record: Option<(i64, String)>,
 }
 
 impl Frames {
@@ -168,6 +178,10 @@ impl Frames {
                 }
             } else if text.contains("Traceback (most recent call last)") {
                 frames.header = true;
+                if text.trim_start().starts_with("traceback : ") {
+                    frames.record = record(cursor, &line);
+                    break;
+                }
             } else if let Some(place) = frame(&text) {
                 frames.places.push(place);
             } else if last_line(plain(&text)).is_some_and(|(kind, _)| convincing(kind)) {
@@ -177,12 +191,33 @@ impl Frames {
         frames
     }
 
+    /// The collective that the program called: the outermost frame in torch's module of collectives.
+    fn collective(&self) -> Option<&str> {
+        let calls = self.places.iter().rev().find(|place| place.0.ends_with("distributed_c10d.py"));
+        calls.map(|place| place.2.as_str())
+    }
+
     /// The innermost frame of the program itself; else the innermost one.
     fn blamed(&self) -> Option<&(String, i64, String)> {
         const LIBRARIES: [&str; 5] = ["site-packages", "dist-packages", "/lib/python", "<frozen", "<string>"];
         let own = |place: &&(String, i64, String)| !LIBRARIES.iter().any(|part| place.0.contains(part));
         self.places.iter().find(own).or_else(|| self.places.first())
     }
+}
+
+/// Rank and host in torchrun's record around the line `  traceback : …`.
+fn record(cursor: &Cursor<'_>, line: &Line<'_>) -> Option<(i64, String)> {
+    let above = Cursor { block: cursor.block, line: line.clone() };
+    let (mut rank, mut host) = (None, String::new());
+    for line in above.preceding().take(elastic::REACH) {
+        match elastic::key_value(&line.str()) {
+            Some(("rank", value)) => rank = value.split_whitespace().next().and_then(|rank| rank.parse().ok()),
+            Some(("host", value)) => value.clone_into(&mut host),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    rank.map(|rank| (rank, host))
 }
 
 /// `-- Process 3 terminated with the following error:`, `torch/multiprocessing/spawn.py`, v1.1 on.
@@ -228,6 +263,38 @@ mod tests {
             (Some("KeyError"), Some("step"), Some(2))
         );
         assert_eq!(found[1].line, 8);
+    }
+
+    #[test]
+    fn torchruns_record_tells_whose_traceback_it_quotes() {
+        let log = "\
+[1]:
+  time      : 2026-05-04_03:12:40
+  host      : gpu-17
+  rank      : 2 (local_rank: 2)
+  exitcode  : 1 (pid: 4123)
+  error_file: /tmp/torchelastic/attempt_0/2/error.json
+  traceback : Traceback (most recent call last):
+    File \"/workspace/train.py\", line 31, in step
+      loss = model(batch['labels'])
+  KeyError: 'labels'
+";
+        let found = exceptions(log);
+        assert_eq!(found.len(), 1);
+        let fields = &found[0].fields;
+        assert_eq!((fields.int("rank"), fields.text("node")), (Some(2), Some("gpu-17")));
+    }
+
+    #[test]
+    fn a_broken_collective_is_named() {
+        let log = "\
+[rank1]: Traceback (most recent call last):
+[rank1]:   File \"/workspace/train.py\", line 31, in step
+[rank1]:   File \"/venv/torch/distributed/distributed_c10d.py\", line 3000, in all_gather_object
+[rank1]:   File \"/venv/torch/distributed/distributed_c10d.py\", line 2815, in all_gather
+[rank1]: RuntimeError: [../third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:81] Timed out waiting 10000ms for recv operation to complete
+";
+        assert_eq!(exceptions(log)[0].fields.text("collective"), Some("all_gather_object"));
     }
 
     #[test]

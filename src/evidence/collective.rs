@@ -21,6 +21,22 @@ pub fn derive(table: &mut Table) {
     ras::derive(table);
     silence::derive(table);
     first_failure(table);
+    crowded(table);
+}
+
+/// Rows of the store-based barrier, which tell how many workers came and how many there should be.
+const BARRIERS: [&str; 2] = ["torch.join_timeout", "torch.barrier_waiting"];
+
+/// More workers came than the job has: two launches share a store, or each process was started several times.
+fn crowded(table: &mut Table) {
+    let rows = BARRIERS.into_iter().flat_map(|kind| table.of_kind(kind)).copied();
+    let more = |id: &RowId| {
+        let fields = &table.rows[*id].fields;
+        matches!((fields.int("joined"), fields.int("world_size")), (Some(joined), Some(size)) if joined > size)
+    };
+    let Some(first) = rows.filter(more).min_by_key(|id| table.rows[*id].line) else { return };
+    let fields = table.rows[first].fields.clone();
+    table.derive("rendezvous.crowded", Says::Info, fields, vec![first]);
 }
 
 /// Adds a fact about some ranks, with the host where they share one.
@@ -57,4 +73,35 @@ fn first_failure(table: &mut Table) {
     let Some(first) = rows.into_iter().min_by_key(weight) else { return };
     let fields = table.rows[first].fields.clone();
     table.derive("rank.first_failure", Says::Info, fields, vec![first]);
+    left(table, first);
+}
+
+/// Families of rows in which a process says why it ends.
+const SAYS_WHY: [&str; 6] = ["python.", "gloo.", "cuda.", "nccl.", "torch.", "process."];
+
+/// A worker that ended itself with a code of its own and said nothing: `sys.exit(7)`, `os._exit(9)`.
+fn left(table: &mut Table, first: RowId) {
+    let fields = &table.rows[first].fields;
+    let (Some(rank), Some(code)) = (fields.int("rank"), fields.int("exitcode").filter(|code| (1..=125).contains(code)))
+    else {
+        return;
+    };
+    let says_why = |row: &super::Row| {
+        SAYS_WHY.iter().any(|head| row.kind.starts_with(head))
+            && matches!(row.says, Says::Failure | Says::Teardown)
+            && row.kind != "python.launcher_exception"
+            && row.kind != "process.told_to_stop"
+    };
+    // An exception that nobody catches ends Python with 1: with another code, what a nameless rank says is not its own.
+    let its_own = |row: &super::Row| match row.rank() {
+        Some(other) => other == rank,
+        None => code == 1 || row.kind == "python.exception" || row.kind.starts_with("process."),
+    };
+    if table.rows.iter().any(|row| says_why(row) && its_own(row)) {
+        return;
+    }
+    let mut told = fields.clone();
+    told.set("type", "SystemExit");
+    told.set("message", format!("it ended itself with code {code} and printed no reason"));
+    table.derive("rank.left", Says::Info, told, vec![first]);
 }

@@ -23,8 +23,11 @@ pub const DERIVED_KINDS: &[&str] = &[
     "collective.stuck_together",
     "collective.no_record",
     "network.astray",
+    "collective.unheard",
     "network.common_end",
     "rank.first_failure",
+    "rank.left",
+    "rendezvous.crowded",
 ];
 
 /// Index of a row in its table.

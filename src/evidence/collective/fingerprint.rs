@@ -12,6 +12,27 @@ const POINT_TO_POINT: [&str; 4] = ["SEND", "RECV", "COALESCED", "RECVANYSOURCE"]
 pub(super) fn derive(table: &mut Table) {
     told(table);
     from_watchdogs(table);
+    from_tracebacks(table);
+}
+
+/// Collectives of which a pipeline's stages are in different ones by design.
+const BETWEEN_STAGES: [&str; 6] = ["send", "recv", "isend", "irecv", "batch_isend_irecv", "wait"];
+
+/// All ranks waited until their time-out, and their tracebacks tell in which collective: one side is a minority.
+fn from_tracebacks(table: &mut Table) {
+    let mut calls: BTreeMap<i64, (String, RowId)> = BTreeMap::new();
+    for id in table.of_kind("python.comm_exception") {
+        let fields = &table.rows[*id].fields;
+        let waited = fields.text("message").is_some_and(|message| message.contains("Timed out waiting"));
+        if let (true, Some(rank), Some(call)) = (waited, fields.int("rank"), fields.text("collective")) {
+            calls.entry(rank).or_insert((call.to_owned(), *id));
+        }
+    }
+    let sides: BTreeSet<&str> = calls.values().map(|(call, _)| call.as_str()).collect();
+    let staged = sides.iter().any(|call| BETWEEN_STAGES.contains(call));
+    if sides.len() == 2 && !staged && calls.len() > 2 && calls.len() == table.job.size() {
+        at_odds(table, &calls, Fields::default());
+    }
 }
 
 /// `TORCH_DISTRIBUTED_DEBUG=DETAIL`: each rank prints its own fingerprint and that of one that differs.

@@ -24,7 +24,8 @@ struct Count {
 type Group = BTreeMap<i64, Count>;
 
 pub(super) fn derive(table: &mut Table) {
-    let groups = groups(table);
+    let mut groups = groups(table);
+    groups.retain(|_, group| !mixed(table, group));
     let waiting: BTreeSet<i64> = groups
         .values()
         .flatten()
@@ -52,6 +53,16 @@ fn groups(table: &Table) -> BTreeMap<String, Group> {
         }
     }
     groups
+}
+
+/// Whether lines of several groups stand under one name: up to 2.3 torch tells a number that each process counts for
+/// itself, so that all groups of one dimension have the same. Two ranks can't have one place in a group.
+fn mixed(table: &Table, group: &Group) -> bool {
+    let mut places: BTreeMap<i64, i64> = BTreeMap::new();
+    group.iter().any(|(rank, count)| {
+        let place = table.rows[count.row].fields.int("group_rank").unwrap_or(*rank);
+        places.insert(place, *rank).is_some()
+    })
 }
 
 fn judge(table: &mut Table, name: &str, group: &Group, waiting: &BTreeSet<i64>) {

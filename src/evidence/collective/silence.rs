@@ -38,6 +38,9 @@ pub(super) fn derive(table: &mut Table) {
     let silent: BTreeSet<i64> =
         known.iter().copied().filter(|rank| !complaining.contains(rank) && !ended.contains(rank)).collect();
     let most_complain = complaining.len() * 2 >= known.len() && complaining.len() >= silent.len();
+    if silent.is_empty() && ended.is_empty() && lost.is_empty() {
+        unheard(table, &waited);
+    }
     if silent.is_empty() || complaining.is_empty() || !most_complain || known.len() < 2 {
         return;
     }
@@ -45,6 +48,20 @@ pub(super) fn derive(table: &mut Table) {
     let of: &[&str] = if waited.is_empty() { &LOST } else { &WAITED };
     parents.extend(rows(table, of).into_iter().take(2));
     about_ranks(table, kind, &silent, Fields::default(), parents);
+}
+
+/// Fewest ranks that must have waited for a gap in their numbers to tell anything.
+const MOST_OF: usize = 3;
+
+/// Where the size of the job is not told: the one number that is missing among the ranks that waited.
+fn unheard(table: &mut Table, waited: &BTreeSet<i64>) {
+    let heard: BTreeSet<i64> = waited.union(&table.job.ranks).copied().collect();
+    let Some(last) = heard.last().copied().filter(|last| *last <= heard.len() as i64) else { return };
+    let missing: BTreeSet<i64> = (0..last).filter(|rank| !heard.contains(rank)).collect();
+    if missing.len() == 1 && waited.len() >= MOST_OF {
+        let parents = rows(table, &WAITED).into_iter().take(MOST_OF).collect();
+        about_ranks(table, "collective.unheard", &missing, Fields::default(), parents);
+    }
 }
 
 /// The ranks of the job: those that left a trace, and all below its size where that is told and mostly heard.
