@@ -100,8 +100,6 @@ fn left(table: &mut Table, first: RowId) {
     if table.rows.iter().any(|row| says_why(row) && its_own(row)) {
         return;
     }
-    let mut told = fields.clone();
-    told.set("type", "SystemExit");
-    told.set("message", format!("it ended itself with code {code} and printed no reason"));
+    let told = fields.clone();
     table.derive("rank.left", Says::Info, told, vec![first]);
 }
