@@ -201,8 +201,9 @@ fn horovod_tag(line: &[u8], context: &mut Context) -> Option<usize> {
 
 /// A progress bar that another writer went on behind: ` 20%|█▉   | 375/1881 [3:40:16<14:52:25, 35.55s/it][rank3]:…`.
 fn bar(line: &[u8], _: &mut Context) -> Option<usize> {
-    memchr::memmem::find(&line[..line.len().min(120)], b"%|")?;
-    let end = memchr::memmem::find(line, b"][rank")?;
+    let end = memchr::memmem::find(&line[..line.len().min(400)], b"][rank")?;
+    let bar = &line[..end];
+    ["it/s", "s/it"].iter().find(|rate| memchr::memmem::find(bar, rate.as_bytes()).is_some())?;
     Some(end + 1)
 }
 

@@ -35,7 +35,13 @@ fn crowded(table: &mut Table) {
         matches!((fields.int("joined"), fields.int("world_size")), (Some(joined), Some(size)) if joined > size)
     };
     let Some(first) = rows.filter(more).min_by_key(|id| table.rows[*id].line) else { return };
-    let fields = table.rows[first].fields.clone();
+    // Without the rank: whoever tells it is not to blame.
+    let mut fields = Fields::default();
+    for name in ["joined", "world_size"] {
+        if let Some(count) = table.rows[first].fields.int(name) {
+            fields.set(name, count);
+        }
+    }
     table.derive("rendezvous.crowded", Says::Info, fields, vec![first]);
 }
 

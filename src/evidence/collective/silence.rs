@@ -59,8 +59,11 @@ fn unheard(table: &mut Table, waited: &BTreeSet<i64>) {
     let Some(last) = heard.last().copied().filter(|last| *last <= heard.len() as i64) else { return };
     let missing: BTreeSet<i64> = (0..last).filter(|rank| !heard.contains(rank)).collect();
     if missing.len() == 1 && waited.len() >= MOST_OF {
-        let parents = rows(table, &WAITED).into_iter().take(MOST_OF).collect();
-        about_ranks(table, "collective.unheard", &missing, Fields::default(), parents);
+        // Work on a host that no rank owns up to is a sign of life of the missing one.
+        let busy = table.of_kind("progress.busy").iter().copied().find(|id| table.rows[*id].rank().is_none());
+        let kind = if busy.is_some() { "collective.absent" } else { "collective.unheard" };
+        let parents = busy.into_iter().chain(rows(table, &WAITED).into_iter().take(MOST_OF)).collect();
+        about_ranks(table, kind, &missing, Fields::default(), parents);
     }
 }
 
