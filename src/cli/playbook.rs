@@ -84,7 +84,8 @@ fn check(at: &Folder, library: &Library) -> Result<u8, Error> {
     let shelf = shelf::read(&at.folder, &library.echoes);
     let mut count = shelf.wrong.len();
     for error in &shelf.wrong {
-        say(&format!("{}: {}", error.place, error.reason));
+        let way_on = if error.way_on.is_empty() { String::new() } else { format!(" ({})", error.way_on) };
+        say(&format!("{}: {}{way_on}", error.place, error.reason));
     }
     for (path, shelved) in &shelf.playbooks {
         let named = path.file_stem().is_some_and(|stem| stem.to_string_lossy() == shelved.playbook.id);
@@ -108,6 +109,7 @@ fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {
     let scanner = super::analyze::scanner(None)?;
     let shelf = shelf::read(&args.at.folder, &library.echoes);
     let expanded = shelf.expanded()?;
+    unknown_slug(&args.only, &expanded, &shelf)?;
     let all: Vec<&Playbook> = expanded.iter().collect();
     let mut tally = Tally::default();
     for (_, shelved) in shelf.playbooks.iter().filter(|(_, shelved)| shelved.playbook.id.contains(&args.only)) {
@@ -121,6 +123,18 @@ fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {
         say(&format!("{} mutants, {} survived", tally.mutants, tally.survived));
     }
     Ok(if tally.failed + tally.survived == 0 { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// An error where `--only` names nothing.
+fn unknown_slug(only: &str, playbooks: &[Playbook], shelf: &Shelf) -> Result<(), Error> {
+    let groups = shelf.echoes[..shelf.own_echoes].iter().map(|group| group.id.as_str());
+    let known: Vec<&str> = playbooks.iter().map(|playbook| playbook.id.as_str()).chain(groups).collect();
+    if known.iter().any(|id| id.contains(only)) {
+        return Ok(());
+    }
+    let way_on = shelf::closest(only, known.into_iter()).map(|id| format!("did you mean `{id}`?"));
+    Err(Error::new("playbook.none", "--only", format!("no playbook's slug holds `{only}`"))
+        .with_way_on(way_on.unwrap_or_else(|| "`diag playbook list` names them".to_owned())))
 }
 
 fn group_cases(group: &EchoGroup, scanner: &Scanner, mutate: bool, tally: &mut Tally) {

@@ -1,4 +1,5 @@
-//! Sentences with holes: `{clue.field}` is filled in, `{clue.field|a host}` has a stand-in, `[clue]` cites.
+//! Sentences with holes: `{clue.field}` is filled in, `{clue.field|a host}` has a stand-in, `{clue.field|.other|a host}`
+//! takes the first field that is told, `[clue]` cites.
 
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,8 +10,8 @@ pub enum Piece {
     Field {
         /// The clue; empty for a parameter.
         clue: String,
-        /// The field or parameter.
-        field: String,
+        /// The field or parameter; of several, the first that is told.
+        fields: Vec<String>,
         /// What is said where it is not told.
         otherwise: Option<String>,
     },
@@ -51,15 +52,28 @@ impl Template {
 
     /// Fills the holes.
     pub fn fill(&self, field: &dyn Fn(&str, &str) -> Option<String>, cite: &dyn Fn(&str) -> String) -> String {
-        let piece = |piece: &Piece| match piece {
-            Piece::Text(text) => text.clone(),
-            Piece::Field { clue, field: name, otherwise } => {
-                field(clue, name).or_else(|| otherwise.clone()).unwrap_or_else(|| "(not told)".to_owned())
+        let mut said = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => said.push_str(text),
+                Piece::Cite(clue) => said.push_str(&cite(clue)),
+                Piece::Field { clue, fields, otherwise } => {
+                    let told = fields.iter().find_map(|name| field(clue, name));
+                    let told = told.or_else(|| otherwise.clone()).unwrap_or_else(|| "(not told)".to_owned());
+                    if several(&told) && (said.ends_with("Rank ") || said.ends_with("rank ")) {
+                        said.insert(said.len() - 1, 's');
+                    }
+                    said.push_str(&told);
+                }
             }
-            Piece::Cite(clue) => cite(clue),
-        };
-        self.0.iter().map(piece).collect()
+        }
+        said
     }
+}
+
+/// Whether a text is several numbers: `1,2`, `0-3`, `3, 5`.
+fn several(text: &str) -> bool {
+    text.contains([',', '-']) && text.chars().all(|c| c.is_ascii_digit() || matches!(c, ',' | '-' | ' '))
 }
 
 fn push_text(pieces: &mut Vec<Piece>, plain: &mut String) {
@@ -73,13 +87,17 @@ fn piece(hole: &str, close: char) -> Option<(Piece, usize)> {
     if close == ']' {
         return name(hole).then(|| (Piece::Cite(hole.to_owned()), hole.len()));
     }
-    let (path, otherwise) = match hole.split_once('|') {
-        Some((path, otherwise)) => (path, Some(otherwise.to_owned())),
-        None => (hole, None),
-    };
+    let (path, mut rest) = hole.split_once('|').map_or((hole, None), |(path, rest)| (path, Some(rest)));
     let (clue, field) = path.split_once('.').unwrap_or(("", path));
-    let valid = name(field) && (clue.is_empty() || name(clue));
-    valid.then(|| (Piece::Field { clue: clue.to_owned(), field: field.to_owned(), otherwise }, hole.len()))
+    let mut fields = vec![field.to_owned()];
+    while let Some(more) = rest.and_then(|rest| rest.strip_prefix('.')) {
+        let (other, behind) = more.split_once('|').map_or((more, None), |(other, behind)| (other, Some(behind)));
+        fields.push(other.to_owned());
+        rest = behind;
+    }
+    let valid = fields.iter().all(|field| name(field)) && (clue.is_empty() || name(clue));
+    let otherwise = rest.map(str::to_owned);
+    valid.then(|| (Piece::Field { clue: clue.to_owned(), fields, otherwise }, hole.len()))
 }
 
 /// The sentences of a text: split behind `. `, `? ` or `! `.
@@ -100,6 +118,20 @@ pub fn sentences(text: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_ranks_are_ranks() {
+        let field = |clue: &str, _: &str| Some(if clue == "x" { "1,2" } else { "7" }.to_owned());
+        let fill = |text: &str| Template::parse(text).fill(&field, &|_| String::new());
+        assert_eq!(fill("Rank {x.rank} and rank {y.rank} of rank 3, 4"), "Ranks 1,2 and rank 7 of rank 3, 4");
+    }
+
+    #[test]
+    fn the_first_field_that_is_told_is_said() {
+        let template = Template::parse("{x.a|.b|nobody} and {x.c|.d|nobody} and {x.c|.d}");
+        let field = |_: &str, field: &str| (field == "b").then(|| "somebody".to_owned());
+        assert_eq!(template.fill(&field, &|_| String::new()), "somebody and nobody and (not told)");
+    }
 
     #[test]
     fn holes_are_filled() {

@@ -27,6 +27,7 @@ pub fn lint(playbook: &Playbook, groups: &[EchoGroup], catalogue: &Catalogue, de
     clue_names(playbook, &mut wrong);
     citations(playbook, &mut wrong);
     untold(playbook, &mut wrong);
+    tests(playbook, &mut wrong);
     cases(playbook, &mut wrong);
     wrong
 }
@@ -57,8 +58,11 @@ pub(super) fn unknown_kinds(echoes: &[Echo], catalogue: &Catalogue, derived: &[&
 fn echo_groups(playbook: &Playbook, groups: &[EchoGroup], wrong: &mut Vec<String>) {
     for echo in &playbook.echoes {
         for name in echo.groups.iter().filter(|name| groups.iter().all(|group| group.id != **name)) {
-            let known = groups.iter().map(|group| group.id.as_str()).collect::<Vec<_>>().join(", ");
-            wrong.push(format!("echoes: there is no group `{name}`; known: {known}"));
+            let known = groups.iter().map(|group| group.id.as_str());
+            let near = known.clone().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
+            let near = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+            let known = known.collect::<Vec<_>>().join(", ");
+            wrong.push(format!("echoes: there is no group `{name}`{near}; known: {known}"));
         }
         let words = !echo.filter.is_empty() || echo.on != On::Any || echo.order != Order::After;
         if !echo.groups.is_empty() && (!echo.kinds.is_empty() || words) {
@@ -130,6 +134,23 @@ fn untold(playbook: &Playbook, wrong: &mut Vec<String>) {
     }
     for (name, text) in explain.because.iter().filter(|(name, text)| !cites(text, name)) {
         wrong.push(format!("explain.because.{name} does not cite [{name}]: {text}"));
+    }
+}
+
+/// A test's script is constant text: it reads declared parameters only and prints each reading that it declares.
+fn tests(playbook: &Playbook, wrong: &mut Vec<String>) {
+    for (name, test) in &playbook.test {
+        let text = test.script.as_ref().map(|script| script.text.as_str()).unwrap_or_default();
+        for variable in text.split("DIAG_").skip(1) {
+            let variable: String = variable.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
+            let known = variable == "ROLE" || test.params.keys().any(|param| param.to_uppercase() == variable);
+            if !known {
+                wrong.push(format!("test `{name}` reads DIAG_{variable}, which is no parameter of it"));
+            }
+        }
+        for read in test.reads.keys().filter(|read| !text.contains(&format!("diag: {read}="))) {
+            wrong.push(format!("test `{name}` declares `{read}` and prints no `diag: {read}=`"));
+        }
     }
 }
 

@@ -207,10 +207,12 @@ impl Teller<'_> {
     fn fill_command(&self, text: &str, found: &Match<'_>) -> String {
         let field = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Field { clue, field, otherwise } => told(found, self.table, clue, field)
+            Piece::Field { clue, fields, otherwise } => fields
+                .iter()
+                .find_map(|field| told(found, self.table, clue, field))
                 .filter(|said| words::harmless(said))
                 .or_else(|| otherwise.clone())
-                .unwrap_or_else(|| field.to_uppercase()),
+                .unwrap_or_else(|| fields.first().map_or_else(String::new, |field| field.to_uppercase())),
             Piece::Cite(clue) => format!("[{clue}]"),
         };
         Template::parse(text).0.iter().map(field).collect()
