@@ -209,7 +209,7 @@ fn condition(field: &str, condition: &Condition) -> Option<String> {
 fn blanks(text: &str) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Text(text) => text.clone(),
-        Piece::Field { field, .. } => field.to_uppercase(),
+        Piece::Field { fields, .. } => fields.first().map_or_else(String::new, |field| field.to_uppercase()),
         Piece::Cite(_) => String::new(),
     };
     Template::parse(text).0.iter().map(piece).collect::<String>().trim_end().to_owned()
