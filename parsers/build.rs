@@ -35,12 +35,17 @@ fn read(file: &Path) -> Result<serde_json::Value, Box<dyn Error>> {
     }
     for event in tables(&mut format, "event") {
         drop_examples(event);
-        let mut anchors = Vec::new();
+        let (mut anchors, mut leads, mut beside) = (Vec::new(), Vec::new(), Vec::new());
         for pattern in event["pattern"].as_array().ok_or("an event without `pattern`")? {
             let pattern = pattern.as_str().ok_or("a pattern that is no string")?;
-            anchors.push(anchor(pattern).map_err(|error| format!("{pattern}: {error}"))?);
+            let (literals, lead, other) = anchor(pattern).map_err(|error| format!("{pattern}: {error}"))?;
+            anchors.push(literals);
+            leads.push(lead);
+            beside.push(other);
         }
-        event["anchors"] = anchors.into();
+        event["anchors"] = serde_json::to_value(anchors)?;
+        event["beside"] = serde_json::to_value(beside)?;
+        event["leads"] = serde_json::to_value(leads)?;
     }
     Ok(format)
 }
@@ -60,8 +65,13 @@ fn drop_examples(table: &mut serde_json::Value) {
     }
 }
 
-fn anchor(pattern: &str) -> Result<Vec<String>, Box<dyn Error>> {
+type Anchor = (Vec<String>, Option<usize>, Option<String>);
+
+/// The literals to look for, how many bytes of a match stand before them, and another literal that must occur.
+fn anchor(pattern: &str) -> Result<Anchor, Box<dyn Error>> {
     let choices = literals::required(pattern)?;
-    let Some(best) = literals::best(&choices) else { return Ok(Vec::new()) };
-    Ok(best.iter().map(|bytes| String::from_utf8(bytes.clone())).collect::<Result<_, _>>()?)
+    let Some(best) = literals::best(&choices) else { return Ok((Vec::new(), None, None)) };
+    let texts = best.iter().map(|bytes| String::from_utf8(bytes.clone())).collect::<Result<_, _>>()?;
+    let beside = literals::beside(&choices, best).and_then(|bytes| String::from_utf8(bytes.clone()).ok());
+    Ok((texts, literals::lead(pattern, best)?, beside))
 }

@@ -145,22 +145,52 @@ impl<'a> Cursor<'a> {
 
     /// The lines before this one, nearest first, at most [`REACH`] bytes away.
     pub fn preceding(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        self.raw_before(|_| true, usize::MAX)
+    }
+
+    /// Of the `most` lines before this one those whose bytes are `like` something, nearest first.
+    fn raw_before<L: Fn(&[u8]) -> bool>(&self, like: L, most: usize) -> impl Iterator<Item = Line<'a>> + use<'a, L> {
         let block = self.block;
         let furthest = self.line.start.saturating_sub(REACH);
         let mut start = self.line.start;
         let mut number = self.line.number;
+        let mut left = most;
         std::iter::from_fn(move || {
-            let end = start.checked_sub(1)?;
-            if block.data[end] == b'\n' {
-                number -= 1;
+            loop {
+                left = left.checked_sub(1)?;
+                let end = start.checked_sub(1)?;
+                if block.data[end] == b'\n' {
+                    number -= 1;
+                }
+                let low = end.saturating_sub(MAX_LINE);
+                start = memrchr2(b'\n', b'\r', &block.data[low..end]).map_or(low, |found| low + found + 1);
+                if start < furthest {
+                    return None;
+                }
+                if like(&block.data[start..end]) {
+                    return Some(Line::new(number, start, &block.data[start..end]));
+                }
             }
-            let low = end.saturating_sub(MAX_LINE);
-            start = memrchr2(b'\n', b'\r', &block.data[low..end]).map_or(low, |found| low + found + 1);
-            if start < furthest {
-                return None;
-            }
-            Some(Line::new(number, start, &block.data[start..end]))
         })
+    }
+
+    /// The lines before this one by the same writer, nearest first, among at most `most` of any writer.
+    pub fn stream_before(&self, most: usize) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        let context = self.line.context.clone();
+        let mark = self.mark();
+        let like = move |raw: &[u8]| raw.starts_with(mark);
+        self.raw_before(like, most).filter(move |line| line.context.same_stream(&context))
+    }
+
+    /// What each line of this writer begins with: its prefixes, where no time stamp is among them.
+    fn mark(&self) -> &'a [u8] {
+        let raw = self.line.raw;
+        match raw.len().checked_sub(self.line.text.len()) {
+            Some(len) if self.line.context.at.is_none() && raw.ends_with(&self.line.text) => {
+                raw[..len].trim_ascii_end()
+            }
+            _ => &[],
+        }
     }
 
     /// Offset of the line in the document.

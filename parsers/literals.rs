@@ -30,13 +30,67 @@ const ENOUGH: usize = 16;
 /// # Errors
 /// The regex parser's message.
 pub fn required(pattern: &str) -> Result<Vec<Choice>, String> {
-    let hir = regex_syntax::ParserBuilder::new()
-        .unicode(false)
-        .utf8(false)
-        .build()
-        .parse(pattern)
-        .map_err(|error| error.to_string())?;
-    Ok(read(&hir).choices)
+    Ok(read(&parse(pattern)?).choices)
+}
+
+fn parse(pattern: &str) -> Result<Hir, String> {
+    let mut builder = regex_syntax::ParserBuilder::new();
+    builder.unicode(false).utf8(false).build().parse(pattern).map_err(|error| error.to_string())
+}
+
+/// Another literal that every match holds, apart from the choice; the longest.
+pub fn beside<'c>(choices: &'c [Choice], choice: &Choice) -> Option<&'c Vec<u8>> {
+    let within = |one: &[u8], other: &[u8]| other.windows(one.len().max(1)).any(|part| part == one);
+    let apart = |one: &&Vec<u8>| one.len() > 1 && !choice.iter().any(|known| within(one, known) || within(known, one));
+    choices.iter().filter(|other| other.len() == 1).map(|other| &other[0]).filter(apart).max_by_key(|one| one.len())
+}
+
+/// How many bytes of a match stand before the choice, where that is always as many.
+///
+/// # Errors
+/// The regex parser's message.
+pub fn lead(pattern: &str, choice: &Choice) -> Result<Option<usize>, String> {
+    let hir = parse(pattern)?;
+    let mut parts = Vec::new();
+    flatten(&hir, &mut parts);
+    let mut lead = 0;
+    for at in 0..parts.len() {
+        if begins_with(&parts[at..], choice) {
+            return Ok(Some(lead));
+        }
+        let width = (parts[at].properties().minimum_len(), parts[at].properties().maximum_len());
+        match width {
+            (Some(least), Some(most)) if least == most => lead += least,
+            _ => break,
+        }
+    }
+    Ok(None)
+}
+
+/// The parts of a pattern that follow one another.
+fn flatten<'h>(hir: &'h Hir, parts: &mut Vec<&'h Hir>) {
+    match hir.kind() {
+        HirKind::Concat(inner) => inner.iter().for_each(|part| flatten(part, parts)),
+        HirKind::Capture(capture) => flatten(&capture.sub, parts),
+        _ => parts.push(hir),
+    }
+}
+
+/// Whether the spellings of the first parts are just this choice.
+fn begins_with(parts: &[&Hir], choice: &Choice) -> bool {
+    let mut run: Option<Choice> = None;
+    for spellings in parts.iter().map_while(|part| read(part).spelt) {
+        run = match run {
+            Some(run) => product(&run, &spellings),
+            None => Some(spellings),
+        };
+        match &run {
+            Some(run) if run == choice => return true,
+            Some(_) => {}
+            None => return false,
+        }
+    }
+    false
 }
 
 /// The choice to search for: long alternatives that training does not print all the time, then few of them.
@@ -172,6 +226,26 @@ mod tests {
         );
         assert_eq!(anchor(r"mlx[45]_core:?\d"), ["mlx4_core", "mlx5_core"]);
         assert_eq!(anchor(r"(?:seen|met)? (?P<x>.)quite long enough"), ["quite long enough"]);
+    }
+
+    #[test]
+    fn what_stands_before_the_anchor_is_counted() {
+        let lead = |pattern: &str| lead(pattern, best(&required(pattern).unwrap()).unwrap()).unwrap();
+        assert_eq!(lead(r"(?P<what>Some text) \d"), Some(0));
+        assert_eq!(lead(r"[A-Z]CCL WARN (?P<what>.*)"), Some(1));
+        assert_eq!(lead(r"\b(?:Fail|Succe)ed \d"), Some(0));
+        assert_eq!(lead(r"\d+ failed"), None);
+        assert_eq!(lead(r"(?:a|bc)\d failed"), None);
+    }
+
+    #[test]
+    fn another_literal_is_found_beside_the_anchor() {
+        let beside = |pattern: &str| {
+            let choices = required(pattern).unwrap();
+            beside(&choices, best(&choices).unwrap()).map(|one| String::from_utf8_lossy(one).into_owned())
+        };
+        assert_eq!(beside(r"\w+\.cpp:\d+\s->\s\d").as_deref(), Some("->"));
+        assert_eq!(beside(r"\d+ failed"), None);
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! Each layer gives context (rank, node, pod, time) and leaves a shorter line. Layers come in any order and
 //! number: `12: [default3]:[rank11]:2026-05-04 03:12:41 …`.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::event::{Fields, Value};
 use crate::stamp::Stamp;
 use crate::time;
@@ -201,7 +205,9 @@ fn horovod_tag(line: &[u8], context: &mut Context) -> Option<usize> {
 
 /// A progress bar that another writer went on behind: ` 20%|█▉   | 375/1881 [3:40:16<14:52:25, 35.55s/it][rank3]:…`.
 fn bar(line: &[u8], _: &mut Context) -> Option<usize> {
-    let end = memchr::memmem::find(&line[..line.len().min(400)], b"][rank")?;
+    /// Prepared once: this is asked of every line that is looked at.
+    static TAG: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"][rank"));
+    let end = TAG.find(&line[..line.len().min(400)])?;
     let bar = &line[..end];
     ["it/s", "s/it"].iter().find(|rate| memchr::memmem::find(bar, rate.as_bytes()).is_some())?;
     Some(end + 1)

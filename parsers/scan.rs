@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use memchr::{memchr, memchr_iter, memchr2, memrchr2};
+use regex_automata::util::primitives::NonMaxUsize;
+use regex_automata::{Anchored, Input};
 
 use crate::MAX_LINE;
 use crate::catalogue::Catalogue;
@@ -10,6 +12,7 @@ use crate::event::{Event, Fields};
 use crate::index::{Index, Owner};
 use crate::line::{Block, Cursor, Line, strip_ansi};
 use crate::search::Hit;
+use crate::signature::{Matcher, Signature};
 use crate::time;
 
 /// How many records of one kind are read from one physical line.
@@ -73,9 +76,21 @@ impl Scanner {
         let index = self.catalogue.at_depth(depth, &block.data[part.clone()]);
         let number = block.first_line + newlines(&block.data[..part.start]);
         let counted = part.start;
-        let (tally, hits, owners, events) = (Tally::default(), Vec::new(), Vec::new(), Vec::new());
-        let mut walk =
-            Walk { catalogue: &self.catalogue, index, block, tally, number, counted, hits, owners, events, sink };
+        let (tally, hits, wishes) = (Tally::default(), Vec::new(), Vec::new());
+        let (slots, events) = (Vec::new(), Vec::new());
+        let mut walk = Walk {
+            catalogue: &self.catalogue,
+            index,
+            block,
+            tally,
+            number,
+            counted,
+            hits,
+            wishes,
+            slots,
+            events,
+            sink,
+        };
         walk.part(part.clone());
         walk.count(part.end);
         walk.tally.lines = walk.number - number;
@@ -99,7 +114,8 @@ struct Walk<'a, 's> {
     /// Up to here line ends are counted.
     counted: usize,
     hits: Vec<Hit>,
-    owners: Vec<Owner>,
+    wishes: Vec<Wish>,
+    slots: Vec<Option<NonMaxUsize>>,
     events: Vec<Event>,
     sink: &'s mut dyn FnMut(Event),
 }
@@ -144,7 +160,7 @@ impl<'a> Walk<'a, '_> {
             let reach = next.min(if piece.end == line.end { piece.end } else { piece.end - OVERLAP });
             let within = rest.iter().take_while(|hit| window.start + (hit.at as usize) < reach).count();
             let (here, later) = rest.split_at(within);
-            self.line(piece, here);
+            self.line(piece, window.start, here);
             floor = line.start;
             rest = later;
         }
@@ -170,47 +186,52 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn line(&mut self, place: Range<usize>, hits: &[Hit]) {
+    /// Reads a line of a window that begins at `window`.
+    fn line(&mut self, place: Range<usize>, window: usize, hits: &[Hit]) {
         self.count(place.start);
         let raw: &'a [u8] = &self.block.data[place.clone()];
-        let mut owners = std::mem::take(&mut self.owners);
-        owners.clear();
+        let mut wishes = std::mem::take(&mut self.wishes);
+        wishes.clear();
+        let index = self.index;
+        let mut wish =
+            |hit: Hit, at: u32| wishes.extend(index.owners(hit).iter().map(|owner| Wish { owner: *owner, at }));
         if hits.iter().any(|hit| hit.literal == COLOUR) {
-            // Literals may stand across a change of colour.
+            // Literals may stand across a change of colour; their places are those of the plain text.
             let mut found = Vec::new();
-            self.index.find(&strip_ansi(raw), &mut found);
-            found.iter().for_each(|hit| owners.extend_from_slice(self.index.owners(*hit)));
+            index.find(&strip_ansi(raw), &mut found);
+            found.into_iter().for_each(|hit| wish(hit, hit.at));
         } else {
-            hits.iter().for_each(|hit| owners.extend_from_slice(self.index.owners(*hit)));
+            let before = (place.start - window) as u32;
+            hits.iter().for_each(|hit| wish(*hit, hit.at - before));
         }
-        owners.sort_unstable();
-        owners.dedup();
-        let complains = owners.pop_if(|last| *last == Owner::Complaint).is_some();
+        wishes.sort_unstable();
+        let known = wishes.iter().position(|wish| wish.owner == Owner::Complaint).unwrap_or(wishes.len());
         let before = self.tally.events;
-        if !owners.is_empty() {
-            self.read(&owners, Line::new(self.number, place.start, raw));
+        if known > 0 {
+            self.read(&wishes[..known], Line::new(self.number, place.start, raw));
         }
-        if complains && self.tally.events == before {
+        if known < wishes.len() && self.tally.events == before {
             self.tally.unknown += 1;
         }
-        self.owners = owners;
+        self.wishes = wishes;
     }
 
-    fn read(&mut self, owners: &[Owner], line: Line<'a>) {
+    fn read(&mut self, wishes: &[Wish], line: Line<'a>) {
+        let peeled = strip_ansi(line.raw).len() - line.text.len();
         let cursor = Cursor { block: self.block, line };
         let signatures = &self.catalogue.signatures;
-        let general = |owner: &Owner| matches!(owner, Owner::Signature(at, _) if signatures[*at as usize].fallback);
-        if owners.iter().any(general) {
+        let general = |wish: &Wish| matches!(wish.owner, Owner::Signature(at, _) if signatures[at as usize].fallback);
+        if wishes.iter().any(general) {
             // What is known of the line by another signature needs no general word.
-            let (last, first): (Vec<Owner>, Vec<Owner>) = owners.iter().partition(|owner| general(owner));
-            self.offer(&first, &cursor);
-            for owner in last {
+            let (last, first): (Vec<Wish>, Vec<Wish>) = wishes.iter().partition(|wish| general(wish));
+            self.offer(&first, &cursor, peeled);
+            for group in last.chunk_by(|a, b| a.owner == b.owner) {
                 if self.events.is_empty() {
-                    self.offer(&[owner], &cursor);
+                    self.offer(group, &cursor, peeled);
                 }
             }
         } else {
-            self.offer(owners, &cursor);
+            self.offer(wishes, &cursor, peeled);
         }
         let mut events = std::mem::take(&mut self.events);
         self.tally.events += events.len() as u64;
@@ -218,15 +239,17 @@ impl<'a> Walk<'a, '_> {
         self.events = events;
     }
 
-    fn offer(&mut self, owners: &[Owner], cursor: &Cursor<'_>) {
+    /// Asks each owner; `peeled` bytes of the plain line are prefixes.
+    fn offer(&mut self, wishes: &[Wish], cursor: &Cursor<'_>, peeled: usize) {
         let mut matched = None;
-        for owner in owners {
-            match *owner {
+        for group in wishes.chunk_by(|a, b| a.owner == b.owner) {
+            match group[0].owner {
                 Owner::Grammar(at) => self.catalogue.grammars[at as usize].read(cursor, &mut self.events),
                 Owner::Complaint => {}
                 Owner::Signature(at, _) if matched == Some(at) => {}
                 Owner::Signature(at, pattern) => {
-                    if self.signature(at as usize, pattern as usize, cursor) {
+                    let places = group.iter().filter_map(|wish| (wish.at as usize).checked_sub(peeled));
+                    if self.signature(at as usize, pattern as usize, cursor, places) {
                         matched = Some(at);
                     }
                 }
@@ -234,22 +257,74 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn signature(&mut self, at: usize, pattern: usize, cursor: &Cursor<'_>) -> bool {
-        let catalogue = &self.catalogue;
-        let signature = &catalogue.signatures[at];
-        let Some(regex) = signature.patterns[pattern].regex() else { return false };
-        let text = &cursor.line.text;
-        let mut any = false;
-        for captures in regex.captures_iter(text).take(MOST_RECORDS) {
-            let Some(mut fields) = signature.fields(&captures) else { continue };
-            for (name, value) in catalogue.envelope(signature.format, text).iter() {
-                fields.set_if_absent(name, value.clone());
+    /// Tries a pattern whose literals stand at these places of the text, in order.
+    fn signature(
+        &mut self,
+        at: usize,
+        pattern: usize,
+        cursor: &Cursor<'_>,
+        places: impl Iterator<Item = usize> + Clone,
+    ) -> bool {
+        let signature = &self.catalogue.signatures[at];
+        let text: &[u8] = &cursor.line.text;
+        if !signature.patterns[pattern].likely(text) {
+            return false;
+        }
+        let Some(matcher) = signature.matcher(pattern) else { return false };
+        let (mut from, mut any) = (0, false);
+        match signature.patterns[pattern].lead {
+            Some(lead) => {
+                for start in places.filter_map(|place| place.checked_sub(lead)).take(MOST_RECORDS) {
+                    let input = Input::new(text).range(start..).anchored(Anchored::Yes);
+                    if start >= from
+                        && let Some(end) = self.record(signature, matcher, cursor, &input, &mut any)
+                    {
+                        from = end;
+                    }
+                }
             }
-            self.events.push(placed(cursor, signature.kind, signature.says, fields));
-            any = true;
+            None => {
+                // A further record needs a further literal.
+                for _ in places.take(MOST_RECORDS) {
+                    let input = Input::new(text).range(from..);
+                    let Some(end) = self.record(signature, matcher, cursor, &input, &mut any) else { break };
+                    from = end.max(from + 1).min(text.len());
+                }
+            }
         }
         any
     }
+
+    /// Makes an event of a match, if its fields have their types; returns where the match ends.
+    fn record(
+        &mut self,
+        signature: &Signature,
+        matcher: &Matcher,
+        cursor: &Cursor<'_>,
+        input: &Input<'_>,
+        any: &mut bool,
+    ) -> Option<usize> {
+        let text: &[u8] = &cursor.line.text;
+        self.slots.clear();
+        self.slots.resize(matcher.regex.group_info().slot_len(), None);
+        matcher.regex.search_slots(input, &mut self.slots)?;
+        let end = self.slots.get(1)?.map(NonMaxUsize::get);
+        if let Some(mut fields) = signature.fields(matcher, text, &self.slots) {
+            for (name, value) in self.catalogue.envelope(signature.format, text).iter() {
+                fields.set_if_absent(name, value.clone());
+            }
+            self.events.push(placed(cursor, signature.kind, signature.says, fields));
+            *any = true;
+        }
+        end
+    }
+}
+
+/// An owner, and where its literal stands in the plain line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Wish {
+    owner: Owner,
+    at: u32,
 }
 
 /// An event on the cursor's line; a captured `at` becomes its time.

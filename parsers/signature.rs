@@ -3,7 +3,10 @@
 use std::sync::OnceLock;
 
 use indexmap::IndexMap;
-use regex::bytes::{Captures, Regex, RegexBuilder};
+use memchr::memmem::Finder;
+use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::PatternID;
+use regex_automata::util::primitives::NonMaxUsize;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Fields, Name, Says, Value, intern};
@@ -82,6 +85,12 @@ pub struct EventFile {
     /// Literals that must occur, by pattern; filled in when the file is compiled.
     #[serde(default)]
     pub anchors: Vec<Vec<String>>,
+    /// Bytes of a match before its literal, by pattern; filled in likewise.
+    #[serde(default)]
+    pub leads: Vec<Option<usize>>,
+    /// Another literal that must occur, by pattern; filled in likewise.
+    #[serde(default)]
+    pub beside: Vec<Option<String>>,
 }
 
 /// An example line.
@@ -217,19 +226,31 @@ fn size(text: &str) -> Option<i64> {
     Some((number * 1024f64.powi(power)) as i64)
 }
 
-/// A pattern ready to run; its regex is compiled when a line first needs it.
+/// A pattern ready to run; its regexes are compiled when a line first needs them.
 #[derive(Debug)]
 pub struct Pattern {
     source: String,
     regex: OnceLock<Option<Regex>>,
+    matcher: OnceLock<Option<Matcher>>,
     /// Literals of which one must occur.
     pub anchors: Vec<String>,
+    /// Bytes of a match before its literal, where that is always as many: then a match is tried there only.
+    pub lead: Option<usize>,
+    beside: Option<Finder<'static>>,
 }
 
 impl Pattern {
-    /// A pattern with the literals that the scanner looks for.
-    pub fn new(source: &str, anchors: Vec<String>) -> Self {
-        Self { source: source.to_owned(), regex: OnceLock::new(), anchors }
+    /// A pattern with the literals that the scanner looks for, and what stands before them in a match.
+    pub fn new(source: &str, anchors: Vec<String>, lead: Option<usize>, beside: Option<&str>) -> Self {
+        let (regex, matcher) = (OnceLock::new(), OnceLock::new());
+        // Where a match is tried at one place only, it fails sooner than a search for another literal.
+        let beside = beside.filter(|_| lead.is_none()).map(|literal| Finder::new(literal).into_owned());
+        Self { source: source.to_owned(), regex, matcher, anchors, lead, beside }
+    }
+
+    /// Whether the text holds what a match must hold beside its literal.
+    pub(crate) fn likely(&self, text: &[u8]) -> bool {
+        self.beside.as_ref().is_none_or(|beside| beside.find(text).is_some())
     }
 
     /// The compiled regex; none where it does not compile (the lint reports that).
@@ -238,12 +259,35 @@ impl Pattern {
     }
 }
 
+/// A regex that can be tried at one place, and the groups that are fields.
+#[derive(Debug)]
+pub(crate) struct Matcher {
+    /// The regex.
+    pub(crate) regex: regex_automata::meta::Regex,
+    /// By field of the signature: its group.
+    groups: Vec<Option<usize>>,
+}
+
+impl Matcher {
+    fn new(source: &str, fields: &[(Name, FieldType)]) -> Option<Self> {
+        let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
+        let limits = regex_automata::meta::Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE_LIMIT));
+        let regex = regex_automata::meta::Regex::builder().syntax(syntax).configure(limits).build(source).ok()?;
+        let group = |(name, _): &(Name, FieldType)| regex.group_info().to_index(PatternID::ZERO, name);
+        let groups = fields.iter().map(group).collect();
+        Some(Self { regex, groups })
+    }
+}
+
+/// Most memory of a compiled regex, in bytes.
+const SIZE_LIMIT: usize = 4 << 20;
+
 /// Compiles a pattern as the scanner runs it: bytes, ASCII classes, bounded size.
 ///
 /// # Errors
 /// The regex crate's message.
 pub fn compile(source: &str) -> Result<Regex, String> {
-    RegexBuilder::new(source).unicode(false).size_limit(4 << 20).build().map_err(|error| error.to_string())
+    RegexBuilder::new(source).unicode(false).size_limit(SIZE_LIMIT).build().map_err(|error| error.to_string())
 }
 
 /// One kind of line, ready to match.
@@ -279,7 +323,12 @@ impl Signature {
                 Some(known) => known.clone(),
                 None => anchors(source)?,
             };
-            patterns.push(Pattern::new(source, anchors));
+            let lead = match file.leads.get(at) {
+                Some(known) => *known,
+                None => literals::lead(source, &anchors.iter().map(|anchor| anchor.clone().into_bytes()).collect())?,
+            };
+            let beside = file.beside.get(at).and_then(Option::as_deref);
+            patterns.push(Pattern::new(source, anchors, lead, beside));
         }
         Ok(Self {
             kind: intern(&format!("{id}.{name}")),
@@ -294,11 +343,17 @@ impl Signature {
         })
     }
 
-    /// The fields of a match; none where one does not have its type.
-    pub fn fields(&self, captures: &Captures<'_>) -> Option<Fields> {
+    /// What matches one of the patterns.
+    pub(crate) fn matcher(&self, pattern: usize) -> Option<&Matcher> {
+        let pattern = &self.patterns[pattern];
+        pattern.matcher.get_or_init(|| Matcher::new(&pattern.source, &self.fields)).as_ref()
+    }
+
+    /// The fields of a match, whose groups begin and end at `slots`; none where one does not have its type.
+    pub(crate) fn fields(&self, matcher: &Matcher, text: &[u8], slots: &[Option<NonMaxUsize>]) -> Option<Fields> {
         let mut fields = Fields::default();
-        for (name, kind) in &self.fields {
-            match captures.name(name).map(|found| kind.read(found.as_bytes())) {
+        for ((name, kind), group) in self.fields.iter().zip(&matcher.groups) {
+            match group.and_then(|group| bytes_of(text, slots, group)).map(|found| kind.read(found)) {
                 Some(Some(value)) => fields.set(name, value),
                 None if kind.optional => {}
                 _ => return None,
@@ -309,6 +364,11 @@ impl Signature {
         }
         Some(fields)
     }
+}
+
+fn bytes_of<'t>(text: &'t [u8], slots: &[Option<NonMaxUsize>], group: usize) -> Option<&'t [u8]> {
+    let (start, end) = (slots.get(2 * group)?.as_ref()?, slots.get(2 * group + 1)?.as_ref()?);
+    text.get(start.get()..end.get())
 }
 
 /// The literals of which one must occur in a match of the pattern, longest choice first.

@@ -13,7 +13,7 @@ use regex::Regex;
 use crate::elastic;
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
-use crate::line::{Cursor, Line};
+use crate::line::Cursor;
 use class::Class;
 
 pub use stack::Stacks;
@@ -128,6 +128,9 @@ fn plain(text: &str) -> &str {
 
 /// Type and message, where the line is the last one of a traceback.
 fn last_line(text: &str) -> Option<(&str, &str)> {
+    if !text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
+        return None;
+    }
     let found = LAST_LINE.as_ref()?.captures(text)?;
     let kind = found.name("type")?.as_str();
     let short = kind.rsplit('.').next()?;
@@ -166,8 +169,7 @@ impl Frames {
     fn above(cursor: &Cursor<'_>) -> Self {
         let mut frames = Self::default();
         let mut since_header = 0;
-        let same = |line: &Line<'_>| line.context.same_stream(&cursor.line.context);
-        for line in cursor.preceding().take(REACH * 8).filter(same).take(REACH) {
+        for line in cursor.stream_before(REACH * 8).take(REACH) {
             let text = line.str();
             if frames.header {
                 since_header += 1;
