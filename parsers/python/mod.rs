@@ -13,7 +13,7 @@ use regex::Regex;
 use crate::elastic;
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
-use crate::line::Cursor;
+use crate::line::{Cursor, Line};
 use class::Class;
 
 pub use stack::Stacks;
