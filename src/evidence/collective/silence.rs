@@ -25,7 +25,13 @@ const LOST: [&str; 3] = ["gloo.connection_lost", "torch.store_gone", "python.com
 /// Rows that tell how a rank itself ended: it is not silent.
 const ENDED: [&str; 5] = ["python.exception", "cuda.*", "process.*", "gloo.size_mismatch", "torch.heartbeat_timeout"];
 
+/// Rows of ranks that waited for others to come at all: who is missing there is told by them, and was never connected.
+const NEVER_MET: [&str; 2] = ["torch.peer_never_came", "torch.join_timeout"];
+
 pub(super) fn derive(table: &mut Table) {
+    if NEVER_MET.iter().any(|kind| !table.of_kind(kind).is_empty()) {
+        return;
+    }
     if !table.of_kind("collective.absent").is_empty() || !table.of_kind("collective.behind").is_empty() {
         return;
     }
