@@ -91,7 +91,7 @@ impl Grammar for Exceptions {
         fields.set("class", class.name());
         fields.set("whole", whole);
         fields.set("uncaught", cursor.line.context.rank.is_some());
-        if frame.chained {
+        if frame.chained || passed_on(kind, message) {
             fields.set("chained", true);
         }
         if let (Class::Comm, Some(collective)) = (class, frame.collective()) {
@@ -144,6 +144,13 @@ fn convincing(kind: &str) -> bool {
     let short = kind.rsplit('.').next().unwrap_or(kind);
     let ends = short.ends_with("Error") || short.ends_with("Exception");
     ends && short != "Error" && short != "Exception"
+}
+
+/// `KeyError: Caught KeyError in DataLoader worker process 0.`: the original follows, with what it says.
+/// torch/_utils.py: `ExceptionWrapper.reraise`.
+fn passed_on(kind: &str, message: &str) -> bool {
+    let short = kind.rsplit('.').next().unwrap_or(kind);
+    message.strip_prefix("Caught ").and_then(|rest| rest.strip_prefix(short)).is_some_and(|rest| rest.starts_with(' '))
 }
 
 fn cut(message: &str) -> &str {
@@ -316,6 +323,22 @@ MyError: while reading
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].fields.get("chained"), None);
         assert_eq!(found[1].fields.get("chained"), Some(&true.into()));
+    }
+
+    #[test]
+    fn what_a_loader_passes_on_is_marked_and_the_original_is_not() {
+        let log = "\
+Traceback (most recent call last):
+  File \"train.py\", line 8, in main
+KeyError: Caught KeyError in DataLoader worker process 0.
+Original Traceback (most recent call last):
+  File \"data.py\", line 3, in __getitem__
+KeyError: 'labels'
+";
+        let found = exceptions(log);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].fields.get("chained"), Some(&true.into()));
+        assert_eq!((found[1].fields.get("chained"), found[1].fields.text("func")), (None, Some("__getitem__")));
     }
 
     #[test]
