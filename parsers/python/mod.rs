@@ -115,6 +115,7 @@ impl Grammar for Exceptions {
             Class::Launcher => (LAUNCHER, Says::Teardown),
             // The lines of other formats tell what failed; but somebody has to explain it.
             Class::Device => (DEVICE, Says::Teardown),
+            _ if passed_on(kind, message) => (EXCEPTION, Says::Teardown),
             _ => (EXCEPTION, Says::Failure),
         };
         out.push(Event::on(cursor, &cursor.line, kind, says, fields));
