@@ -11,6 +11,7 @@ pub mod elastic;
 pub mod event;
 mod focus;
 pub mod grammar;
+pub mod hostlist;
 mod index;
 pub mod launcher;
 pub mod line;

@@ -24,6 +24,8 @@ pub struct Context {
     pub label: Option<i64>,
     /// Process id.
     pub pid: Option<i64>,
+    /// Job, as slurmd's log tells it of a line by slurmstepd (`[50.batch]`).
+    pub job: Option<i64>,
     /// Host name or address.
     pub node: Option<String>,
     /// Pod, as `kubectl logs --prefix` tells it.
@@ -35,7 +37,13 @@ pub struct Context {
 impl Context {
     /// Adds what is known as columns, without replacing what the line itself told.
     pub fn fill(&self, fields: &mut Fields) {
-        let numbers = [("rank", self.rank), ("local_rank", self.local_rank), ("label", self.label), ("pid", self.pid)];
+        let numbers = [
+            ("rank", self.rank),
+            ("local_rank", self.local_rank),
+            ("label", self.label),
+            ("pid", self.pid),
+            ("job", self.job),
+        ];
         for (name, value) in numbers {
             if let Some(value) = value {
                 fields.set_if_absent(name, Value::Int(value));
@@ -62,7 +70,7 @@ const MOST_LAYERS: usize = 8;
 type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
 /// The layers, each tried in turn until none applies.
-const LAYERS: [Layer; 16] = [
+const LAYERS: [Layer; 17] = [
     number_tag,
     sglang_tag,
     rank_tag,
@@ -79,6 +87,7 @@ const LAYERS: [Layer; 16] = [
     horovod_tag,
     bar,
     column_stamp,
+    step_tag,
 ];
 
 /// Peels all prefixes; returns the context and how many bytes they take.
@@ -221,6 +230,22 @@ fn column_stamp(line: &[u8], context: &mut Context) -> Option<usize> {
     rest[len..].strip_prefix(b" |")?;
     context.at.get_or_insert(at);
     Some(pad + 2 + len + 2)
+}
+
+/// slurmstepd's `[50.batch] `, `[50.extern] `, `[50.0] ` in the log of slurmd, behind the time.
+fn step_tag(line: &[u8], context: &mut Context) -> Option<usize> {
+    context.at?;
+    let rest = line.strip_prefix(b"[")?;
+    let (job, len) = number(rest)?;
+    let step = rest[len..].strip_prefix(b".")?;
+    let end = step.iter().take(12).position(|b| *b == b']')?;
+    let (name, digits) = (&step[..end], step[..end].iter().all(u8::is_ascii_digit));
+    // Six digits are the fraction of a kernel's time.
+    let known = [&b"batch"[..], b"extern", b"interactive"].contains(&name) || (digits && (1..=5).contains(&end));
+    (known && context.job.is_none()).then(|| {
+        context.job = Some(job);
+        1 + len + 1 + end + 1
+    })
 }
 
 /// Length of `prterun-host-123@`.
@@ -381,6 +406,15 @@ fn source_place(rest: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slurmstepd_tells_its_job_in_the_log_of_slurmd() {
+        let line = b"[2026-05-04T03:12:41.269] [71204.batch] error: x";
+        let (context, at) = peel(line);
+        assert_eq!((context.job, &line[at..]), (Some(71204), &b"error: x"[..]));
+        let kernel = b"2026-05-04T03:12:41 [14711.786065] x";
+        assert_eq!(peel(kernel).0.job, None);
+    }
 
     #[test]
     fn the_time_in_torchs_bracket_is_read_and_the_bracket_stays() {

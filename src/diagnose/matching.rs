@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag_parsers::Value;
+use diag_parsers::{Value, hostlist};
 use indexmap::IndexMap;
 
 use super::condition::{equal, holds, kind_fits, row_fits};
@@ -185,11 +185,25 @@ fn related_clue(clue: &Clue) -> Option<&str> {
 
 fn related(clue: &Clue, table: &Table, row: RowId, other: RowId) -> bool {
     let pair = |field: &String| Some((table.value(row, field)?, table.value(other, field)?));
-    clue.same.iter().all(|field| pair(field).is_some_and(|(a, b)| equal(&a, &b)))
+    let meet = |field: &String| pair(field).is_some_and(|(a, b)| equal(&a, &b) || (field == "node" && share(&a, &b)));
+    clue.same.iter().all(meet)
         && clue.other.iter().all(|field| pair(field).is_some_and(|(a, b)| !equal(&a, &b)))
         && clue.within.as_deref().is_none_or(|within| near(within, table, row, other))
         && clue.before.is_none() | (table.rows[other].before(&table.rows[row]) == Some(true))
         && clue.after.is_none() | (table.rows[row].before(&table.rows[other]) == Some(true))
+}
+
+/// Whether two hostlists (`gpu[001-004]`) have a host in common.
+fn share(a: &Value, b: &Value) -> bool {
+    /// Most hosts of a list that are looked at: more than the largest clusters have.
+    const MOST: usize = 20_000;
+    let (Some(a), Some(b)) = (a.text(), b.text()) else { return false };
+    if !a.contains(['[', ',']) && !b.contains(['[', ',']) {
+        return false;
+    }
+    let hosts = |list| hostlist::expand(list, MOST).unwrap_or_default();
+    let all: BTreeSet<String> = hosts(a).into_iter().collect();
+    hosts(b).iter().any(|host| all.contains(host))
 }
 
 /// Whether two rows are no further apart than `10m of clue` says; no clock, no answer.

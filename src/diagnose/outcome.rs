@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use diag_parsers::Value;
+use diag_parsers::{Value, hostlist};
 
 use super::matching::{Match, find};
 use super::ranking::{Ranked, rank};
@@ -53,7 +53,7 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     let named = from.ranks.as_ref().is_some_and(|paths| !paths.iter().any(|path| path.ends_with(".rank")));
     let everyone = !named && ranks.len() > 1 && ranks.len() >= table.job.size();
     let host = |name: String| table.job.names.get(&name).cloned().unwrap_or(name);
-    let mut nodes: Vec<String> = texts(&from.nodes, "node").into_iter().map(host).collect();
+    let mut nodes: Vec<String> = texts(&from.nodes, "node").iter().flat_map(|text| hosts(text)).map(host).collect();
     if everyone {
         ranks.clear();
         if nodes.len() > 1 {
@@ -70,6 +70,13 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
         jobs: texts(&from.jobs, "job"),
     };
     (culprit, everyone)
+}
+
+/// The hosts of a short hostlist; a long one stays as it is written, which is how people read it.
+fn hosts(text: &str) -> Vec<String> {
+    const MOST: usize = 8;
+    let listed = text.contains(['[', ',']).then(|| hostlist::expand(text, MOST).ok()).flatten();
+    listed.unwrap_or_else(|| vec![text.to_owned()])
 }
 
 /// The values at `clue.field` in the picked rows of a match.

@@ -73,7 +73,10 @@ fn explained(found: &Match<'_>, table: &Table) -> HashSet<RowId> {
         elsewhere(found, table).iter().for_each(|row| _ = echoes.remove(row));
     }
     own.extend(echoes);
-    own.extend(table.torn_down());
+    // What is torn down in one job's log follows from that job's failure; a cluster's log may tell of another's.
+    if !of_many(&table.rows[found.anchor()]) {
+        own.extend(table.torn_down());
+    }
     own
 }
 
@@ -100,7 +103,13 @@ pub fn heard(echoes: &[Echo], table: &Table, anchor: RowId, needed: impl Iterato
     for echo in echoes {
         let kinds = table.kinds().filter(|kind| echo.kinds.iter().any(|pattern| kind_fits(pattern, kind)));
         let rows = kinds.flat_map(|kind| table.of_kind(kind)).copied();
-        all.extend(rows.filter(|row| cause.is_echoed(echo, &table.rows[*row]) && row_fits(table, *row, &echo.filter)));
+        let named = |kind: &str| echo.kinds.iter().any(|pattern| pattern != "*" && kind_fits(pattern, kind));
+        all.extend(rows.filter(|id| {
+            let row = &table.rows[*id];
+            (named(row.kind) || cause.is_one_story(row))
+                && cause.is_echoed(echo, row)
+                && row_fits(table, *id, &echo.filter)
+        }));
     }
     all
 }
@@ -112,7 +121,21 @@ struct Cause<'t> {
     places: HashSet<(usize, u64)>,
 }
 
+/// The field of rows by a witness that tells of many jobs and nodes, such as a controller's log.
+const WITNESS: &str = "witness";
+
+/// Whether a row is by such a witness.
+fn of_many(row: &Row) -> bool {
+    row.fields.get(WITNESS).is_some()
+}
+
 impl Cause<'_> {
+    /// Whether `*` may take a row: what such a witness tells of is many stories, so nothing follows from the mere order
+    /// of its lines.
+    fn is_one_story(&self, row: &Row) -> bool {
+        !(of_many(row) || of_many(self.anchor) && row.source == self.anchor.source)
+    }
+
     fn is_echoed(&self, echo: &Echo, row: &Row) -> bool {
         let told = row.rank().map(|rank| self.ranks.contains(&rank));
         let on = match echo.on {
