@@ -8,6 +8,7 @@ use regex::bytes::Regex;
 use crate::event::{Fields, Name, intern};
 use crate::grammar::{GRAMMARS, Grammar};
 use crate::index::Index;
+use crate::record::RECORDS;
 use crate::scan::Depth;
 use crate::signature::{FieldType, FormatFile, Signature, compile};
 
@@ -101,7 +102,8 @@ impl Catalogue {
         let said = self.about.get(kind).filter(|text| !text.is_empty()).cloned();
         let makers = || self.grammars.iter().filter(|grammar| grammar.kinds().contains(&kind));
         let by_grammar = || makers().find_map(|grammar| grammar.about(kind)).map(str::to_owned);
-        said.or_else(by_grammar).unwrap_or_else(|| kind.replace(['.', '_'], " "))
+        let by_record = || RECORDS.iter().find_map(|record| record.about(kind)).map(str::to_owned);
+        said.or_else(by_grammar).or_else(by_record).unwrap_or_else(|| kind.replace(['.', '_'], " "))
     }
 
     /// The fields of each kind that don't make another fact.
@@ -113,7 +115,8 @@ impl Catalogue {
     /// The kinds that can occur.
     pub fn kinds(&self) -> impl Iterator<Item = Name> {
         let grammars = self.grammars.iter().flat_map(|grammar| grammar.kinds().iter().copied());
-        self.signatures.iter().map(|signature| signature.kind).chain(grammars)
+        let records = RECORDS.iter().flat_map(|record| record.kinds().iter().copied());
+        self.signatures.iter().map(|signature| signature.kind).chain(grammars).chain(records)
     }
 }
 

@@ -4,11 +4,13 @@
 //! prefixes that launchers put in front of them, and makes [`Event`]s. It opens no file, reads no clock and
 //! never fails: what it can't read is counted and reported.
 //!
-//! A line signature is data (`<format>/format.toml`); a record of several lines is a [`Grammar`].
+//! A line signature is data (`<format>/format.toml`); a record of several lines is a [`Grammar`],
+//! a document that makes sense only as a whole a [`Record`].
 
 pub mod catalogue;
 pub mod elastic;
 pub mod event;
+pub mod flight_recorder;
 mod focus;
 pub mod grammar;
 pub mod hostlist;
@@ -18,8 +20,10 @@ pub mod line;
 pub mod lint;
 pub mod literals;
 mod noise;
+pub mod pickle;
 pub mod prefix;
 pub mod python;
+pub mod record;
 pub mod scan;
 mod search;
 pub mod signature;
@@ -30,6 +34,7 @@ pub use catalogue::Catalogue;
 pub use event::{Event, Fields, Name, Problem, Says, Value, intern, rank_list};
 pub use grammar::{GRAMMARS, Grammar};
 pub use line::{Block, Cursor, Line};
+pub use record::{RECORDS, Record};
 pub use scan::{Depth, Scanner, Tally};
 pub use signature::FormatFile;
 pub use stamp::{Clock, Stamp};

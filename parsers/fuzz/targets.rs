@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use diag_parsers::signature::FieldType;
-use diag_parsers::{Block, Catalogue, Cursor, Depth, Event, GRAMMARS, Line, MAX_LINE, Scanner, prefix, time};
+use diag_parsers::{Block, Catalogue, Cursor, Depth, Event, GRAMMARS, Line, MAX_LINE, RECORDS, Scanner, prefix, time};
 
 /// A scanner of all built-in formats.
 static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(Catalogue::built_in().unwrap()));
@@ -62,6 +62,16 @@ pub(crate) fn grammars(data: &[u8]) {
         }
         events.drain(..).for_each(|event| stands_within(&event, data));
         at = block.next(stop, number).map(|(start, stop, number)| ((start, stop), number));
+    }
+}
+
+/// The readers of whole documents, each on any bytes, recognised or not.
+pub(crate) fn records(data: &[u8]) {
+    for record in RECORDS {
+        let _ = record.recognises(data, "dump_3");
+        let mut events = Vec::new();
+        let _ = record.read(data, "dump_3", &mut events);
+        events.iter().for_each(|event| stands_within(event, data));
     }
 }
 

@@ -16,12 +16,13 @@ mod targets;
 /// A target and its name.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 6] = [
     ("scan", targets::scan),
     ("peel", targets::peel),
     ("stamp", targets::stamp),
     ("fields", targets::fields),
     ("grammars", targets::grammars),
+    ("records", targets::records),
 ];
 
 /// Pieces that readers trip over: escapes, half a character, huge numbers, marks of records and prefixes.
@@ -50,6 +51,12 @@ const PIECES: [&[u8]; 22] = [
     b"  File \"",
 ];
 
+/// Documents that are read as a whole.
+const DUMPS: [&[u8]; 2] = [
+    include_bytes!("../../sample-logs/rank-straggler/flight-recorder-one-absent/logs/fr_0"),
+    include_bytes!("../../sample-logs/collective-mismatch/flight-recorder-one-skipped/logs/fr_1.json"),
+];
+
 /// Marsaglia's xorshift64*: enough to mutate, and the same everywhere.
 struct Random(u64);
 
@@ -76,6 +83,10 @@ fn samples() -> Vec<Vec<u8>> {
         for event in file.event.values() {
             all.extend(event.sample.iter().chain(&event.unlike).map(|sample| sample.line.clone().into_bytes()));
         }
+    }
+    // A quarter of them: documents that are read as a whole.
+    for dump in DUMPS.iter().cycle().take(all.len() / 3) {
+        all.push(dump.to_vec());
     }
     all.sort();
     assert!(all.len() > 100, "the formats have samples");

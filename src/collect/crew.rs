@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use diag_parsers::{Scanner, Tally};
+use diag_parsers::{Event, Scanner, Tally};
 
 use super::blocks::{Blocks, Found, Piece};
 use super::documents::Source;
@@ -236,6 +236,17 @@ impl<S: Send> Intake for Reader<'_, '_, S> {
             self.lanes.push(lane);
         }
         blocks.into_taken()
+    }
+
+    fn record(&mut self, name: &str, data: &[u8], events: Vec<Event>) {
+        let lane = Lane::new(name);
+        let lines = memchr::memchr_iter(b'\n', data).count() as u64 + u64::from(!data.ends_with(b"\n"));
+        let tally = Tally { lines, events: events.len() as u64, unknown: 0 };
+        let mut part = (self.crew.keep.new)();
+        events.into_iter().for_each(|event| (self.crew.keep.take)(&mut part, event));
+        lane.join(0, part, Found { tally, before: 0 }, self.crew.keep);
+        lock(&lane.progress).bytes = data.len() as u64;
+        self.lanes.push(Arc::new(lane));
     }
 
     fn remark(&mut self, remark: Error) {

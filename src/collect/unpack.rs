@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 
+use diag_parsers::{Event, Problem, Record, record};
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
@@ -31,6 +32,8 @@ const MOST_TIMES: u64 = 500;
 pub(super) trait Intake {
     /// Reads text to its end: how many bytes it was, and why it ended if not because it was over.
     fn text(&mut self, name: &str, text: &mut dyn Read) -> Taken;
+    /// Takes the events of a document that was read as a whole.
+    fn record(&mut self, name: &str, data: &[u8], events: Vec<Event>);
     /// Takes a remark.
     fn remark(&mut self, remark: Error);
 }
@@ -74,6 +77,11 @@ pub(super) fn stream(at: &Stream<'_>, bytes: &mut dyn Read, intake: &mut dyn Int
         let what = format!("is packed more than {DEEPEST} times over; not read");
         return intake.remark(Error::new("input.nested", at.name, what));
     }
+    if matches!(kind, Kind::Text | Kind::Other(_))
+        && let Some(reader) = record::of(&peeked.head, at.name)
+    {
+        return whole(at, reader, kind, peeked, intake);
+    }
     match kind {
         Kind::Nothing => intake.remark(nothing(at, nuls + peeked.head.len() as u64, peeked.error)),
         Kind::Text => text(at, peeked, nuls, intake),
@@ -97,7 +105,42 @@ fn no_log(name: &str, other: &Other) -> Error {
     Error::new(other.code, name, format!("{}; not read", other.what)).with_way_on(other.way_on.replace("{}", name))
 }
 
-fn text(at: &Stream<'_>, bytes: Peeked<'_>, nuls: u64, intake: &mut dyn Intake) {
+/// Reads a document as a whole. Text that turns out to be something else, or is too large, is read line by line.
+fn whole(at: &Stream<'_>, reader: &dyn Record, kind: Kind, mut peeked: Peeked<'_>, intake: &mut dyn Intake) {
+    let mut data = Vec::new();
+    if let Err(error) = (&mut peeked).take(record::MOST_BYTES as u64 + 1).read_to_end(&mut data) {
+        return intake.remark(broken(at, &error, false));
+    }
+    let large = data.len() > record::MOST_BYTES;
+    let mut events = Vec::new();
+    let problems = if large {
+        let what = format!(
+            "is larger than {} MiB, which is too much for a document that is read as a whole",
+            record::MOST_BYTES >> 20
+        );
+        vec![Problem { line: 0, what }]
+    } else {
+        reader.read(&data, at.name, &mut events)
+    };
+    let nothing = events.is_empty();
+    for problem in problems {
+        let rest = if !nothing {
+            ""
+        } else if kind == Kind::Text {
+            "; read line by line"
+        } else {
+            "; not read"
+        };
+        intake.remark(Error::new("input.record", at.name, problem.what + rest));
+    }
+    match kind {
+        Kind::Text if nothing => text(at, Cursor::new(data).chain(peeked), 0, intake),
+        _ if nothing => {}
+        _ => intake.record(at.name, &data, events),
+    }
+}
+
+fn text(at: &Stream<'_>, bytes: impl Read, nuls: u64, intake: &mut dyn Intake) {
     let mut decoded = Decoded::new(bytes);
     let taken = intake.text(at.name, &mut decoded);
     let Changes { wide, nuls: more, plain } = decoded.changes();

@@ -3,6 +3,7 @@
 mod fingerprint;
 mod progress;
 mod ras;
+mod recorder;
 mod silence;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ pub fn derive(table: &mut Table) {
     progress::derive(table);
     fingerprint::derive(table);
     ras::derive(table);
+    recorder::derive(table);
     silence::derive(table);
     first_failure(table);
     crowded(table);

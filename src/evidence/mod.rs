@@ -24,6 +24,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "collective.no_record",
     "network.astray",
     "collective.unheard",
+    "collective.undumped",
     "network.common_end",
     "rank.first_failure",
     "rank.left",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use diag_parsers::{Block, Depth, Scanner, Value};
+use diag_parsers::{Block, Depth, Scanner, Value, record};
 use indexmap::IndexMap;
 
 use crate::collect::{self, Keep, Meter};
@@ -45,6 +45,14 @@ pub fn prepare<'c>(case: &'c Case, scanner: &Scanner, samples: &Path) -> Result<
 pub(super) fn inline(logs: &IndexMap<String, String>, scanner: &Scanner) -> Vec<(String, Ledger)> {
     let read = |(name, text): (&String, &String)| {
         let mut ledger = Ledger::new(scanner.catalogue().volatile());
+        let mut events = Vec::new();
+        if let Some(reader) = record::of(text.as_bytes(), name) {
+            reader.read(text.as_bytes(), name, &mut events);
+        }
+        if !events.is_empty() {
+            events.into_iter().for_each(|event| ledger.absorb(event));
+            return (name.clone(), ledger);
+        }
         let block = Block { data: text.as_bytes(), offset: 0, first_line: 1 };
         scanner.scan(block, text.len(), Depth::Every, &mut |event| ledger.absorb(event));
         (name.clone(), ledger)

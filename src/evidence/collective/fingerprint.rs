@@ -88,7 +88,7 @@ fn from_watchdogs(table: &mut Table) {
 }
 
 /// Names the ranks whose print is not that of the majority; both sides where there is none.
-fn at_odds(table: &mut Table, prints: &BTreeMap<i64, (String, RowId)>, mut fields: Fields) {
+pub(super) fn at_odds(table: &mut Table, prints: &BTreeMap<i64, (String, RowId)>, mut fields: Fields) {
     const KIND: Name = "collective.mismatch";
     let mut sides: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
     for (rank, (print, _)) in prints {

@@ -1,0 +1,31 @@
+//! Documents that are read as a whole: dumps in which a line tells nothing by itself.
+//!
+//! Text that no reader of this list recognises is scanned line by line.
+
+use crate::event::{Event, Name, Problem};
+
+/// Largest document that is read as a whole, in bytes: it has to stand in memory.
+pub const MOST_BYTES: usize = 256 << 20;
+
+/// A reader of whole documents.
+pub trait Record: Sync {
+    /// The kinds of event it makes.
+    fn kinds(&self) -> &'static [Name];
+    /// What a kind means, in one sentence.
+    fn about(&self, kind: &str) -> Option<&'static str>;
+    /// Whether a document that begins with `head` (64 KiB or all of it) is one of these.
+    fn recognises(&self, head: &[u8], name: &str) -> bool;
+    /// Reads a document of at most [`MOST_BYTES`]; `name` is the path as a person gave it.
+    ///
+    /// Each event cites the line in which the deciding value stands. Binary documents have no lines: their events cite
+    /// line 1, with a text that renders the deciding entry.
+    fn read(&self, data: &[u8], name: &str, out: &mut Vec<Event>) -> Vec<Problem>;
+}
+
+/// All readers of whole documents.
+pub static RECORDS: &[&dyn Record] = &[&crate::flight_recorder::Dumps];
+
+/// The reader of a document that begins like this.
+pub fn of(head: &[u8], name: &str) -> Option<&'static dyn Record> {
+    RECORDS.iter().copied().find(|record| record.recognises(head, name))
+}
