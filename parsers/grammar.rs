@@ -21,8 +21,15 @@ pub trait Grammar: Sync {
 }
 
 /// All grammars.
-pub static GRAMMARS: &[&dyn Grammar] =
-    &[&crate::elastic::Summary, &crate::launcher::MissingRanks, &crate::python::Exceptions, &crate::python::Stacks];
+pub static GRAMMARS: &[&dyn Grammar] = &[
+    &crate::elastic::Summary,
+    &crate::launcher::MissingRanks,
+    &crate::python::Exceptions,
+    &crate::python::Stacks,
+    &crate::slurm::Jobs,
+    &crate::slurm::Nodes,
+    &crate::slurm::Reasons,
+];
 
 impl Event {
     /// An event that stands on `line`; what the prefixes told is added to the fields.

@@ -27,6 +27,7 @@ pub mod record;
 pub mod scan;
 mod search;
 pub mod signature;
+pub mod slurm;
 pub mod stamp;
 pub mod time;
 

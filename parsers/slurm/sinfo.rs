@@ -1,0 +1,89 @@
+//! `sinfo -R` and `sinfo -Rl`: one line a reason, `REASON USER TIMESTAMP [STATE] NODELIST`.
+//!
+//! Shape: slurm-25-05 `src/sinfo/opts.c`: `%20E %12U %19H %N`, long `%20E %12U %19H %6t %N`.
+
+use super::reason;
+use crate::event::{Event, Name};
+use crate::grammar::Grammar;
+use crate::line::Cursor;
+
+/// The table of `sinfo -R`.
+#[derive(Debug)]
+pub struct Reasons;
+
+/// Most lines of a table that are read.
+const MOST: usize = 4096;
+
+impl Grammar for Reasons {
+    fn kinds(&self) -> &'static [Name] {
+        reason::KINDS
+    }
+
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        reason::about(kind)
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &["TIMESTAMP"]
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        if !String::from_utf8_lossy(cursor.line.raw).starts_with("REASON ") {
+            return;
+        }
+        for line in cursor.following().take(MOST) {
+            let text = String::from_utf8_lossy(line.raw).into_owned();
+            let Some((why, node)) = record(&text) else { break };
+            out.push(reason::event(cursor, &line, "sinfo", node, &why));
+        }
+    }
+}
+
+/// The reason and the hostlist of a line.
+fn record(text: &str) -> Option<(String, &str)> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let stamp = words.iter().position(|word| is_stamp(word)).filter(|at| *at >= 2)?;
+    let node = words.last().filter(|_| words.len() > stamp + 1)?;
+    Some((words[..stamp - 1].join(" "), node))
+}
+
+/// `2026-05-04T03:12:41`.
+fn is_stamp(word: &str) -> bool {
+    word.len() == 19 && word.as_bytes()[10] == b'T' && crate::time::read(word).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lint;
+    use crate::{Catalogue, Scanner};
+
+    fn read(log: &str) -> Vec<(&'static str, String, String)> {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let text = |event: &crate::Event, name: &str| event.fields.text(name).unwrap_or_default().to_owned();
+        let events = lint::read(&scanner, log).into_iter().filter(|event| event.kind.starts_with("slurm.node_"));
+        events.map(|event| (event.kind, text(&event, "node"), text(&event, "why"))).collect()
+    }
+
+    #[test]
+    fn both_tables_are_read() {
+        let short = "REASON               USER      TIMESTAMP           NODELIST\n\
+                     Not responding       slurm     2026-05-04T03:12:41 gpu-[019-020]\n\
+                     bad cable, ask Ann   root      2026-05-04T03:12:41 gpu-021\n\
+                     done\n";
+        assert_eq!(
+            read(short),
+            [
+                ("slurm.node_silent", "gpu-[019-020]".into(), "Not responding".into()),
+                ("slurm.node_drained", "gpu-021".into(), "bad cable, ask Ann".into()),
+            ]
+        );
+        let long = "REASON               USER         TIMESTAMP           STATE  NODELIST\n\
+                    Kill task failed     root(0)      2026-05-04T03:12:41 drain  gpu-006\n";
+        assert_eq!(read(long), [("slurm.node_stuck", "gpu-006".into(), "Kill task failed".into())]);
+    }
+
+    #[test]
+    fn an_empty_table_tells_nothing() {
+        assert!(read("REASON               USER      TIMESTAMP           NODELIST\n$ sinfo\n").is_empty());
+    }
+}
