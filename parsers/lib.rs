@@ -19,6 +19,7 @@ pub mod launcher;
 pub mod line;
 pub mod lint;
 pub mod literals;
+pub mod nccl_ras;
 mod noise;
 pub mod pickle;
 pub mod prefix;

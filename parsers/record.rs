@@ -23,7 +23,7 @@ pub trait Record: Sync {
 }
 
 /// All readers of whole documents.
-pub static RECORDS: &[&dyn Record] = &[&crate::flight_recorder::Dumps];
+pub static RECORDS: &[&dyn Record] = &[&crate::flight_recorder::Dumps, &crate::nccl_ras::Samples];
 
 /// The reader of a document that begins like this.
 pub fn of(head: &[u8], name: &str) -> Option<&'static dyn Record> {
