@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag_parsers::{Value, hostlist};
+use diag_parsers::Value;
 use indexmap::IndexMap;
 
-use super::condition::{equal, holds, kind_fits, row_fits};
+use super::condition::{holds, kind_fits, row_fits};
+use super::relation::{Company, related_clue, tied};
 use crate::evidence::{RowId, Table};
 use crate::playbook::Playbook;
 use crate::playbook::schema::{Clue, Pick, Spread};
@@ -13,6 +14,9 @@ use crate::verdict::Confidence;
 
 /// Most rows that one clue binds; more are counted, not cited.
 const MOST_BOUND: usize = 4096;
+
+/// Most findings of one cause that are told apart; what is left over counts as more of the first.
+const MOST_APART: usize = 64;
 
 /// A playbook that fits.
 #[derive(Debug, Clone)]
@@ -23,6 +27,8 @@ pub struct Match<'p> {
     pub confidence: Confidence,
     /// The rows of each clue that is present; the first need comes first.
     pub bound: IndexMap<&'p str, Vec<RowId>>,
+    /// Rows of the first need that tell of the same cause elsewhere, beyond the most that are told apart.
+    pub alike: Vec<RowId>,
 }
 
 impl Match<'_> {
@@ -51,8 +57,13 @@ impl Match<'_> {
 /// All ways in which a playbook fits the table: one for each value of what it is about.
 pub fn find<'p>(playbook: &'p Playbook, table: &Table) -> Vec<Match<'p>> {
     let Some((name, first)) = playbook.needs.first() else { return Vec::new() };
-    let rows = candidates(first, table);
-    groups(playbook, table, rows).into_iter().filter_map(|rows| fit(playbook, table, name, rows)).collect()
+    let mut groups = groups(playbook, table, candidates(first, table));
+    let alike: Vec<RowId> = groups.drain(groups.len().min(MOST_APART)..).flatten().collect();
+    let mut found: Vec<Match<'p>> = groups.into_iter().filter_map(|rows| fit(playbook, table, name, rows)).collect();
+    if let Some(one) = found.first_mut() {
+        one.alike = alike;
+    }
+    found
 }
 
 /// Rows that a clue takes by kind and fields alone.
@@ -66,14 +77,16 @@ pub(super) fn candidates(clue: &Clue, table: &Table) -> Vec<RowId> {
     rows
 }
 
-/// The rows apart by what the playbook is about.
+/// The rows apart by what the playbook is about, in the order of their first rows.
 fn groups(playbook: &Playbook, table: &Table, rows: Vec<RowId>) -> Vec<Vec<RowId>> {
     let mut groups: BTreeMap<Vec<String>, Vec<RowId>> = BTreeMap::new();
     for row in rows {
         let text = |field: &String| table.value(row, field).map(|value| value.to_string()).unwrap_or_default();
         groups.entry(playbook.about.iter().map(text).collect()).or_default().push(row);
     }
-    groups.into_values().collect()
+    let mut groups: Vec<Vec<RowId>> = groups.into_values().collect();
+    groups.sort_by_key(|rows| rows.first().copied());
+    groups
 }
 
 fn fit<'p>(playbook: &'p Playbook, table: &Table, first: &'p str, rows: Vec<RowId>) -> Option<Match<'p>> {
@@ -109,7 +122,7 @@ fn fit<'p>(playbook: &'p Playbook, table: &Table, first: &'p str, rows: Vec<RowI
             bound.insert(name, found);
         }
     }
-    Some(Match { playbook, confidence, bound })
+    Some(Match { playbook, confidence, bound, alike: Vec::new() })
 }
 
 /// How sure a support makes a finding.
@@ -138,20 +151,13 @@ fn veto<'p>(clue: &Clue, table: &Table, first: &'p str, bound: &mut IndexMap<&'p
         return Some(());
     }
     let left: Vec<RowId> = if tied(clue) {
-        rows.into_iter().filter(|row| !against.iter().any(|other| related(clue, table, *row, *other))).collect()
+        let against = Company::new(clue, table, &against);
+        rows.into_iter().filter(|row| !against.joins(*row)).collect()
     } else {
         Vec::new()
     };
     bound.insert(first, left);
     (!bound[first].is_empty()).then_some(())
-}
-
-fn tied(clue: &Clue) -> bool {
-    !clue.same.is_empty()
-        || !clue.other.is_empty()
-        || clue.within.is_some()
-        || clue.before.is_some()
-        || clue.after.is_some()
 }
 
 /// The rows of a clue that go with the first need (or the clue it names); `drop` takes away rows that have no partner.
@@ -168,68 +174,14 @@ fn partners<'p>(
     }
     let with = related_clue(clue).filter(|name| bound.contains_key(*name)).unwrap_or(first).to_owned();
     let rows = bound.get(with.as_str()).cloned().unwrap_or_default();
-    let kept: Vec<RowId> =
-        found.into_iter().filter(|other| rows.iter().any(|row| related(clue, table, *row, *other))).collect();
+    let company = Company::new(clue, table, &rows);
+    let kept: Vec<RowId> = found.into_iter().filter(|other| company.has(*other)).collect();
     if drop && with == first {
-        let left = rows.into_iter().filter(|row| kept.iter().any(|other| related(clue, table, *row, *other))).collect();
+        let company = Company::new(clue, table, &kept);
+        let left = rows.into_iter().filter(|row| company.joins(*row)).collect();
         bound.insert(first, left);
     }
     kept
-}
-
-/// The clue that a clue's relations name.
-fn related_clue(clue: &Clue) -> Option<&str> {
-    let named = clue.within.as_deref().and_then(|within| within.split_once(" of ").map(|(_, name)| name.trim()));
-    clue.than.as_deref().or(named).or(clue.before.as_deref()).or(clue.after.as_deref())
-}
-
-fn related(clue: &Clue, table: &Table, row: RowId, other: RowId) -> bool {
-    let pair = |field: &String| Some((table.value(row, field)?, table.value(other, field)?));
-    let meet = |field: &String| pair(field).is_some_and(|(a, b)| equal(&a, &b) || (field == "node" && share(&a, &b)));
-    clue.same.iter().all(meet)
-        && clue.other.iter().all(|field| pair(field).is_some_and(|(a, b)| !equal(&a, &b)))
-        && clue.within.as_deref().is_none_or(|within| near(within, table, row, other))
-        && clue.before.is_none() | (table.rows[other].before(&table.rows[row]) == Some(true))
-        && clue.after.is_none() | (table.rows[row].before(&table.rows[other]) == Some(true))
-}
-
-/// Whether two hostlists (`gpu[001-004]`) have a host in common.
-fn share(a: &Value, b: &Value) -> bool {
-    /// Most hosts of a list that are looked at: more than the largest clusters have.
-    const MOST: usize = 20_000;
-    let (Some(a), Some(b)) = (a.text(), b.text()) else { return false };
-    if !a.contains(['[', ',']) && !b.contains(['[', ',']) {
-        return false;
-    }
-    let hosts = |list| hostlist::expand(list, MOST).unwrap_or_default();
-    let all: BTreeSet<String> = hosts(a).into_iter().collect();
-    hosts(b).iter().any(|host| all.contains(host))
-}
-
-/// Whether two rows are no further apart than `10m of clue` says; no clock, no answer.
-fn near(within: &str, table: &Table, row: RowId, other: RowId) -> bool {
-    let span = within.split_once(" of ").map_or(within, |(span, _)| span);
-    let (Some(a), Some(b), Some(most)) = (table.rows[row].at, table.rows[other].at, seconds(span)) else {
-        return false;
-    };
-    a.since(b).is_some_and(|apart| apart.abs() <= most)
-}
-
-/// `90s`, `10m`, `2h`, `1d` in seconds.
-pub(crate) fn seconds(span: &str) -> Option<f64> {
-    let span = span.trim();
-    let unit = span.chars().last()?;
-    let number: f64 = span[..span.len() - unit.len_utf8()].trim().parse().ok()?;
-    Some(
-        number
-            * match unit {
-                's' => 1.0,
-                'm' => 60.0,
-                'h' => 3600.0,
-                'd' => 86_400.0,
-                _ => return None,
-            },
-    )
 }
 
 /// Whether there are rows enough of a clue.

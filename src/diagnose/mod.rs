@@ -4,6 +4,7 @@ mod condition;
 mod matching;
 mod outcome;
 mod ranking;
+mod relation;
 #[cfg(test)]
 mod tests;
 

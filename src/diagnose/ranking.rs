@@ -28,18 +28,17 @@ pub(super) fn rank<'p>(matches: Vec<Match<'p>>, table: &Table) -> Vec<Ranked<'p>
     let mut all: Vec<Ranked<'p>> = matches.into_iter().map(|found| ranked(found, table)).collect();
     all.sort_by(|a, b| order(a, b, table));
     let explains = edges(&all, table);
-    for (at, ranked) in all.iter_mut().enumerate() {
-        ranked.root = roots_of(at, &explains, &mut BTreeSet::new()).contains(&at);
+    let reached: Vec<BTreeSet<usize>> = (0..all.len()).map(|from| reach(from, &explains)).collect();
+    for at in 0..all.len() {
+        all[at].root = is_root(at, &reached);
     }
     for from in (0..all.len()).filter(|from| all[*from].root).collect::<Vec<_>>() {
-        let mut reached = BTreeSet::new();
-        reach(from, &explains, &mut reached);
-        reached.retain(|to| !all[*to].root);
+        let reached: Vec<usize> = reached[from].iter().copied().filter(|to| !all[*to].root).collect();
         for to in &reached {
             let more = all[*to].explained.clone();
             all[from].explained.extend(more);
         }
-        all[from].consequences = reached.into_iter().collect();
+        all[from].consequences = reached;
     }
     all
 }
@@ -65,7 +64,7 @@ fn order(a: &Ranked<'_>, b: &Ranked<'_>, table: &Table) -> std::cmp::Ordering {
 
 /// Rows that the match accounts for: its own, its echoes, and what is torn down after it.
 fn explained(found: &Match<'_>, table: &Table) -> HashSet<RowId> {
-    let mut own: HashSet<RowId> = found.bound.values().flatten().copied().collect();
+    let mut own: HashSet<RowId> = found.bound.values().flatten().chain(&found.alike).copied().collect();
     let parents: Vec<RowId> = own.iter().flat_map(|row| table.rows[*row].parents.clone()).collect();
     own.extend(parents);
     let mut echoes = heard(&found.playbook.echoes, table, found.anchor(), found.needed());
@@ -168,24 +167,18 @@ fn needs_explained(cause: &Ranked<'_>, other: &Ranked<'_>, table: &Table) -> boo
     other.found.needed().all(|row| known(row) || by_parents(row))
 }
 
-fn reach(from: usize, edges: &[Vec<usize>], reached: &mut BTreeSet<usize>) {
-    for to in &edges[from] {
-        if reached.insert(*to) {
-            reach(*to, edges, reached);
-        }
+/// All that `from` explains, directly or through others.
+fn reach(from: usize, edges: &[Vec<usize>]) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(at) = open.pop() {
+        open.extend(edges[at].iter().copied().filter(|to| reached.insert(*to)));
     }
+    reached
 }
 
-/// The matches that nothing explains and that reach `of`; itself where nothing reaches it.
-fn roots_of(of: usize, edges: &[Vec<usize>], seen: &mut BTreeSet<usize>) -> BTreeSet<usize> {
-    seen.insert(of);
-    let causes: Vec<usize> =
-        (0..edges.len()).filter(|from| edges[*from].contains(&of) && !seen.contains(from)).collect();
-    let explained = (0..edges.len()).any(|from| edges[from].contains(&of));
-    if !explained {
-        return BTreeSet::from([of]);
-    }
-    let found: BTreeSet<usize> = causes.into_iter().flat_map(|from| roots_of(from, edges, seen)).collect();
-    // A ring that nothing outside explains: its best-placed member speaks for it.
-    if found.is_empty() { BTreeSet::from([*seen.iter().min().unwrap_or(&of)]) } else { found }
+/// Whether nothing explains a match but what it explains itself: of such a ring the best-placed member speaks.
+fn is_root(at: usize, reached: &[BTreeSet<usize>]) -> bool {
+    let causes = (0..reached.len()).filter(|from| reached[*from].contains(&at));
+    causes.into_iter().all(|from| reached[at].contains(&from) && at <= from)
 }
