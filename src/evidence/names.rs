@@ -24,9 +24,9 @@ pub(super) fn derive(table: &mut Table) {
         1 => Some((address, hosts.into_iter().next()?)),
         _ => None,
     });
-    let full = peers.into_iter().filter_map(|peer| {
-        let short = peer.split_once('.')?.0;
-        (peer.parse::<IpAddr>().is_err() && nodes.contains(short)).then(|| (peer.clone(), short.to_owned()))
+    let full = peers.union(&nodes).filter_map(|name| {
+        let short = name.split_once('.')?.0;
+        (name.parse::<IpAddr>().is_err() && nodes.contains(short)).then(|| (name.clone(), short.to_owned()))
     });
     table.job.names = own.chain(full).collect();
 }
