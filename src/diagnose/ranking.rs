@@ -29,8 +29,8 @@ pub(super) fn rank<'p>(matches: Vec<Match<'p>>, table: &Table) -> Vec<Ranked<'p>
     all.sort_by(|a, b| order(a, b, table));
     let explains = edges(&all, table);
     let reached: Vec<BTreeSet<usize>> = (0..all.len()).map(|from| reach(from, &explains)).collect();
-    for at in 0..all.len() {
-        all[at].root = is_root(at, &reached);
+    for (at, ranked) in all.iter_mut().enumerate() {
+        ranked.root = is_root(at, &reached);
     }
     for from in (0..all.len()).filter(|from| all[*from].root).collect::<Vec<_>>() {
         let reached: Vec<usize> = reached[from].iter().copied().filter(|to| !all[*to].root).collect();
