@@ -305,9 +305,7 @@ impl<'a> Walk<'a, '_> {
         any: &mut bool,
     ) -> Option<usize> {
         let text: &[u8] = &cursor.line.text;
-        self.slots.clear();
-        self.slots.resize(matcher.regex.group_info().slot_len(), None);
-        matcher.regex.search_slots(input, &mut self.slots)?;
+        matcher.search(input, &mut self.slots)?;
         let end = self.slots.get(1)?.map(NonMaxUsize::get);
         if let Some(mut fields) = signature.fields(matcher, text, &self.slots) {
             for (name, value) in self.catalogue.envelope(signature.format, text).iter() {

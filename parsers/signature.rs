@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use indexmap::IndexMap;
 use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
-use regex_automata::PatternID;
 use regex_automata::util::primitives::NonMaxUsize;
+use regex_automata::{Input, PatternID, meta};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Fields, Name, Says, Value, intern};
@@ -262,22 +262,58 @@ impl Pattern {
 /// A regex that can be tried at one place, and the groups that are fields.
 #[derive(Debug)]
 pub(crate) struct Matcher {
-    /// The regex.
-    pub(crate) regex: regex_automata::meta::Regex,
+    source: String,
+    /// The regex as a small program, where it is short; see [`Self::search`].
+    compact: Option<meta::Regex>,
+    /// The regex with automata, compiled when first needed.
+    automata: OnceLock<Option<meta::Regex>>,
     /// By field of the signature: its group.
     groups: Vec<Option<usize>>,
 }
 
 impl Matcher {
     fn new(source: &str, fields: &[(Name, FieldType)]) -> Option<Self> {
-        let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
-        let limits = regex_automata::meta::Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE_LIMIT));
-        let regex = regex_automata::meta::Regex::builder().syntax(syntax).configure(limits).build(source).ok()?;
+        let short = source.len() <= LONGEST_COMPACT;
+        let compact = if short { Some(build(source, false)?) } else { None };
+        let mut matcher = Self { source: source.to_owned(), compact, automata: OnceLock::new(), groups: Vec::new() };
+        let regex = matcher.regex(0)?;
         let group = |(name, _): &(Name, FieldType)| regex.group_info().to_index(PatternID::ZERO, name);
         let groups = fields.iter().map(group).collect();
-        Some(Self { regex, groups })
+        matcher.groups = groups;
+        Some(matcher)
+    }
+
+    /// Groups of the first match, into `slots`; none where there is no match.
+    ///
+    /// There are hundreds of patterns, and each is needed now and then: tables of automata have left the processor's
+    /// caches by then, and fetching them takes longer than following the small program of the regex step by step.
+    pub(crate) fn search(&self, input: &Input<'_>, slots: &mut Vec<Option<NonMaxUsize>>) -> Option<PatternID> {
+        let regex = self.regex(input.get_range().len())?;
+        slots.clear();
+        slots.resize(regex.group_info().slot_len(), None);
+        regex.search_slots(input, slots)
+    }
+
+    /// The form of the regex for a text of so many bytes.
+    fn regex(&self, len: usize) -> Option<&meta::Regex> {
+        let compact = self.compact.as_ref().filter(|_| len <= MOST_STEPPED);
+        compact.or_else(|| self.automata.get_or_init(|| build(&self.source, true)).as_ref())
     }
 }
+
+/// Compiles a pattern for a [`Matcher`], with or without automata that are determined on the way.
+fn build(source: &str, automata: bool) -> Option<meta::Regex> {
+    let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
+    let limits = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE_LIMIT));
+    let config = limits.hybrid(automata).dfa(automata);
+    meta::Regex::builder().syntax(syntax).configure(config).build(source).ok()
+}
+
+/// Longest pattern that is followed step by step, in bytes: alternations of many words take many steps.
+const LONGEST_COMPACT: usize = 400;
+
+/// Longest text that is gone through step by step, in bytes.
+const MOST_STEPPED: usize = 1024;
 
 /// Most memory of a compiled regex, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;

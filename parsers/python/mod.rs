@@ -132,6 +132,11 @@ fn last_line(text: &str) -> Option<(&str, &str)> {
     if !text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
         return None;
     }
+    // Most lines fail here, long before a regex would see it.
+    let name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'(' | b')');
+    if text.as_bytes().iter().find(|b| !name(b)).is_some_and(|b| *b != b':') {
+        return None;
+    }
     let found = LAST_LINE.as_ref()?.captures(text)?;
     let kind = found.name("type")?.as_str();
     let short = kind.rsplit('.').next()?;

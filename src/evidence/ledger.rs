@@ -161,8 +161,14 @@ fn row(event: Event) -> Row {
     }
 }
 
+/// Adds an event that tells the same as a row.
 fn repeat(known: &mut Row, event: Event) {
-    join(known, row(event));
+    if known.says == Says::Progress {
+        return join(known, row(event));
+    }
+    known.count += 1;
+    known.last_line = event.line;
+    known.last_at = event.at.or(known.last_at);
 }
 
 /// Adds a later occurrence of the same fact; of a step, the later one is what counts.
