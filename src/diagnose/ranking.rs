@@ -179,6 +179,6 @@ fn reach(from: usize, edges: &[Vec<usize>]) -> BTreeSet<usize> {
 
 /// Whether nothing explains a match but what it explains itself: of such a ring the best-placed member speaks.
 fn is_root(at: usize, reached: &[BTreeSet<usize>]) -> bool {
-    let causes = (0..reached.len()).filter(|from| reached[*from].contains(&at));
-    causes.into_iter().all(|from| reached[at].contains(&from) && at <= from)
+    let mut causes = (0..reached.len()).filter(|from| reached[*from].contains(&at));
+    causes.all(|from| reached[at].contains(&from) && at <= from)
 }

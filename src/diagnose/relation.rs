@@ -15,16 +15,17 @@ const MOST_COMPARED: usize = 4096;
 pub(super) struct Company<'a> {
     clue: &'a Clue,
     table: &'a Table,
+    rows: &'a [RowId],
     by_same: HashMap<Vec<String>, Vec<RowId>>,
-    /// All rows, where one of them names several hosts at once: it meets rows of other buckets.
-    mixed: Option<Vec<RowId>>,
+    /// Whether one of them names several hosts at once: it meets rows of other buckets.
+    mixed: bool,
 }
 
 impl<'a> Company<'a> {
     /// The company of `rows` under the relations of `clue`.
-    pub(super) fn new(clue: &'a Clue, table: &'a Table, rows: &[RowId]) -> Self {
-        let mut company = Self { clue, table, by_same: HashMap::new(), mixed: None };
-        company.mixed = rows.iter().any(|row| company.many_hosts(*row)).then(|| rows.to_vec());
+    pub(super) fn new(clue: &'a Clue, table: &'a Table, rows: &'a [RowId]) -> Self {
+        let mut company = Self { clue, table, rows, by_same: HashMap::new(), mixed: false };
+        company.mixed = rows.iter().any(|row| company.many_hosts(*row));
         for row in rows {
             if let Some(key) = company.key(*row) {
                 company.by_same.entry(key).or_default().push(*row);
@@ -43,15 +44,14 @@ impl<'a> Company<'a> {
         self.near(row).any(|other| related(self.clue, self.table, row, *other))
     }
 
-    fn near(&self, row: RowId) -> Box<dyn Iterator<Item = &RowId> + '_> {
-        if let Some(all) = &self.mixed {
-            return Box::new(all.iter().take(MOST_COMPARED));
-        }
-        if self.many_hosts(row) {
-            return Box::new(self.by_same.values().flatten().take(MOST_COMPARED));
-        }
-        let bucket = self.key(row).and_then(|key| self.by_same.get(&key));
-        Box::new(bucket.into_iter().flatten().take(MOST_COMPARED))
+    /// The rows that may go with `row`, in their own order.
+    fn near(&self, row: RowId) -> impl Iterator<Item = &RowId> {
+        let rows = if self.mixed || self.many_hosts(row) {
+            self.rows
+        } else {
+            self.key(row).and_then(|key| self.by_same.get(&key)).map_or(&[][..], Vec::as_slice)
+        };
+        rows.iter().take(MOST_COMPARED)
     }
 
     /// Whether the host must be the same and the row names a list of them.

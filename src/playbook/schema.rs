@@ -151,21 +151,24 @@ pub enum Spread {
     One,
 }
 
-/// Where the culprit is told: `clue.field`.
+/// Something about each kind of culprit; `R` for ranks, text for the others.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CulpritFrom {
-    /// Ranks.
-    pub ranks: Option<Vec<String>>,
-    /// Hosts.
+#[serde(default, deny_unknown_fields)]
+pub struct Blamed<R> {
+    /// Global ranks.
+    pub ranks: Option<Vec<R>>,
+    /// Host names or addresses.
     pub nodes: Option<Vec<String>>,
-    /// GPUs.
+    /// GPUs by PCI address, UUID or index.
     pub gpus: Option<Vec<String>>,
     /// Pods.
     pub pods: Option<Vec<String>>,
-    /// Jobs.
+    /// Job ids.
     pub jobs: Option<Vec<String>>,
 }
+
+/// Where the culprit is told: `clue.field`.
+pub type CulpritFrom = Blamed<String>;
 
 /// What is said.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -370,7 +373,7 @@ pub struct Expect {
     pub fixes: Option<Vec<String>>,
     /// The culprit, for the kinds given; an empty list says that nobody is.
     #[serde(default)]
-    pub culprit: Option<Blamed>,
+    pub culprit: Option<Blamed<i64>>,
     /// Outcome of the whole report.
     #[serde(default)]
     pub outcome: Option<Outcome>,
@@ -383,22 +386,6 @@ pub struct Expect {
     /// Kinds of trouble that it leaves unexplained.
     #[serde(default)]
     pub unexplained: Option<Vec<String>>,
-}
-
-/// The culprit that a case expects.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Blamed {
-    /// Global ranks.
-    pub ranks: Option<Vec<i64>>,
-    /// Host names or addresses.
-    pub nodes: Option<Vec<String>>,
-    /// PCI addresses or indices.
-    pub gpus: Option<Vec<String>>,
-    /// Pods.
-    pub pods: Option<Vec<String>>,
-    /// Job ids.
-    pub jobs: Option<Vec<String>>,
 }
 
 /// A symptom that people type: `playbooks/sets/<name>.toml`.
