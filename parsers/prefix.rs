@@ -8,8 +8,12 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use crate::event::{Fields, Value};
-use crate::stamp::Stamp;
+use crate::stamp::{Clock, Stamp};
 use crate::time;
+
+mod system_log;
+
+use system_log::Sure;
 
 /// What the prefixes of a line told.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,7 +74,7 @@ const MOST_LAYERS: usize = 8;
 type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
 /// The layers, each tried in turn until none applies.
-const LAYERS: [Layer; 17] = [
+const LAYERS: [Layer; 22] = [
     number_tag,
     sglang_tag,
     rank_tag,
@@ -82,7 +86,12 @@ const LAYERS: [Layer; 17] = [
     compose_tag,
     build_mark,
     host_tag,
+    system_log::kmsg,
+    system_log::priority,
+    system_log::decoded,
+    system_log::archived,
     stamp,
+    system_log::caller,
     named_stamp,
     horovod_tag,
     bar,
@@ -107,7 +116,7 @@ pub fn peel(line: &[u8]) -> (Context, usize) {
 }
 
 /// The time in torch's `[E504 03:20:30.005271823 ProcessGroupNCCL.cpp:616]`. The bracket stays: it names the file.
-fn bracketed_glog(rest: &[u8]) -> Option<crate::Stamp> {
+fn bracketed_glog(rest: &[u8]) -> Option<Stamp> {
     let inner = rest.strip_prefix(b"[")?;
     if !matches!(inner.first()?, b'I' | b'W' | b'E' | b'F') || !inner.get(1)?.is_ascii_digit() {
         return None;
@@ -307,7 +316,7 @@ fn build_mark(line: &[u8], context: &mut Context) -> Option<usize> {
     let rest = line.strip_prefix(b"_bk;t=")?;
     let digits = rest.iter().take(14).take_while(|b| b.is_ascii_digit()).count();
     let millis: i64 = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
-    context.at.get_or_insert(Stamp { micros: millis.checked_mul(1000)?, clock: crate::Clock::Utc });
+    context.at.get_or_insert(Stamp { micros: millis.checked_mul(1000)?, clock: Clock::Utc });
     Some(6 + digits + usize::from(rest.get(digits) == Some(&7)))
 }
 
@@ -347,30 +356,12 @@ fn pod_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     Some(5 + end + 1)
 }
 
-/// A time stamp at the start of the line; behind one of syslog stand host and program.
+/// A time stamp at the start of the line; behind one of syslog or journald stand host and program.
 fn stamp(line: &[u8], context: &mut Context) -> Option<usize> {
     let (at, len) = time::leading(line)?;
     context.at.get_or_insert(at);
-    let syslog = line[0].is_ascii_uppercase() && line[3] == b' ';
-    Some(len + if syslog { syslog_tag(&line[len..], context).unwrap_or(0) } else { 0 })
-}
-
-/// ` host program[pid]: ` behind the time of syslog and journald.
-fn syslog_tag(rest: &[u8], context: &mut Context) -> Option<usize> {
-    let text = std::str::from_utf8(&rest[..rest.len().min(200)]).ok()?;
-    let (host, tail) = text.strip_prefix(' ')?.split_once(' ')?;
-    let (program, _) = tail.split_once(": ")?;
-    let plain =
-        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/[]()@".contains(&b));
-    if !plain(host) || !plain(program) {
-        return None;
-    }
-    if let Some(pid) = program.strip_suffix(']').and_then(|text| text.rsplit_once('[')?.1.parse().ok()) {
-        context.pid = Some(pid);
-    }
-    context.node.get_or_insert_with(|| host.to_owned());
-    // The program stays for those formats that look for it; the kernel's own lines are told by it.
-    Some(1 + host.len())
+    let sure = if at.clock == Clock::Yearless { Sure::Syslog } else { Sure::Other };
+    Some(len + system_log::host(&line[len..], sure, context).unwrap_or(0))
 }
 
 /// A logger's level or name in front of the time: `INFO 05-04 03:12:41 `, `[titan] 2026-…`, `[NeMo W 2026-…`.

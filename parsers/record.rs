@@ -20,10 +20,28 @@ pub trait Record: Sync {
     /// Each event cites the line in which the deciding value stands. Binary documents have no lines: their events cite
     /// line 1, with a text that renders the deciding entry.
     fn read(&self, data: &[u8], name: &str, out: &mut Vec<Event>) -> Vec<Problem>;
+    /// The lines of a log that the document wraps (a journal's messages); they are scanned like those of a log.
+    fn wrapped<'a>(&self, _data: &'a [u8]) -> Vec<Wrapped<'a>> {
+        Vec::new()
+    }
+}
+
+/// A line of a log within a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrapped<'a> {
+    /// Number of the document's line that is cited, from 1.
+    pub line: u64,
+    /// Where that line begins, in bytes.
+    pub offset: u64,
+    /// That line word for word.
+    pub cited: &'a [u8],
+    /// The log's line, time and host in front of it as syslog writes them.
+    pub text: String,
 }
 
 /// All readers of whole documents.
-pub static RECORDS: &[&dyn Record] = &[&crate::flight_recorder::Dumps, &crate::nccl_ras::Samples];
+pub static RECORDS: &[&dyn Record] =
+    &[&crate::flight_recorder::Dumps, &crate::nccl_ras::Samples, &crate::journal::Entries, &crate::journal::Dmesg];
 
 /// The reader of a document that begins like this.
 pub fn of(head: &[u8], name: &str) -> Option<&'static dyn Record> {

@@ -11,6 +11,7 @@ use crate::catalogue::Catalogue;
 use crate::event::{Event, Fields};
 use crate::index::{Index, Owner};
 use crate::line::{Block, Cursor, Line, strip_ansi};
+use crate::record::Wrapped;
 use crate::search::Hit;
 use crate::signature::{Matcher, Signature};
 use crate::time;
@@ -95,6 +96,28 @@ impl Scanner {
         walk.count(part.end);
         walk.tally.lines = walk.number - number;
         walk.tally
+    }
+
+    /// Reads lines that a document wraps in records; events cite the lines of the document.
+    pub fn scan_wrapped(&self, lines: &[Wrapped<'_>], sink: &mut dyn FnMut(Event)) -> Tally {
+        let (mut data, mut owners) = (String::new(), Vec::new());
+        for (at, wrapped) in lines.iter().enumerate() {
+            for text in wrapped.text.lines() {
+                data.push_str(text);
+                data.push('\n');
+                owners.push(at);
+            }
+        }
+        let block = Block { data: data.as_bytes(), offset: 0, first_line: 1 };
+        self.scan(block, data.len(), Depth::Every, &mut |mut event| {
+            let at = usize::try_from(event.line).ok().and_then(|line| owners.get(line.checked_sub(1)?));
+            if let Some(wrapped) = at.and_then(|at| lines.get(*at)) {
+                event.line = wrapped.line;
+                event.offset = wrapped.offset;
+                event.text = String::from_utf8_lossy(&wrapped.cited[..wrapped.cited.len().min(MAX_LINE)]).into_owned();
+                sink(event);
+            }
+        })
     }
 }
 

@@ -7,7 +7,8 @@ use crate::stamp::{Clock, Stamp};
 /// A stamp at the start of the line, bracketed or not; its length includes the brackets.
 pub fn leading(line: &[u8]) -> Option<(Stamp, usize)> {
     if line.first() == Some(&b'[') {
-        let (stamp, len) = bare(&line[1..])?;
+        // The kernel's time fills its column after some hours: no blank stands before it then.
+        let (stamp, len) = bare(&line[1..]).or_else(|| kernel(&line[1..]))?;
         let close = line[1 + len..].iter().take(2).position(|b| *b == b']')?;
         return Some((stamp, 1 + len + close + 1));
     }
@@ -102,13 +103,15 @@ const MONTHS: [&[u8]; 12] =
 /// `May  4 03:12:41` of syslog.
 fn syslog(line: &[u8]) -> Option<(Stamp, usize)> {
     let month = MONTHS.iter().position(|name| line.starts_with(name))? as i64 + 1;
-    let day = match (line.get(3)?, line.get(4)?) {
-        (b' ', b' ') => digits(line, 5, 1)?,
-        (b' ', _) => digits(line, 4, 2)?,
+    let (day, from) = match (line.get(3)?, line.get(4)?, line.get(5)?) {
+        (b' ', b' ', _) => (digits(line, 5, 1)?, 7),
+        // Archives have the day without its blank.
+        (b' ', _, b' ') => (digits(line, 4, 1)?, 6),
+        (b' ', ..) => (digits(line, 4, 2)?, 7),
         _ => return None,
     };
-    let (seconds, micros, len) = clock(line, 7)?;
-    yearless(month, day, seconds, micros).map(|stamp| (stamp, 7 + len))
+    let (seconds, micros, len) = clock(line, from)?;
+    yearless(month, day, seconds, micros).map(|stamp| (stamp, from + len))
 }
 
 /// glog's `E0504 03:12:41.250000`, and torch's `E504 03:12:41.250000000`, with what follows left alone.
@@ -126,10 +129,15 @@ fn glog(line: &[u8]) -> Option<(Stamp, usize)> {
     yearless(month, day, seconds, micros).map(|stamp| (stamp, 2 + len + clock_len))
 }
 
-/// `Mon May  4 03:12:41 2026` of ctime and `dmesg -T`.
+/// `Mon May  4 03:12:41 2026` of ctime and `dmesg -T`, and `Mon 2026-05-04 03:12:41 UTC` of journald's full form.
 fn ctime(line: &[u8]) -> Option<(Stamp, usize)> {
     const DAYS: [&[u8]; 7] = [b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun "];
     DAYS.iter().find(|day| line.starts_with(day))?;
+    if line.get(4)?.is_ascii_digit() {
+        let (stamp, len) = iso(&line[4..])?;
+        let zone = line[4 + len..].iter().take(6).skip(1).take_while(|b| b.is_ascii_uppercase()).count();
+        return Some((stamp, 4 + len + if zone > 1 { 1 + zone } else { 0 }));
+    }
     let month = MONTHS.iter().position(|name| line[4..].starts_with(name))? as i64 + 1;
     let day = digits(line, 8, 2).or_else(|| digits(line, 9, 1))?;
     let (seconds, micros, len) = clock(line, 11)?;
@@ -195,6 +203,9 @@ mod tests {
             ("05/04/2026 03:12:41 x", Clock::Local, 19),
             ("26/05/04 03:12:41 x", Clock::Local, 17),
             ("05-04 03:12:41 x", Clock::Yearless, 14),
+            ("[14711.786065] x", Clock::Monotonic, 14),
+            ("Nov 9 12:01:01 host", Clock::Yearless, 14),
+            ("Mon 2026-05-04 03:12:41 UTC host", Clock::Local, 27),
         ] {
             let (stamp, taken) = leading(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((stamp.clock, taken), (clock, len), "{text}");

@@ -249,6 +249,10 @@ impl<S: Send> Intake for Reader<'_, '_, S> {
         self.lanes.push(Arc::new(lane));
     }
 
+    fn scanner(&self) -> &Scanner {
+        self.crew.scanner
+    }
+
     fn remark(&mut self, remark: Error) {
         self.remarks.push(remark);
     }

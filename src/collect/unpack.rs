@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 
-use diag_parsers::{Event, Problem, Record, record};
+use diag_parsers::{Event, Problem, Record, Scanner, record};
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
@@ -34,6 +34,8 @@ pub(super) trait Intake {
     fn text(&mut self, name: &str, text: &mut dyn Read) -> Taken;
     /// Takes the events of a document that was read as a whole.
     fn record(&mut self, name: &str, data: &[u8], events: Vec<Event>);
+    /// What finds events in lines.
+    fn scanner(&self) -> &Scanner;
     /// Takes a remark.
     fn remark(&mut self, remark: Error);
 }
@@ -120,6 +122,7 @@ fn whole(at: &Stream<'_>, reader: &dyn Record, kind: Kind, mut peeked: Peeked<'_
         );
         vec![Problem { line: 0, what }]
     } else {
+        intake.scanner().scan_wrapped(&reader.wrapped(&data), &mut |event| events.push(event));
         reader.read(&data, at.name, &mut events)
     };
     let nothing = events.is_empty();

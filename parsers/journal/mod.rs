@@ -1,0 +1,135 @@
+//! The system's journal and the kernel's ring buffer as records: what they wrap are lines of a log.
+//!
+//! `journalctl -o json`, `-o json-pretty` and `-o export` (systemd 255, `docs/JOURNAL_EXPORT_FORMATS.md`), `dmesg --json`
+//! (util-linux 2.39, `sys-utils/dmesg.c`). Messages that are no text come as a list of bytes.
+
+mod dmesg;
+mod entry;
+mod export;
+
+pub use dmesg::Dmesg;
+
+use entry::Entry;
+
+use crate::event::{Event, Name, Problem};
+use crate::record::{Record, Wrapped};
+
+/// The reader of a journal's entries.
+pub struct Entries;
+
+/// Bytes of a head in which the first entry tells what it is.
+const FIRST: usize = 8 << 10;
+
+impl Record for Entries {
+    fn kinds(&self) -> &'static [Name] {
+        &[]
+    }
+
+    fn about(&self, _: &str) -> Option<&'static str> {
+        None
+    }
+
+    fn recognises(&self, head: &[u8], _: &str) -> bool {
+        let head = &head[..head.len().min(FIRST)];
+        export::begins(head) || {
+            let has = |name: &str| memchr::memmem::find(head, name.as_bytes()).is_some();
+            head.trim_ascii_start().starts_with(b"{")
+                && has("\"__REALTIME_TIMESTAMP\"")
+                && (has("\"__CURSOR\"") || has("\"MESSAGE\""))
+        }
+    }
+
+    fn read(&self, _: &[u8], _: &str, _: &mut Vec<Event>) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    fn wrapped<'a>(&self, data: &'a [u8]) -> Vec<Wrapped<'a>> {
+        if export::begins(data) { export::entries(data) } else { objects(data) }
+    }
+}
+
+/// A line of a document: number from 1, offset, bytes.
+type Place<'a> = (u64, u64, &'a [u8]);
+
+/// The lines of a document.
+fn lines(data: &[u8]) -> impl Iterator<Item = Place<'_>> {
+    let mut offset = 0;
+    data.split(|b| *b == b'\n').enumerate().map(move |(at, line)| {
+        let begin = offset;
+        offset += line.len() as u64 + 1;
+        (at as u64 + 1, begin, line.strip_suffix(b"\r").unwrap_or(line))
+    })
+}
+
+/// Entries as JSON objects, one a line or several lines each.
+fn objects(data: &[u8]) -> Vec<Wrapped<'_>> {
+    /// Longest entry that is read, in bytes.
+    const MOST: usize = 4 << 20;
+    let mut found = Vec::new();
+    let mut open: Option<(usize, Option<Place<'_>>)> = None;
+    for (number, offset, line) in lines(data) {
+        let begin = offset as usize;
+        if line.starts_with(b"{") && line.ends_with(b"}") {
+            found.extend(Entry::from_json(line).and_then(|entry| entry.wrapped((number, offset, line))));
+        } else if line.trim_ascii() == b"{" {
+            open = Some((begin, None));
+        } else if let Some((start, cited)) = &mut open {
+            if line.trim_ascii_start().starts_with(b"\"MESSAGE\"") {
+                *cited = Some((number, offset, line));
+            }
+            if line.starts_with(b"}") || begin - *start > MOST {
+                let text = &data[*start..begin + 1];
+                let entry = cited.and_then(|place| Entry::from_json(text)?.wrapped(place));
+                found.extend(entry);
+                open = None;
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(data: &str) -> Vec<(u64, String)> {
+        assert!(Entries.recognises(data.as_bytes(), ""), "{data}");
+        Entries.wrapped(data.as_bytes()).into_iter().map(|one| (one.line, one.text)).collect()
+    }
+
+    #[test]
+    fn one_object_a_line() {
+        let data = concat!(
+            r#"{"__CURSOR":"s=1","__REALTIME_TIMESTAMP":"1777864361250000","_HOSTNAME":"gpu-17","SYSLOG_IDENTIFIER":"kernel","_TRANSPORT":"kernel","MESSAGE":"NVRM: a \"b\""}"#,
+            "\n",
+            r#"{"__CURSOR":"s=2","__REALTIME_TIMESTAMP":"1777864361250001","_HOSTNAME":"gpu-17","SYSLOG_IDENTIFIER":"sshd","_PID":"41","MESSAGE":[78,86,82,77]}"#,
+            "\nno entry\n",
+        );
+        let head = "2026-05-04T03:12:41.250000Z gpu-17 kernel: NVRM: a \"b\"".to_owned();
+        assert_eq!(texts(data), [(1, head), (2, "2026-05-04T03:12:41.250001Z gpu-17 sshd[41]: NVRM".to_owned())]);
+    }
+
+    #[test]
+    fn an_object_of_several_lines_is_cited_by_its_message() {
+        let data = "{\n\t\"__REALTIME_TIMESTAMP\" : \"1777864361250000\",\n\t\"_HOSTNAME\" : \"gpu-17\",\n\t\"MESSAGE\" : \"x\"\n}\n";
+        assert_eq!(texts(data), [(4, "2026-05-04T03:12:41.250000Z gpu-17 unknown: x".to_owned())]);
+    }
+
+    #[test]
+    fn an_export_with_text_and_bytes() {
+        let mut data = b"__CURSOR=s=1\n__REALTIME_TIMESTAMP=1777864361250000\n_HOSTNAME=gpu-17\nSYSLOG_IDENTIFIER=kernel\nMESSAGE=x\n\n__CURSOR=s=2\n__REALTIME_TIMESTAMP=1777864361250001\nMESSAGE\n".to_vec();
+        data.extend(3_u64.to_le_bytes());
+        data.extend(b"a\nb\n_HOSTNAME=gpu-18\n\n");
+        let found: Vec<_> = Entries.wrapped(&data).into_iter().map(|one| (one.line, one.text)).collect();
+        let first = (5, "2026-05-04T03:12:41.250000Z gpu-17 kernel: x".to_owned());
+        let text = "2026-05-04T03:12:41.250001Z gpu-18 unknown: a\n2026-05-04T03:12:41.250001Z gpu-18 unknown: b";
+        assert_eq!(found, [first, (9, text.to_owned())]);
+    }
+
+    #[test]
+    fn broken_entries_are_left_out() {
+        for data in ["{\"__REALTIME_TIMESTAMP\"", "__CURSOR=x\nMESSAGE\n\u{7}", "{\n{\n}\n}", "__CURSOR=x\nMESSAGE"] {
+            assert_eq!(Entries.wrapped(data.as_bytes()), []);
+        }
+    }
+}
