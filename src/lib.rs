@@ -9,6 +9,8 @@ pub mod diagnose;
 pub mod error;
 pub mod evidence;
 pub mod playbook;
+pub mod probe;
+pub mod reading;
 pub mod rehearsal;
 pub mod report;
 pub mod verdict;

@@ -5,6 +5,7 @@ mod analyze;
 mod delivery;
 mod explain;
 mod playbook;
+mod probe;
 mod progress;
 mod reading;
 mod screen;
@@ -66,10 +67,15 @@ enum Verb {
     Explain(explain::Args),
     /// List, check and test playbooks; begin a new one.
     Playbook(playbook::Args),
+    /// Read this node's GPUs, fabric, memory, disks and daemons, and judge them.
+    Probe(probe::Args),
 }
 
 /// Runs the command line; returns the exit code.
 pub fn run() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == crate::probe::ARGUMENT) {
+        return worker();
+    }
     ExitCode::from(match dispatch() {
         Ok(code) => code,
         Err(error) => {
@@ -77,6 +83,12 @@ pub fn run() -> ExitCode {
             EXIT_FAILED
         }
     })
+}
+
+/// This process is one of our own that looks at the node; whoever listens knows what it means when it ends early.
+fn worker() -> ExitCode {
+    let served = crate::probe::serve(&mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+    if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
 }
 
 /// Writes an error to stderr: code, place, reason, way on.
@@ -111,6 +123,7 @@ fn dispatch() -> Result<u8, Error> {
         Verb::Analyze(args) => analyze::run(&args, library, &["*".to_owned()]),
         Verb::Explain(args) => explain::run(&args, &library),
         Verb::Playbook(args) => playbook::run(&args, library),
+        Verb::Probe(args) => probe::run(&args),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod guard;
 pub mod html;
 pub mod json;
 pub mod markdown;
+pub mod readings;
 pub mod text;
 mod timeline;
 mod words;

@@ -5,21 +5,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("verdict", &[]),
+    ("reading", &[]),
+    ("probe", &["reading"]),
     ("collect", &["error"]),
     ("evidence", &[]),
     ("playbook", &["error", "verdict"]),
     ("diagnose", &["evidence", "playbook", "verdict"]),
-    ("report", &["diagnose", "evidence", "playbook", "verdict"]),
+    ("report", &["diagnose", "evidence", "playbook", "reading", "verdict"]),
     ("rehearsal", &["collect", "diagnose", "error", "evidence", "playbook", "verdict"]),
-    ("cli", &["collect", "diagnose", "error", "evidence", "playbook", "rehearsal", "report", "verdict"]),
+    (
+        "cli",
+        &["collect", "diagnose", "error", "evidence", "playbook", "probe", "reading", "rehearsal", "report", "verdict"],
+    ),
     ("lib", &[]),
 ];
 
 /// Rooms that touch files, processes or clocks: the only ones that may lift the lint.
-const WORLD: [&str; 2] = ["collect", "cli"];
+const WORLD: [&str; 3] = ["collect", "probe", "cli"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -53,7 +58,7 @@ fn imports(text: &str) -> BTreeSet<String> {
         let rest = &text[at + "crate::".len()..];
         let names = match rest.strip_prefix('{') {
             Some(list) => list.split('}').next().unwrap_or(""),
-            None => rest,
+            None => rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(""),
         };
         for name in names.split(',') {
             found.insert(name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());

@@ -6,6 +6,7 @@ mod architecture;
 mod authors;
 mod bad_inputs;
 mod playbooks;
+mod probing;
 mod reading;
 mod samples;
 mod telling;

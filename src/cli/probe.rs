@@ -1,0 +1,121 @@
+//! `diag probe`: the health of this node, read and judged.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::screen::{self, Color};
+use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery};
+use crate::error::Error;
+use crate::probe::{self, Expected, Node};
+use crate::reading::Verdict;
+use crate::report::readings::{self, Look};
+
+/// What to look at and how to tell.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only these probes; all by default.
+    #[arg(value_name = "PROBE", value_parser = clap::builder::PossibleValuesParser::new(probe::PROBES.iter().map(|probe| {
+        clap::builder::PossibleValue::new(probe.id).help(probe.about)
+    })))]
+    only: Vec<String>,
+    /// How to tell it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write to a file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Colour in the text.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+    /// All readings, not only those that are not ok.
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// How long all may take together, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds)]
+    deadline: f64,
+    /// Look at a captured tree instead of this node.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+    /// Compare with a golden profile.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Write what was read as a golden profile.
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    record: Option<PathBuf>,
+    /// Look again and again, this many seconds apart.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = seconds)]
+    watch: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
+    /// Metrics for node_exporter's textfile collector.
+    Prometheus,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is wanted".to_owned())?;
+    if (0.1..=86_400.0).contains(&seconds) { Ok(seconds) } else { Err("between 0.1 and 86400 seconds".to_owned()) }
+}
+
+/// Looks at the node and tells.
+pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    let expected = args.against.as_deref().map(profile).transpose()?.unwrap_or_default();
+    if !args.root.is_dir() {
+        return Err(Error::new("input.unreadable", args.root.display().to_string(), "no such folder"));
+    }
+    let node = Node::at(args.root.clone());
+    loop {
+        let look = look(&node, args, &expected);
+        if let Some(file) = &args.record {
+            record(&look, file)?;
+        }
+        delivery::deliver(&told(&look, args), args.output.as_deref())?;
+        let Some(pause) = args.watch else {
+            return Ok(if look.verdict < Verdict::Unknown { EXIT_HEALTHY } else { EXIT_TROUBLE });
+        };
+        std::thread::sleep(Duration::from_secs_f64(pause));
+    }
+}
+
+fn look(node: &Node, args: &Args, expected: &Expected) -> Look {
+    let began = Instant::now();
+    let readings = probe::read(node, &args.only, expected, Duration::from_secs_f64(args.deadline));
+    let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let name = node.word("/proc/sys/kernel/hostname").or_else(|| node.word("/etc/hostname"));
+    Look::new(name.unwrap_or_else(|| "this node".to_owned()), jiff::Timestamp::now().to_string(), elapsed, readings)
+}
+
+fn told(look: &Look, args: &Args) -> Vec<u8> {
+    let file = args.output.is_some();
+    match args.format {
+        Format::Json => readings::json::render(look),
+        Format::Prometheus => readings::metrics::render(look),
+        Format::Text => {
+            readings::text::render(look, screen::width(file), screen::colour(args.color, file), args.verbose > 0)
+        }
+    }
+}
+
+/// Reads a golden profile.
+fn profile(file: &std::path::Path) -> Result<Expected, Error> {
+    let place = file.display().to_string();
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Error::new("profile.unreadable", &place, error.to_string()))?;
+    toml::from_str(&text).map_err(|error| {
+        Error::new("profile.invalid", &place, error.to_string()).with_way_on("`diag probe --record FILE` writes one")
+    })
+}
+
+/// Writes what a good node was found to have.
+fn record(look: &Look, file: &std::path::Path) -> Result<(), Error> {
+    let place = file.display().to_string();
+    let profile = Expected::of(&look.readings);
+    let text =
+        toml::to_string_pretty(&profile).map_err(|error| Error::new("profile.invalid", &place, error.to_string()))?;
+    delivery::deliver(text.as_bytes(), Some(file))
+}
