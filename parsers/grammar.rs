@@ -26,9 +26,18 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::launcher::MissingRanks,
     &crate::python::Exceptions,
     &crate::python::Stacks,
+    &crate::pbs::Nodes,
+    &crate::pbs::Listed,
+    &crate::pbs::Ended,
+    &crate::slurm::Ended,
+    &crate::slurm::Waiting,
+    &crate::slurm::Checks,
     &crate::slurm::Jobs,
     &crate::slurm::Nodes,
     &crate::slurm::Reasons,
+    &crate::slurm::States,
+    &crate::slurm::OutOfMemory,
+    &crate::slurm::Summary,
 ];
 
 impl Event {

@@ -8,6 +8,7 @@
 //! a document that makes sense only as a whole a [`Record`].
 
 pub mod catalogue;
+pub mod document;
 pub mod elastic;
 pub mod event;
 pub mod flight_recorder;
@@ -22,6 +23,7 @@ pub mod lint;
 pub mod literals;
 pub mod nccl_ras;
 mod noise;
+pub mod pbs;
 pub mod pickle;
 pub mod prefix;
 pub mod python;

@@ -40,8 +40,14 @@ pub struct Wrapped<'a> {
 }
 
 /// All readers of whole documents.
-pub static RECORDS: &[&dyn Record] =
-    &[&crate::flight_recorder::Dumps, &crate::nccl_ras::Samples, &crate::journal::Entries, &crate::journal::Dmesg];
+pub static RECORDS: &[&dyn Record] = &[
+    &crate::flight_recorder::Dumps,
+    &crate::nccl_ras::Samples,
+    &crate::journal::Entries,
+    &crate::journal::Dmesg,
+    &crate::slurm::Answers,
+    &crate::pbs::NodesJson,
+];
 
 /// The reader of a document that begins like this.
 pub fn of(head: &[u8], name: &str) -> Option<&'static dyn Record> {

@@ -1,8 +1,23 @@
-//! What Slurm's own commands tell of nodes and jobs: `sinfo -R`, `scontrol show node|job`.
+//! What Slurm's own commands tell of nodes and jobs: `sacct`, `squeue`, `sinfo`, `scontrol`, `seff`, as text and as JSON.
 
-mod reason;
+mod controller;
+pub(crate) mod ending;
+mod health;
+mod json;
+pub(crate) mod reason;
+mod rows;
 mod scontrol;
+mod seff;
 mod sinfo;
+pub(crate) mod states;
+mod table;
+pub(crate) mod waiting;
 
+pub use controller::OutOfMemory;
+pub use health::Checks;
+pub use json::Answers;
+pub use rows::{Ended, Waiting};
 pub use scontrol::{Jobs, Nodes};
+pub use seff::Summary;
 pub use sinfo::Reasons;
+pub use states::States;

@@ -2,7 +2,9 @@
 //!
 //! Shape: slurm-25-05 `src/api/node_info.c`, `src/api/job_info.c`.
 
-use super::reason;
+use super::ending::{self, Ending};
+use super::reason::{self, Outage};
+use super::{states, waiting};
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
 use crate::line::Cursor;
@@ -34,23 +36,27 @@ impl Grammar for Nodes {
         let Some(node) = first.strip_prefix("NodeName=").and_then(|rest| rest.split_whitespace().next()) else {
             return;
         };
-        let (mut state, mut told) = (value(&first, "State").map(str::to_owned), None);
-        if let Some(why) = why(&first) {
-            told = Some((cursor.line.clone(), why));
-        }
+        let mut stated = value(&first, "State").map(|state| (cursor.line.clone(), state.to_owned()));
+        let mut told = why(&first).map(|why| (cursor.line.clone(), why));
         for line in cursor.following().take(REACH) {
             let text = String::from_utf8_lossy(line.raw).into_owned();
             if text.trim().is_empty() || text.starts_with("NodeName=") {
                 break;
             }
-            state = state.or_else(|| value(&text, "State").map(str::to_owned));
+            if let (None, Some(state)) = (&stated, value(&text, "State")) {
+                stated = Some((line.clone(), state.to_owned()));
+            }
             if let (None, Some(why)) = (&told, why(&text)) {
                 told = Some((line, why));
             }
         }
-        let out_of_service = |state: String| ["DOWN", "DRAIN", "FAIL", "INVAL"].iter().any(|word| state.contains(word));
-        if let Some((line, why)) = told.filter(|_| state.is_some_and(out_of_service)) {
-            out.push(reason::event(cursor, &line, WITNESS, node, &why));
+        let Some((place, state)) = stated.filter(|(_, state)| states::is_out(state)) else { return };
+        match told {
+            Some((line, (why, since))) => {
+                let outage = Outage { node, why: &why, since: since.and_then(|at| reason::stamp(&at)) };
+                out.push(outage.event(cursor, &line, WITNESS));
+            }
+            None => out.extend(states::event(cursor, &place, WITNESS, node, &state)),
         }
     }
 }
@@ -60,26 +66,22 @@ fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }
 
-/// `Reason=Kill task failed [root@2026-05-04T03:12:41]`.
-fn why(text: &str) -> Option<String> {
+/// `Reason=Kill task failed [root@2026-05-04T03:12:41]`: the reason, and when it was given.
+fn why(text: &str) -> Option<(String, Option<String>)> {
     let at = text.find("Reason=")?;
-    let reason = &text[at + "Reason=".len()..];
-    Some(reason.split(" [").next().unwrap_or(reason).trim().to_owned()).filter(|reason| !reason.is_empty())
+    let told = &text[at + "Reason=".len()..];
+    let (reason, set) = told.split_once(" [").unwrap_or((told, ""));
+    let since = set.split(']').next().and_then(|set| set.rsplit_once('@')).map(|(_, at)| at.to_owned());
+    Some((reason.trim().to_owned(), since)).filter(|(reason, _)| !reason.is_empty())
 }
 
-/// `scontrol show job`: jobs whose state tells how they ended.
+/// `scontrol show job`: how jobs ended, and why they wait.
 #[derive(Debug)]
 pub struct Jobs;
 
-/// The states that name a cause, and the kinds that sacct's records of them make.
-const STATES: [(&str, Name); 3] =
-    [("NODE_FAIL", "sacct.node_fail"), ("TIMEOUT", "sacct.time_limit"), ("PREEMPTED", "sacct.preempted")];
-
-const JOB_KINDS: &[Name] = &["sacct.node_fail", "sacct.time_limit", "sacct.preempted"];
-
 impl Grammar for Jobs {
     fn kinds(&self) -> &'static [Name] {
-        JOB_KINDS
+        ending::KINDS
     }
 
     fn anchors(&self) -> &'static [&'static str] {
@@ -89,19 +91,53 @@ impl Grammar for Jobs {
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let text = String::from_utf8_lossy(cursor.line.raw).into_owned();
         let Some(state) = value(&text, "JobState") else { return };
-        let Some((_, kind)) = STATES.iter().find(|(name, _)| *name == state) else { return };
-        let above = || cursor.preceding().take(REACH).find_map(|line| job(&String::from_utf8_lossy(line.raw)));
-        let Some(job) = job(&text).or_else(above) else { return };
-        let mut fields = Fields::default();
+        let record = Record::around(cursor, &text);
+        let Some(job) = record.value("JobId").and_then(|job| job.parse::<i64>().ok()) else { return };
+        let exit = record.value("ExitCode").and_then(|code| ending::exit_code(&code));
+        let told = if state == "PENDING" {
+            value(&text, "Reason").and_then(waiting::read)
+        } else {
+            Ending::of(state).map(|end| end.with_exit(exit)).and_then(|end| {
+                let kind = end.kind(false)?;
+                let mut fields = Fields::default();
+                end.fill(kind, &mut fields);
+                Some((kind, fields))
+            })
+        };
+        let Some((kind, mut fields)) = told else { return };
         fields.set("job", job);
+        if let Some(node) = record.value("FailedNode").filter(|node| node != "(null)") {
+            fields.set("node", node);
+        }
         fields.set("witness", WITNESS);
-        out.push(Event::on(cursor, &cursor.line, kind, Says::Warning, fields));
+        let mut event = Event::on(cursor, &cursor.line, kind, Says::Warning, fields);
+        event.at = record.value("EndTime").and_then(|at| reason::stamp(&at)).or(event.at);
+        out.push(event);
     }
 }
 
-/// `JobId=71204`.
-fn job(text: &str) -> Option<i64> {
-    value(text, "JobId")?.parse().ok()
+/// The lines of a record, nearest to the one in the middle first.
+struct Record(Vec<String>);
+
+impl Record {
+    fn around(cursor: &Cursor<'_>, text: &str) -> Self {
+        let mut lines = vec![text.to_owned()];
+        if value(text, "JobId").is_none() {
+            for line in cursor.preceding().take(REACH) {
+                lines.push(String::from_utf8_lossy(line.raw).into_owned());
+                if value(&lines[lines.len() - 1], "JobId").is_some() {
+                    break;
+                }
+            }
+        }
+        let below = cursor.following().take(REACH).map(|line| String::from_utf8_lossy(line.raw).into_owned());
+        lines.extend(below.take_while(|line| !line.trim().is_empty() && value(line, "JobId").is_none()));
+        Self(lines)
+    }
+
+    fn value(&self, key: &str) -> Option<String> {
+        self.0.iter().find_map(|line| value(line, key)).map(str::to_owned)
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +159,10 @@ mod tests {
         let one = "NodeName=gpu-019 Arch=x86_64 State=IDLE+DRAIN Partitions=gpu Reason=Epilog error [root@2026-05-04T03:12:41]\n";
         assert_eq!(read(one), [("slurm.node_script_failed", Some("gpu-019".into()), None)]);
         assert!(read("NodeName=gpu-[001-128] Sockets=2 State=UNKNOWN\n").is_empty());
+        assert_eq!(
+            read("NodeName=gpu-019 State=DOWN* ThreadsPerCore=2\n"),
+            [("slurm.nodes_silent", Some("gpu-019".into()), None)]
+        );
     }
 
     #[test]
@@ -132,5 +172,13 @@ mod tests {
         let one = "JobId=71204 JobName=train JobState=TIMEOUT Reason=TimeLimit\n";
         assert_eq!(read(one), [("sacct.time_limit", None, Some(71204.into()))]);
         assert!(read("JobId=71204 JobName=train\n   JobState=RUNNING Reason=None\n").is_empty());
+    }
+
+    #[test]
+    fn exit_codes_and_reasons_below_the_state_count() {
+        let killed = "JobId=71204 JobName=train\n   JobState=FAILED Reason=RaisedSignal:9(Killed)\n   Requeue=1 BatchFlag=1 ExitCode=0:9\n";
+        assert_eq!(read(killed), [("sacct.killed", None, Some(71204.into()))]);
+        let waits = "JobId=71205 JobName=train\n   JobState=PENDING Reason=ReqNodeNotAvail,_UnavailableNodes:gpu_a1 Dependency=(null)\n";
+        assert_eq!(read(waits), [("squeue.nodes_out", Some("gpu_a1".into()), Some(71205.into()))]);
     }
 }

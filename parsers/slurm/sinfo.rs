@@ -2,7 +2,7 @@
 //!
 //! Shape: slurm-25-05 `src/sinfo/opts.c`: `%20E %12U %19H %N`, long `%20E %12U %19H %6t %N`.
 
-use super::reason;
+use super::reason::{self, Outage};
 use crate::event::{Event, Name};
 use crate::grammar::Grammar;
 use crate::line::Cursor;
@@ -33,23 +33,19 @@ impl Grammar for Reasons {
         }
         for line in cursor.following().take(MOST) {
             let text = String::from_utf8_lossy(line.raw).into_owned();
-            let Some((why, node)) = record(&text) else { break };
-            out.push(reason::event(cursor, &line, "sinfo", node, &why));
+            let Some((why, node, since)) = record(&text) else { break };
+            let outage = Outage { node, why: &why, since: reason::stamp(since) };
+            out.push(outage.event(cursor, &line, "sinfo"));
         }
     }
 }
 
-/// The reason and the hostlist of a line.
-fn record(text: &str) -> Option<(String, &str)> {
+/// The reason, the hostlist and the time of a line.
+fn record(text: &str) -> Option<(String, &str, &str)> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let stamp = words.iter().position(|word| is_stamp(word)).filter(|at| *at >= 2)?;
+    let stamp = words.iter().position(|word| reason::stamp(word).is_some()).filter(|at| *at >= 2)?;
     let node = words.last().filter(|_| words.len() > stamp + 1)?;
-    Some((words[..stamp - 1].join(" "), node))
-}
-
-/// `2026-05-04T03:12:41`.
-fn is_stamp(word: &str) -> bool {
-    word.len() == 19 && word.as_bytes()[10] == b'T' && crate::time::read(word).is_some()
+    Some((words[..stamp - 1].join(" "), node, words[stamp]))
 }
 
 #[cfg(test)]
