@@ -122,6 +122,11 @@ impl Ending {
     }
 }
 
+/// Whether a kind tells that something failed and not what.
+pub(crate) fn is_unexplained(kind: Name) -> bool {
+    [FAILED, KILLED].contains(&kind)
+}
+
 /// `1:0`, `0:9`.
 pub(crate) fn exit_code(text: &str) -> Option<(i64, i64)> {
     let (status, signal) = text.split_once(':')?;

@@ -65,6 +65,11 @@ impl Record for Answers {
         };
         let mut place = Place::of(text);
         answer.jobs.iter().flatten().for_each(|raw| job(&mut place, raw, out));
+        if answer.jobs.as_ref().is_some_and(|jobs| jobs.len() == 1) {
+            // Somebody asked about this one: that it failed is no everyday fact.
+            let failed = out.iter_mut().filter(|event| ending::is_unexplained(event.kind));
+            failed.for_each(|event| event.says = Says::Failure);
+        }
         answer.nodes.iter().flatten().for_each(|raw| node(&mut place, raw, out));
         answer.sinfo.iter().flatten().for_each(|raw| group(&mut place, raw, out));
         Vec::new()

@@ -42,7 +42,8 @@ impl Grammar for Ended {
         fields.set("job", job.number);
         fields.set("witness", "sacct");
         end.fill(kind, &mut fields);
-        let mut event = Event::on(cursor, &cursor.line, kind, Says::Warning, fields);
+        let says = if ending::is_unexplained(kind) && alone(cursor, job.number) { Says::Failure } else { Says::Warning };
+        let mut event = Event::on(cursor, &cursor.line, kind, says, fields);
         event.at = cells.times().into_iter().max_by_key(|at| at.micros).or(event.at);
         out.push(event);
     }
@@ -133,6 +134,19 @@ fn job_under_heading(cursor: &Cursor<'_>, row: &str) -> Option<Job> {
         below = Some(text);
     }
     None
+}
+
+/// Lines around a row in which other jobs are looked for.
+const AROUND: usize = 40;
+
+/// Whether the rows around tell of no other job: then somebody asked about this one, and that it failed is no everyday fact.
+fn alone(cursor: &Cursor<'_>, number: i64) -> bool {
+    let other = |raw: &[u8]| {
+        let text = String::from_utf8_lossy(raw);
+        Cells::of(&text).and_then(|cells| cells.job()).is_some_and(|job| job.number != number)
+    };
+    !cursor.preceding().take(AROUND).any(|line| other(line.raw))
+        && !cursor.following().take(AROUND).any(|line| other(line.raw))
 }
 
 /// The cells of a row, by bars or by blanks.

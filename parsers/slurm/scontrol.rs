@@ -110,10 +110,21 @@ impl Grammar for Jobs {
             fields.set("node", node);
         }
         fields.set("witness", WITNESS);
-        let mut event = Event::on(cursor, &cursor.line, kind, Says::Warning, fields);
+        let says = if ending::is_unexplained(kind) && alone(cursor, job) { Says::Failure } else { Says::Warning };
+        let mut event = Event::on(cursor, &cursor.line, kind, says, fields);
         event.at = record.value("EndTime").and_then(|at| reason::stamp(&at)).or(event.at);
         out.push(event);
     }
+}
+
+/// Whether the records around tell of no other job.
+fn alone(cursor: &Cursor<'_>, number: i64) -> bool {
+    let other = |raw: &[u8]| {
+        let job = value(&String::from_utf8_lossy(raw), "JobId").and_then(|job| job.parse::<i64>().ok());
+        job.is_some_and(|job| job != number)
+    };
+    !cursor.preceding().take(2 * REACH).any(|line| other(line.raw))
+        && !cursor.following().take(2 * REACH).any(|line| other(line.raw))
 }
 
 /// The lines of a record, nearest to the one in the middle first.

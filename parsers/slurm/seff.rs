@@ -37,7 +37,8 @@ impl Grammar for Summary {
         fields.set("job", job);
         fields.set("witness", "seff");
         end.fill(kind, &mut fields);
-        out.push(Event::on(cursor, &cursor.line, kind, Says::Warning, fields));
+        let says = if ending::is_unexplained(kind) { Says::Failure } else { Says::Warning };
+        out.push(Event::on(cursor, &cursor.line, kind, says, fields));
     }
 }
 

@@ -5,33 +5,32 @@
 use crate::event::{Fields, Name};
 
 /// The kinds that a reason makes.
-pub(crate) const KINDS: &[Name] = &[HELD, NEVER, NODES_OUT, NODES_AWAITED];
+pub(crate) const KINDS: &[Name] = &[HELD, NEVER, NODES_OUT];
 
 const HELD: Name = "sacct.launch_held";
 const NEVER: Name = "squeue.never";
 const NODES_OUT: Name = "squeue.nodes_out";
-const NODES_AWAITED: Name = "squeue.nodes_awaited";
 
 pub(crate) fn about(kind: &str) -> Option<&'static str> {
     Some(match kind {
         HELD => "a job waits, held, because a node could not start it",
         NEVER => "a job waits that can never start as it was asked for",
         NODES_OUT => "a job waits for nodes or a partition that are out of service",
-        NODES_AWAITED => "a job waits for nodes that are out of service, or needed by others",
         _ => return None,
     })
 }
 
 /// Words by which a line with such a reason is found.
 pub(crate) const ANCHORS: &[&str] = &[
-    "launch failed requeued held", "JobLaunchFailure", "ReqNodeNotAvail", "Nodes required for job are",
+    "launch failed requeued held", "JobLaunchFailure", "ReqNodeNotAvail",
     "BadConstraints", "NeverSatisfied", "PartitionTimeLimit", "PartitionNodeLimit", "PartitionDown", "PartitionInactive",
     "InvalidAccount", "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed", "PerJob", "AssociationTimeLimit",
     "QOSTimeLimit", "QOSMin", "AssociationResourceLimit", "QOSResourceLimit", "NodeDown",
 ];
 
-/// Reasons by how they begin.
-const KNOWN: [(&str, Name); 19] = [
+/// Reasons by how they begin. That nodes are down, drained or needed by others (`Nodes required for job are …`) is what a queue
+/// is for.
+const KNOWN: [(&str, Name); 18] = [
     ("launch failed requeued held", HELD),
     ("launch_failed_requeued_held", HELD),
     ("JobLaunchFailure", HELD),
@@ -50,7 +49,6 @@ const KNOWN: [(&str, Name); 19] = [
     ("PartitionInactive", NODES_OUT),
     ("NodeDown", NODES_OUT),
     ("ReqNodeNotAvail", NODES_OUT),
-    ("Nodes required for job are", NODES_AWAITED),
 ];
 
 /// Planned work, which is no fault: `ReqNodeNotAvail, Reserved for maintenance`.
