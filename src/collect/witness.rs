@@ -35,6 +35,10 @@ static HOST: LazyLock<Option<Regex>> = LazyLock::new(|| {
         .ok()
 });
 
+/// The log of a node's daemon, as `SlurmdLogFile` is usually set: `slurmd.%n.log`, `slurmd-%h.log`.
+static SLURMD: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:^|[/!])slurmd[._-](?P<host>[A-Za-z][A-Za-z0-9-]*[0-9])\.log(?:$|\.)").ok());
+
 /// More GPUs than one host has: a smaller number behind `gpu` may count GPUs, not hosts.
 const MOST_GPUS: i64 = 16;
 
@@ -90,7 +94,11 @@ fn hosts(names: &[&str]) -> Vec<Option<String>> {
             hosts.len() > 1 && !counts_gpus
         })
     };
-    found.iter().map(|one| one.as_ref().filter(|(.., shape)| several(shape)).map(|(host, ..)| host.clone())).collect()
+    let differs = |one: &Option<(String, i64, String)>| {
+        one.as_ref().filter(|(.., shape)| several(shape)).map(|(host, ..)| host.clone())
+    };
+    let of_daemon = |name: &&str| Some(SLURMD.as_ref()?.captures(name)?["host"].to_owned());
+    names.iter().zip(&found).map(|(name, one)| of_daemon(name).or_else(|| differs(one))).collect()
 }
 
 /// The last host in a name, its number, and the name with all numbers and the host left out.
@@ -143,6 +151,7 @@ mod tests {
             (&["gpu0.log", "gpu1.log"], " "),
             (&["slurm-4711.out", "slurm-4712.out"], " "),
             (&["train-1.log", "train-2.log"], " "),
+            (&["case/slurmd.gpu-007.log", "slurmd.log", "slurmd-2026.log"], "gpu-007  "),
             (&["node-17/attempt_0/0/stderr.log", "node-18/attempt_0/1/stderr.log"], "node-17 node-18"),
         ] {
             assert_eq!(told(names), want, "{names:?}");
