@@ -23,8 +23,22 @@ const REACH: usize = 60;
 
 /// Words of a node's state.
 const STATES: [&str; 16] = [
-    "free", "offline", "down", "stale", "state-unknown", "job-exclusive", "resv-exclusive", "job-sharing", "job-busy",
-    "busy", "provisioning", "wait-provisioning", "initializing", "maintenance", "sleep", "unresolvable",
+    "free",
+    "offline",
+    "down",
+    "stale",
+    "state-unknown",
+    "job-exclusive",
+    "resv-exclusive",
+    "job-sharing",
+    "job-busy",
+    "busy",
+    "provisioning",
+    "wait-provisioning",
+    "initializing",
+    "maintenance",
+    "sleep",
+    "unresolvable",
 ];
 
 /// Whether a state says that the node takes no job, and whether it is so because the node does not answer.
@@ -132,7 +146,11 @@ impl Grammar for Ended {
     }
 
     fn anchors(&self) -> &'static [&'static str] {
-        &["Exit_status = ", "comment = job held, too many failed attempts", "comment = Job held, too many failed attempts"]
+        &[
+            "Exit_status = ",
+            "comment = job held, too many failed attempts",
+            "comment = Job held, too many failed attempts",
+        ]
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
@@ -146,7 +164,7 @@ impl Grammar for Ended {
         };
         let Some((kind, mut fields)) = told else { return };
         fields.set("job", job);
-        fields.set("witness", WITNESS);
+        fields.set("witness", ending::WITNESS);
         out.push(Event::on(cursor, &cursor.line, kind, Says::Warning, fields));
     }
 }
@@ -236,7 +254,7 @@ mod tests {
 
     fn read(log: &str) -> Vec<(Name, String, u64)> {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
-        let of_pbs = |event: &Event| event.fields.text("witness") == Some(WITNESS);
+        let of_pbs = |event: &Event| matches!(event.fields.text("witness"), Some(WITNESS | ending::WITNESS));
         let who = |event: &Event| {
             let job = event.fields.int("job").map(|job| job.to_string());
             job.or_else(|| event.fields.text("node").map(str::to_owned)).unwrap_or_default()
@@ -250,10 +268,7 @@ mod tests {
         let records = "x01n0\n     Mom = x01n0.example.org\n     state = free\n\n\
                        x01n1\n     Mom = x01n1.example.org\n     state = offline,resv-exclusive\n     comment = Xid 74, reseat GPUs\n\n\
                        x01n2\n     state = down\n     np = 64\n\nx01n3\n     state = down,offline\n";
-        assert_eq!(
-            read(records),
-            [("slurm.node_xid", "x01n1".into(), 8), ("slurm.nodes_silent", "x01n2".into(), 11)]
-        );
+        assert_eq!(read(records), [("slurm.node_xid", "x01n1".into(), 8), ("slurm.nodes_silent", "x01n2".into(), 11)]);
         let list = "x01n1       offline,resv-exclusive Xid 74, reseat GPUs\n\
                     x01n2       offline              0     0      0  503gb/503gb   64/64     0/0     4/4 --\n\
                     x01n3       offline,resv-exclusive Checking firmware\n\
@@ -281,6 +296,9 @@ mod tests {
         assert!(NodesJson.recognises(text.as_bytes(), "x"));
         let mut out = Vec::new();
         assert_eq!(NodesJson.read(text.as_bytes(), "x", &mut out), []);
-        assert_eq!((out[0].kind, out[0].line, out[0].text.as_str()), ("slurm.node_xid", 4, "\"comment\":\"Xid 79\"}}}"));
+        assert_eq!(
+            (out[0].kind, out[0].line, out[0].text.as_str()),
+            ("slurm.node_xid", 4, "\"comment\":\"Xid 79\"}}}")
+        );
     }
 }

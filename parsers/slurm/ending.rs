@@ -7,7 +7,17 @@ use crate::event::{Fields, Name};
 
 /// The kinds that a state makes.
 pub(crate) const KINDS: &[Name] = &[
-    TIME_LIMIT, DEADLINE, PREEMPTED, NODE_FAIL, BOOT_FAIL, OUT_OF_MEMORY, CANCELLED, UNSTARTED, CRASHED, KILLED, FAILED,
+    TIME_LIMIT,
+    DEADLINE,
+    PREEMPTED,
+    NODE_FAIL,
+    BOOT_FAIL,
+    OUT_OF_MEMORY,
+    CANCELLED,
+    UNSTARTED,
+    CRASHED,
+    KILLED,
+    FAILED,
 ];
 
 const TIME_LIMIT: Name = "sacct.time_limit";
@@ -38,6 +48,9 @@ pub(crate) fn about(kind: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// The witness of a job's end, whichever command tells it.
+pub(crate) const WITNESS: &str = "accounting";
 
 /// A state as it is printed, and the whole of it.
 const STATES: [(&str, Name); 8] = [

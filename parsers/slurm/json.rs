@@ -33,8 +33,14 @@ const WITNESS: &str = "slurm json";
 
 /// Names that stand in the first 64 KiB of such a document and in no other.
 const MARKS: [&str; 8] = [
-    "\"openapi\\/", "\"openapi/", "\"data_parser\\/", "\"data_parser/", "\"job_state\"", "\"derived_exit_code\"",
-    "\"slurmd_start_time\"", "\"reason_changed_at\"",
+    "\"openapi\\/",
+    "\"openapi/",
+    "\"data_parser\\/",
+    "\"data_parser/",
+    "\"job_state\"",
+    "\"derived_exit_code\"",
+    "\"slurmd_start_time\"",
+    "\"reason_changed_at\"",
 ];
 
 impl Record for Answers {
@@ -83,7 +89,7 @@ fn job(place: &mut Place<'_>, raw: &RawValue, out: &mut Vec<Event>) {
     let state = state(if job["job_state"].is_null() { &job["state"]["current"] } else { &job["job_state"] });
     let mut fields = Fields::default();
     fields.set("job", id);
-    fields.set("witness", WITNESS);
+    fields.set("witness", ending::WITNESS);
     if state == "PENDING" {
         let words = job["state_description"].as_str().filter(|text| !text.is_empty());
         let reason = words.or_else(|| job["state_reason"].as_str()).or_else(|| job["state"]["reason"].as_str());
@@ -221,7 +227,10 @@ mod tests {
   ]}"#;
         let told = read(old);
         assert_eq!(told.len(), 1);
-        assert_eq!((told[0].0, told[0].1, told[0].2.trim()), ("sacct.node_fail", 7, r#""current": "NODE_FAIL", "reason": "None"}, "time": {"end": 1777864361}}"#));
+        assert_eq!(
+            (told[0].0, told[0].1, told[0].2.trim()),
+            ("sacct.node_fail", 7, r#""current": "NODE_FAIL", "reason": "None"}, "time": {"end": 1777864361}}"#)
+        );
         let new = r#"{"jobs":[{"job_id":71205,"state":{"current":["FAILED"],"reason":"None"},"exit_code":{"status":["SIGNALED"],
  "return_code":{"set":false,"infinite":false,"number":0},"signal":{"id":{"set":true,"infinite":false,"number":9},"name":"KILL"}},
  "steps":[{"state":["OUT_OF_MEMORY"],"exit_code":{"signal":{"id":{"set":true,"number":125}}}}]}],

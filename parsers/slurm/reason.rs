@@ -6,7 +6,8 @@ use crate::stamp::Stamp;
 use crate::time;
 
 /// The kinds of event that a node's reason makes.
-pub(crate) const KINDS: &[Name] = &[SILENT, STUCK, SCRIPT, LESSENED, XID, GPU, GPU_SICK, LINK, STORAGE, FULL, PLANNED, DRAINED];
+pub(crate) const KINDS: &[Name] =
+    &[SILENT, STUCK, SCRIPT, LESSENED, XID, GPU, GPU_SICK, LINK, STORAGE, FULL, PLANNED, DRAINED];
 
 const SILENT: Name = "slurm.node_silent";
 const STUCK: Name = "slurm.node_stuck";
@@ -94,7 +95,9 @@ fn kind(why: &str) -> Name {
     let own = KNOWN.iter().find(|(begin, _)| why.starts_with(begin)).map(|(_, kind)| *kind);
     let lower = why.to_ascii_lowercase();
     let numbered = || xid(why).map(|_| XID);
-    own.or_else(numbered).or_else(|| TOPICS.iter().find(|(word, _)| lower.contains(word)).map(|(_, kind)| *kind)).unwrap_or(DRAINED)
+    own.or_else(numbered)
+        .or_else(|| TOPICS.iter().find(|(word, _)| lower.contains(word)).map(|(_, kind)| *kind))
+        .unwrap_or(DRAINED)
 }
 
 /// The number behind `Xid`.

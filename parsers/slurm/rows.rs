@@ -40,9 +40,10 @@ impl Grammar for Ended {
         let Some(kind) = end.kind(job.step) else { return };
         let mut fields = Fields::default();
         fields.set("job", job.number);
-        fields.set("witness", "sacct");
+        fields.set("witness", ending::WITNESS);
         end.fill(kind, &mut fields);
-        let says = if ending::is_unexplained(kind) && alone(cursor, job.number) { Says::Failure } else { Says::Warning };
+        let says =
+            if ending::is_unexplained(kind) && alone(cursor, job.number) { Says::Failure } else { Says::Warning };
         let mut event = Event::on(cursor, &cursor.line, kind, says, fields);
         event.at = cells.times().into_iter().max_by_key(|at| at.micros).or(event.at);
         out.push(event);
@@ -87,7 +88,8 @@ fn reason(text: &str) -> Option<&str> {
     {
         return text.get(at..);
     }
-    let mut cells = if text.contains('|') { text.split('|').collect::<Vec<_>>() } else { text.split_whitespace().collect() };
+    let mut cells =
+        if text.contains('|') { text.split('|').collect::<Vec<_>>() } else { text.split_whitespace().collect() };
     cells.reverse();
     cells.into_iter().find(|cell| waiting::read(cell).is_some())
 }
@@ -107,7 +109,10 @@ fn job(cell: &str) -> Option<Job> {
     let cell = cell.trim();
     let digits = cell.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = (cell.get(..digits)?.parse().ok().filter(|_| digits <= MOST_DIGITS)?, &cell[digits..]);
-    let step = |text: &str| text.strip_prefix('.').is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'+'));
+    let step = |text: &str| {
+        text.strip_prefix('.')
+            .is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'+'))
+    };
     match rest.as_bytes().first() {
         None => Some(Job { number, step: false }),
         Some(b'.') => step(rest).then_some(Job { number, step: true }),
@@ -157,8 +162,11 @@ const LEAST: usize = 3;
 
 impl<'a> Cells<'a> {
     fn of(text: &'a str) -> Option<Self> {
-        let cells: Vec<&str> =
-            if text.contains('|') { text.split('|').map(str::trim).collect() } else { text.split_whitespace().collect() };
+        let cells: Vec<&str> = if text.contains('|') {
+            text.split('|').map(str::trim).collect()
+        } else {
+            text.split_whitespace().collect()
+        };
         (cells.len() >= LEAST).then_some(Self(cells))
     }
 
@@ -194,7 +202,8 @@ impl<'a> Cells<'a> {
 fn is_time(cell: &str) -> bool {
     let clock = cell.rsplit(['T', '-']).next().unwrap_or(cell);
     let parts: Vec<&str> = clock.split(':').collect();
-    parts.len() >= 2 && parts.iter().all(|part| !part.is_empty() && part.len() <= 2 && part.bytes().all(|b| b.is_ascii_digit()))
+    parts.len() >= 2
+        && parts.iter().all(|part| !part.is_empty() && part.len() <= 2 && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A host or hostlist: it has a digit and a letter, and nothing that such a list has not.
@@ -241,7 +250,9 @@ mod tests {
 
     #[test]
     fn prose_is_no_row() {
-        assert!(read("12 tests FAILED in suite\n3 jobs were CANCELLED today\nTIMEOUT waiting for 12 nodes\n").is_empty());
+        assert!(
+            read("12 tests FAILED in suite\n3 jobs were CANCELLED today\nTIMEOUT waiting for 12 nodes\n").is_empty()
+        );
     }
 
     #[test]
@@ -253,11 +264,7 @@ mod tests {
                     \x20            71207     batch    train      ann PD       0:00      1 (ReqNodeNotAvail, UnavailableNodes:gpu-008)\n";
         assert_eq!(
             read(queue),
-            [
-                ("sacct.launch_held", Some(71204)),
-                ("squeue.never", Some(71206)),
-                ("squeue.nodes_out", Some(71207)),
-            ]
+            [("sacct.launch_held", Some(71204)), ("squeue.never", Some(71206)), ("squeue.nodes_out", Some(71207)),]
         );
     }
 }

@@ -109,7 +109,7 @@ impl Grammar for Jobs {
         if let Some(node) = record.value("FailedNode").filter(|node| node != "(null)") {
             fields.set("node", node);
         }
-        fields.set("witness", WITNESS);
+        fields.set("witness", ending::WITNESS);
         let says = if ending::is_unexplained(kind) && alone(cursor, job) { Says::Failure } else { Says::Warning };
         let mut event = Event::on(cursor, &cursor.line, kind, says, fields);
         event.at = record.value("EndTime").and_then(|at| reason::stamp(&at)).or(event.at);

@@ -35,7 +35,7 @@ impl Grammar for Summary {
         let Some(kind) = end.kind(false) else { return };
         let mut fields = Fields::default();
         fields.set("job", job);
-        fields.set("witness", "seff");
+        fields.set("witness", ending::WITNESS);
         end.fill(kind, &mut fields);
         let says = if ending::is_unexplained(kind) { Says::Failure } else { Says::Warning };
         out.push(Event::on(cursor, &cursor.line, kind, says, fields));

@@ -22,10 +22,26 @@ pub(crate) fn about(kind: &str) -> Option<&'static str> {
 
 /// Words by which a line with such a reason is found.
 pub(crate) const ANCHORS: &[&str] = &[
-    "launch failed requeued held", "JobLaunchFailure", "ReqNodeNotAvail",
-    "BadConstraints", "NeverSatisfied", "PartitionTimeLimit", "PartitionNodeLimit", "PartitionDown", "PartitionInactive",
-    "InvalidAccount", "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed", "PerJob", "AssociationTimeLimit",
-    "QOSTimeLimit", "QOSMin", "AssociationResourceLimit", "QOSResourceLimit", "NodeDown",
+    "launch failed requeued held",
+    "JobLaunchFailure",
+    "ReqNodeNotAvail",
+    "BadConstraints",
+    "NeverSatisfied",
+    "PartitionTimeLimit",
+    "PartitionNodeLimit",
+    "PartitionDown",
+    "PartitionInactive",
+    "InvalidAccount",
+    "InvalidQOS",
+    "AccountNotAllowed",
+    "QOSNotAllowed",
+    "PerJob",
+    "AssociationTimeLimit",
+    "QOSTimeLimit",
+    "QOSMin",
+    "AssociationResourceLimit",
+    "QOSResourceLimit",
+    "NodeDown",
 ];
 
 /// Reasons by how they begin. That nodes are down, drained or needed by others (`Nodes required for job are …`) is what a queue
