@@ -40,7 +40,7 @@ impl Grammar for Nodes {
         let mut told = why(&first).map(|why| (cursor.line.clone(), why));
         for line in cursor.following().take(REACH) {
             let text = String::from_utf8_lossy(line.raw).into_owned();
-            if text.trim().is_empty() || text.starts_with("NodeName=") {
+            if is_beyond(&text) {
                 break;
             }
             if let (None, Some(state)) = (&stated, value(&text, "State")) {
@@ -59,6 +59,11 @@ impl Grammar for Nodes {
             None => out.extend(states::event(cursor, &place, WITNESS, node, &state)),
         }
     }
+}
+
+/// Whether a line belongs to no record that began above: the lines of one are indented, or empty but for blanks.
+fn is_beyond(text: &str) -> bool {
+    !text.trim().is_empty() && !text.starts_with(char::is_whitespace)
 }
 
 /// The value of a key that has no blanks in it.
@@ -142,7 +147,7 @@ impl Record {
             }
         }
         let below = cursor.following().take(REACH).map(|line| String::from_utf8_lossy(line.raw).into_owned());
-        lines.extend(below.take_while(|line| !line.trim().is_empty() && value(line, "JobId").is_none()));
+        lines.extend(below.take_while(|line| !is_beyond(line)));
         Self(lines)
     }
 
@@ -169,6 +174,8 @@ mod tests {
         assert_eq!(read(wide), [("slurm.node_silent", Some("gpu-019".into()), None)]);
         let one = "NodeName=gpu-019 Arch=x86_64 State=IDLE+DRAIN Partitions=gpu Reason=Epilog error [root@2026-05-04T03:12:41]\n";
         assert_eq!(read(one), [("slurm.node_script_failed", Some("gpu-019".into()), None)]);
+        let gap = "NodeName=gpu-019 Arch=x86_64\n   State=IDLE+DRAIN ThreadsPerCore=1\n   \n   Reason=Epilog error [root@2026-05-04T03:12:41]\n";
+        assert_eq!(read(gap), [("slurm.node_script_failed", Some("gpu-019".into()), None)]);
         assert!(read("NodeName=gpu-[001-128] Sockets=2 State=UNKNOWN\n").is_empty());
         assert_eq!(
             read("NodeName=gpu-019 State=DOWN* ThreadsPerCore=2\n"),

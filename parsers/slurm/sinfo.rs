@@ -24,20 +24,30 @@ impl Grammar for Reasons {
     }
 
     fn anchors(&self) -> &'static [&'static str] {
-        &["TIMESTAMP"]
+        &["TIMESTAMP", "REASON  "]
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         if !String::from_utf8_lossy(cursor.line.raw).starts_with("REASON ") {
             return;
         }
+        let heading = String::from_utf8_lossy(cursor.line.raw).into_owned();
+        let short = heading.split_whitespace().eq(["REASON", "NODELIST"]);
         for line in cursor.following().take(MOST) {
             let text = String::from_utf8_lossy(line.raw).into_owned();
-            let Some((why, node, since)) = record(&text) else { break };
+            let told = if short { pair(&text) } else { record(&text) };
+            let Some((why, node, since)) = told else { break };
             let outage = Outage { node, why: &why, since: reason::stamp(since) };
             out.push(outage.event(cursor, &line, "sinfo"));
         }
     }
+}
+
+/// The reason and the hostlist of a line that has nothing else (`--Format=reason,nodelist`), apart by blanks.
+fn pair(text: &str) -> Option<(String, &str, &str)> {
+    let (why, node) = text.trim_end().rsplit_once("  ")?;
+    let why = why.trim();
+    (!why.is_empty() && !node.contains(' ')).then(|| (why.to_owned(), node, ""))
 }
 
 /// The reason, the hostlist and the time of a line.
@@ -76,6 +86,13 @@ mod tests {
         let long = "REASON               USER         TIMESTAMP           STATE  NODELIST\n\
                     Kill task failed     root(0)      2026-05-04T03:12:41 drain  gpu-006\n";
         assert_eq!(read(long), [("slurm.node_stuck", "gpu-006".into(), "Kill task failed".into())]);
+    }
+
+    #[test]
+    fn a_table_of_reasons_and_nodes_alone_is_read() {
+        let log = "REASON                                  NODELIST            \n\
+                   Low RealMemory                          gpu-[001-003]       \n$ date\n";
+        assert_eq!(read(log), [("slurm.node_lessened", "gpu-[001-003]".into(), "Low RealMemory".into())]);
     }
 
     #[test]
