@@ -1,8 +1,9 @@
 //! Names the cause of a dead multi-GPU job, with the lines that prove it.
 //!
 //! Data goes one way: bytes → lines → events → evidence → findings → report. Each room below imports only
-//! rooms to its left; only `collect` and `cli` touch the world.
+//! rooms to its left; only `case`, `collect` and `cli` touch the world.
 
+pub mod case;
 pub mod cli;
 pub mod collect;
 pub mod diagnose;
@@ -11,6 +12,7 @@ pub mod evidence;
 pub mod playbook;
 pub mod probe;
 pub mod reading;
+pub mod redact;
 pub mod rehearsal;
 pub mod report;
 pub mod verdict;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use diag_parsers::{Catalogue, FormatFile, Scanner};
 
+use super::reading::{self, Reading};
 use super::screen::{self, Color};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery};
 use crate::diagnose;
@@ -61,9 +62,11 @@ pub(super) fn run(args: &Args, mut library: Library, causes: &[String]) -> Resul
     let scanner = scanner(args.formats.as_deref())?;
     let playbooks = library.playbooks.iter().map(|shelved| &shelved.playbook);
     let playbooks: Vec<&Playbook> = playbooks.filter(|playbook| diagnose::considered(causes, playbook)).collect();
-    let (table, inputs, notes) = super::reading::read(&args.inputs, args.quiet, &scanner)?;
+    let Reading { table, inputs, notes, case } = reading::read(&args.inputs, args.quiet, &scanner)?;
     let mut report = report::compose(&table, Task { playbooks, catalogue: scanner.catalogue(), inputs, notes });
-    report.stats.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if !case {
+        report.stats.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    }
     deliver(&report, args)?;
     Ok(if report.outcome == Outcome::Healthy { EXIT_HEALTHY } else { EXIT_TROUBLE })
 }

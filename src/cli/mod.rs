@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a world room: reads playbook folders, writes reports, tells the time")]
 
 mod analyze;
+mod collect;
 mod delivery;
 mod explain;
 mod playbook;
@@ -32,6 +33,7 @@ Examples:
   diag nccl-timeout logs/ -v           with all cited lines whole
   diag analyze logs/ --format html -o report.html
   kubectl logs my-pod | diag analyze -  standard input
+  diag collect logs/ dmesg/ -o case    everything of an incident in one folder
   diag explain rank-exception          how a cause is recognised
   diag explain xid 79                  what a number of the driver means
 
@@ -63,6 +65,8 @@ struct Cli {
 enum Verb {
     /// Read logs of any kind and name the cause of what they tell of.
     Analyze(analyze::Args),
+    /// Bring all witnesses of an incident into a case folder, to be read elsewhere or later.
+    Collect(collect::Args),
     /// Tell what a cause or an Xid means, how it is recognised and what to do.
     Explain(explain::Args),
     /// List, check and test playbooks; begin a new one.
@@ -121,6 +125,7 @@ fn dispatch() -> Result<u8, Error> {
     }
     match Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?.verb {
         Verb::Analyze(args) => analyze::run(&args, library, &["*".to_owned()]),
+        Verb::Collect(args) => collect::run(&args),
         Verb::Explain(args) => explain::run(&args, &library),
         Verb::Playbook(args) => playbook::run(&args, library),
         Verb::Probe(args) => probe::run(&args),

@@ -9,10 +9,24 @@ use crate::evidence::{Ledger, Table};
 use crate::report::{Input, Note};
 
 /// All inputs as one table, with what was read and what was not.
-pub(super) fn read(inputs: &[String], quiet: bool, scanner: &Scanner) -> Result<(Table, Vec<Input>, Vec<Note>), Error> {
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// The evidence.
+    pub(super) table: Table,
+    /// What was read.
+    pub(super) inputs: Vec<Input>,
+    /// What was not, or not as it should be.
+    pub(super) notes: Vec<Note>,
+    /// Whether it is one case: then all that is said of it is the same everywhere and at any time.
+    pub(super) case: bool,
+}
+
+/// Reads all inputs.
+pub(super) fn read(inputs: &[String], quiet: bool, scanner: &Scanner) -> Result<Reading, Error> {
     let volatile = scanner.catalogue().volatile();
     let keep = Keep { new: &|| Ledger::new(volatile.clone()), take: Ledger::absorb, append: Ledger::merge };
-    let Harvest { documents, remarks } = progress::with(quiet, |meter| collect::read(inputs, scanner, &keep, meter));
+    let Harvest { documents, remarks, case } =
+        progress::with(quiet, |meter| collect::read(inputs, scanner, &keep, meter));
     if documents.is_empty() {
         let nothing = || Error::new("input.none", inputs.join(" "), "nothing to read here");
         return Err(remarks.into_iter().next().unwrap_or_else(nothing));
@@ -24,7 +38,7 @@ pub(super) fn read(inputs: &[String], quiet: bool, scanner: &Scanner) -> Result<
         document.events.written_by(&columns(&document.witness));
         ledgers.push((document.name, document.events));
     }
-    Ok((Table::new(ledgers), read, notes))
+    Ok(Reading { table: Table::new(ledgers), inputs: read, notes, case })
 }
 
 /// Who wrote a document, as columns.

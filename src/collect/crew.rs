@@ -168,6 +168,7 @@ impl<'a, S: Send> Crew<'a, S> {
                 let at = Stream { name: &source.name, depth: 0, file: raw.file(), balance: &balance };
                 unpack::stream(&at, &mut raw, &mut reader);
                 reader.remarks.extend(raw.changed());
+                reader.remarks.extend(raw.altered());
             }
             Err(error) => reader.remarks.push(error),
         }
@@ -249,8 +250,8 @@ impl<S: Send> Intake for Reader<'_, '_, S> {
         self.lanes.push(Arc::new(lane));
     }
 
-    fn scanner(&self) -> &Scanner {
-        self.crew.scanner
+    fn scanner(&self) -> Option<&Scanner> {
+        Some(self.crew.scanner)
     }
 
     fn remark(&mut self, remark: Error) {

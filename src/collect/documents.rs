@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::order::natural;
+use crate::case::{self, Standing};
 use crate::error::Error;
 
 /// Folders within folders; deeper ones are not walked.
@@ -22,6 +23,8 @@ pub(super) struct Source {
     pub(super) name: String,
     /// What stands behind it.
     pub(super) at: Place,
+    /// The digest that its bytes must have, where it comes from a case.
+    pub(super) digest: Option<String>,
 }
 
 /// What stands behind a source.
@@ -45,13 +48,19 @@ impl Source {
     }
 }
 
-/// The sources that the inputs name, each once, and what is wrong with the others.
-pub(super) fn find(inputs: &[String]) -> (Vec<Source>, Vec<Error>) {
-    let mut walk = Walk::default();
+/// The sources that the inputs name, each once, and what is wrong with the others. A folder is passed over.
+pub(super) fn find(inputs: &[String], except: Option<&Path>) -> (Vec<Source>, Vec<Error>) {
+    let except = except.and_then(|path| fs::metadata(path).ok()).map(|about| (about.dev(), about.ino()));
+    let mut walk = Walk { except, alone: inputs.len() == 1, ..Walk::default() };
     for input in inputs {
         walk.input(input);
     }
     (walk.found, walk.wrong)
+}
+
+/// Whether the inputs are one case and nothing else.
+pub(super) fn is_case(inputs: &[String]) -> bool {
+    matches!(inputs, [input] if case::standing(Path::new(input)) != Standing::Other)
 }
 
 #[derive(Default)]
@@ -59,6 +68,9 @@ struct Walk {
     found: Vec<Source>,
     wrong: Vec<Error>,
     seen: HashSet<(u64, u64)>,
+    except: Option<(u64, u64)>,
+    /// Whether there is one input only.
+    alone: bool,
 }
 
 impl Walk {
@@ -66,7 +78,7 @@ impl Walk {
         let path = Path::new(input);
         if input == "-" {
             if !self.found.iter().any(|source| source.at == Place::Input) {
-                self.found.push(Source { name: "-".to_owned(), at: Place::Input });
+                self.found.push(source("-".to_owned(), Place::Input));
             }
         } else if input.contains(['*', '?', '[']) && fs::symlink_metadata(path).is_err() {
             self.pattern(input);
@@ -101,18 +113,24 @@ impl Walk {
             Err(error) => return self.wrong.push(missing(path, &name, &error)),
         };
         let kind = about.file_type();
+        if self.except == Some((about.dev(), about.ino())) {
+            let error = Error::new("input.case", name, "is the case itself; not collected");
+            return self.wrong.push(error);
+        }
         if !kind.is_fifo() && !kind.is_char_device() && !self.seen.insert((about.dev(), about.ino())) {
             let error = Error::new("input.repeated", name, "was named before under this or another name; read once");
             return self.wrong.push(error);
         }
-        if kind.is_dir() {
+        if kind.is_dir() && case::standing(path) != Standing::Other {
+            self.case(path, &name, depth);
+        } else if kind.is_dir() {
             self.folder(path, &name, depth);
         } else if self.found.len() >= MOST_FILES {
             self.wrong.push(Error::new("input.many", name, format!("only the first {MOST_FILES} files are read")));
         } else if kind.is_fifo() && depth == 0 {
-            self.found.push(Source { name, at: Place::Pipe(path.to_owned()) });
+            self.found.push(source(name, Place::Pipe(path.to_owned())));
         } else if kind.is_file() {
-            self.found.push(Source { name, at: Place::File(path.to_owned(), about.len()) });
+            self.found.push(source(name, Place::File(path.to_owned(), about.len())));
         } else {
             self.wrong.push(odd(name, &about));
         }
@@ -137,6 +155,36 @@ impl Walk {
             }
         }
     }
+
+    /// The files of a case, by the names they had where they come from.
+    fn case(&mut self, root: &Path, name: &str, depth: usize) {
+        let index = match case::read_index(root) {
+            Ok(index) => index,
+            Err(error) => return self.wrong.push(error),
+        };
+        let label = |inner: &str| if self.alone && depth == 0 { inner.to_owned() } else { format!("{name}/{inner}") };
+        if case::standing(root) == Standing::Adding {
+            let what = "adding to this case was interrupted; what was added is not read";
+            self.wrong.push(Error::new("case.incomplete", label(""), what).with_way_on("run `diag collect` again"));
+        }
+        for left in &index.left_out {
+            let what = format!("is not in the case: {} [{}]", left.reason, left.code);
+            self.wrong.push(Error::new("case.left_out", label(&left.name), what));
+        }
+        for kept in case::kept(root, index) {
+            let name = label(&kept.member.name);
+            match kept.found {
+                Ok((path, size)) => {
+                    self.found.push(Source { name, at: Place::File(path, size), digest: Some(kept.member.sha256) });
+                }
+                Err(error) => self.wrong.push(Error { place: name, ..error }),
+            }
+        }
+    }
+}
+
+fn source(name: String, at: Place) -> Source {
+    Source { name, at, digest: None }
 }
 
 fn sort(paths: &mut [PathBuf]) {

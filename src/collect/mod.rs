@@ -2,7 +2,8 @@
 //!
 //! An input is what its content says, whatever its name. Compressed streams and archives are read as they come, in
 //! blocks of a few megabytes, so memory does not follow the size of an input. Several threads read files and scan
-//! blocks; what they find is put together in the order of the inputs and lines, so it does not depend on them.
+//! blocks; what they find is put together in the order of the inputs and lines, so it does not depend on them. A case folder is read by its index; `gather`
+//! fills one.
 #![expect(clippy::disallowed_methods, reason = "a world room: opens files")]
 
 mod archive;
@@ -10,6 +11,7 @@ mod blocks;
 mod crew;
 mod decode;
 mod documents;
+mod gather;
 mod kind;
 mod open;
 mod order;
@@ -21,6 +23,7 @@ use diag_parsers::{Event, Scanner, Tally};
 
 use crate::error::Error;
 
+pub use gather::{Gathered, gather};
 pub use open::Meter;
 pub use witness::Witness;
 
@@ -62,14 +65,16 @@ pub struct Harvest<S> {
     pub documents: Vec<Document<S>>,
     /// What could not be read, or not as it should be.
     pub remarks: Vec<Error>,
+    /// Whether all of it is one case, so that the same comes out wherever it is read.
+    pub case: bool,
 }
 
 /// Reads everything that the inputs name: files, folders, globs, archives, `-` for standard input.
 pub fn read<S: Send>(inputs: &[String], scanner: &Scanner, keep: &Keep<'_, S>, meter: &Meter) -> Harvest<S> {
-    let (sources, mut remarks) = documents::find(inputs);
+    let (sources, mut remarks) = documents::find(inputs, None);
     meter.expect(&sources);
     let (mut documents, found) = crew::read(&sources, scanner, keep, meter);
     remarks.extend(found);
     witness::name(&mut documents);
-    Harvest { documents, remarks: remarks::gather(remarks) }
+    Harvest { documents, remarks: remarks::gather(remarks), case: documents::is_case(inputs) }
 }

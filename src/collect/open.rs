@@ -1,13 +1,14 @@
 //! Opening sources, and reading their bytes as they lie there.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::documents::{Place, Source};
+use crate::case::Digest;
 use crate::error::Error;
 
 /// How long somebody may take to open the other end of a pipe.
@@ -51,6 +52,8 @@ pub(super) struct Raw<'a> {
     /// Bytes that a file has left; none where that is not known.
     left: Option<u64>,
     size: u64,
+    /// The digest that the bytes must have, and that of those read so far.
+    digest: Option<(&'a str, Digest)>,
     /// What went wrong, once it did.
     pub(super) broken: Option<io::Error>,
 }
@@ -65,6 +68,7 @@ impl<'a> Raw<'a> {
             meter,
             left: (size > 0).then_some(size),
             size,
+            digest: source.digest.as_deref().map(|want| (want, Digest::default())),
             broken: None,
         };
         Ok(match &source.at {
@@ -99,6 +103,31 @@ impl<'a> Raw<'a> {
     }
 }
 
+impl Raw<'_> {
+    /// A file of a case whose bytes are not those that were collected.
+    pub(super) fn altered(&mut self) -> Option<Error> {
+        let (want, digest) = self.digest.take()?;
+        let digest = if self.left.unwrap_or_default() == 0 { digest } else { whole(self.file.as_mut()?).ok()? };
+        (digest.finish() != want).then(|| {
+            let what = "is not as it was collected: its digest differs from that of the case; read as it is";
+            Error::new("case.altered", self.name, what).with_way_on("copy the case again, or ask who changed it")
+        })
+    }
+}
+
+/// The digest of a whole file: some are not read from start to end.
+fn whole(file: &mut File) -> io::Result<Digest> {
+    let mut digest = Digest::default();
+    let mut step = vec![0; 256 << 10];
+    file.rewind()?;
+    loop {
+        match file.read(&mut step)? {
+            0 => return Ok(digest),
+            count => digest.update(&step[..count]),
+        }
+    }
+}
+
 impl Read for Raw<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = self.left.map_or(buffer.len(), |left| buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
@@ -110,6 +139,9 @@ impl Read for Raw<'_> {
                 Ok(count) => {
                     self.meter.add(count);
                     self.left = self.left.map(|left| left - count as u64);
+                    if let Some((_, digest)) = &mut self.digest {
+                        digest.update(&buffer[..count]);
+                    }
                     return Ok(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

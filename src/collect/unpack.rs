@@ -34,8 +34,8 @@ pub(super) trait Intake {
     fn text(&mut self, name: &str, text: &mut dyn Read) -> Taken;
     /// Takes the events of a document that was read as a whole.
     fn record(&mut self, name: &str, data: &[u8], events: Vec<Event>);
-    /// What finds events in lines.
-    fn scanner(&self) -> &Scanner;
+    /// What finds events in lines; none where the bytes are wanted, and not what they tell.
+    fn scanner(&self) -> Option<&Scanner>;
     /// Takes a remark.
     fn remark(&mut self, remark: Error);
 }
@@ -82,7 +82,11 @@ pub(super) fn stream(at: &Stream<'_>, bytes: &mut dyn Read, intake: &mut dyn Int
     if matches!(kind, Kind::Text | Kind::Other(_))
         && let Some(reader) = record::of(&peeked.head, at.name)
     {
-        return whole(at, reader, kind, peeked, intake);
+        return match (intake.scanner(), kind) {
+            (Some(_), _) => whole(at, reader, kind, peeked, intake),
+            (None, Kind::Text) => text(at, peeked, nuls, intake),
+            (None, _) => bytes_of(at, peeked, intake),
+        };
     }
     match kind {
         Kind::Nothing => intake.remark(nothing(at, nuls + peeked.head.len() as u64, peeked.error)),
@@ -107,6 +111,14 @@ fn no_log(name: &str, other: &Other) -> Error {
     Error::new(other.code, name, format!("{}; not read", other.what)).with_way_on(other.way_on.replace("{}", name))
 }
 
+/// Hands on a document that is no text, and is one that can be read.
+fn bytes_of(at: &Stream<'_>, mut peeked: Peeked<'_>, intake: &mut dyn Intake) {
+    let taken = intake.text(at.name, &mut peeked);
+    if let Some(error) = &taken.broken {
+        intake.remark(broken(at, error, taken.bytes > 0));
+    }
+}
+
 /// Reads a document as a whole. Text that turns out to be something else, or is too large, is read line by line.
 fn whole(at: &Stream<'_>, reader: &dyn Record, kind: Kind, mut peeked: Peeked<'_>, intake: &mut dyn Intake) {
     let mut data = Vec::new();
@@ -122,7 +134,9 @@ fn whole(at: &Stream<'_>, reader: &dyn Record, kind: Kind, mut peeked: Peeked<'_
         );
         vec![Problem { line: 0, what }]
     } else {
-        intake.scanner().scan_wrapped(&reader.wrapped(&data), &mut |event| events.push(event));
+        if let Some(scanner) = intake.scanner() {
+            scanner.scan_wrapped(&reader.wrapped(&data), &mut |event| events.push(event));
+        }
         reader.read(&data, at.name, &mut events)
     };
     let nothing = events.is_empty();

@@ -150,6 +150,7 @@ fn row(event: Event) -> Row {
         says: event.says,
         source: 0,
         line: event.line,
+        offset: event.offset,
         text: event.text,
         at: event.at,
         fields: event.fields,
@@ -178,6 +179,7 @@ fn join(known: &mut Row, later: Row) {
     known.last_at = later.last_at.or(known.last_at);
     if known.says == Says::Progress {
         known.line = later.line;
+        known.offset = later.offset;
         known.text = later.text;
         known.at = later.at.or(known.at);
         known.fields = later.fields;

@@ -45,6 +45,8 @@ pub struct Row {
     pub source: usize,
     /// Line of the first occurrence, from 1.
     pub line: u64,
+    /// Where the first occurrence begins, in bytes from the start of the unpacked document.
+    pub offset: u64,
     /// The first occurrence word for word.
     pub text: String,
     /// Time of the first occurrence.
@@ -175,6 +177,7 @@ impl Table {
             says,
             source: first.source,
             line: first.line,
+            offset: first.offset,
             text: first.text.clone(),
             at: first.at,
             fields,

@@ -267,6 +267,6 @@ pub struct Note {
 /// Cost of a run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Stats {
-    /// Wall time in milliseconds.
+    /// Wall time in milliseconds; 0 for a case, whose report is the same byte for byte wherever and whenever it is made.
     pub elapsed_ms: u64,
 }

@@ -205,8 +205,11 @@ pub(in crate::report) fn read(report: &Report) -> String {
     let lines: u64 = inputs.iter().map(|input| input.lines).sum();
     let size: u64 = inputs.iter().map(|input| input.bytes).sum();
     let files = count(inputs.len() as u64, "file");
-    let seconds = report.stats.elapsed_ms as f64 / 1000.0;
-    format!("{files}, {}, {} in {seconds:.2} s", count(lines, "line"), bytes(size))
+    let read = format!("{files}, {}, {}", count(lines, "line"), bytes(size));
+    match report.stats.elapsed_ms {
+        0 => read,
+        elapsed => format!("{read} in {:.2} s", elapsed as f64 / 1000.0),
+    }
 }
 
 /// What happened, as a line of a list: the first sentence, a capital in front, no full stop.

@@ -5,12 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("error", &[]),
     ("verdict", &[]),
     ("reading", &[]),
     ("probe", &["reading"]),
-    ("collect", &["error"]),
+    ("redact", &[]),
+    ("case", &["error"]),
+    ("collect", &["case", "error", "redact"]),
     ("evidence", &[]),
     ("playbook", &["error", "verdict"]),
     ("diagnose", &["evidence", "playbook", "verdict"]),
@@ -18,13 +20,26 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("rehearsal", &["collect", "diagnose", "error", "evidence", "playbook", "verdict"]),
     (
         "cli",
-        &["collect", "diagnose", "error", "evidence", "playbook", "probe", "reading", "rehearsal", "report", "verdict"],
+        &[
+            "case",
+            "collect",
+            "diagnose",
+            "error",
+            "evidence",
+            "playbook",
+            "probe",
+            "reading",
+            "redact",
+            "rehearsal",
+            "report",
+            "verdict",
+        ],
     ),
     ("lib", &[]),
 ];
 
 /// Rooms that touch files, processes or clocks: the only ones that may lift the lint.
-const WORLD: [&str; 3] = ["collect", "probe", "cli"];
+const WORLD: [&str; 4] = ["case", "collect", "probe", "cli"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -5,6 +5,7 @@
 mod architecture;
 mod authors;
 mod bad_inputs;
+mod cases;
 mod playbooks;
 mod probing;
 mod reading;
