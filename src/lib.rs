@@ -15,4 +15,5 @@ pub mod reading;
 pub mod redact;
 pub mod rehearsal;
 pub mod report;
+pub mod sheets;
 pub mod verdict;

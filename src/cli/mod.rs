@@ -8,6 +8,7 @@ mod explain;
 mod playbook;
 mod probe;
 mod progress;
+mod query;
 mod reading;
 mod screen;
 mod shelf;
@@ -67,6 +68,8 @@ enum Verb {
     Analyze(analyze::Args),
     /// Bring all witnesses of an incident into a case folder, to be read elsewhere or later.
     Collect(collect::Args),
+    /// Ask the evidence in SQL.
+    Query(query::Args),
     /// Tell what a cause or an Xid means, how it is recognised and what to do.
     Explain(explain::Args),
     /// List, check and test playbooks; begin a new one.
@@ -126,6 +129,7 @@ fn dispatch() -> Result<u8, Error> {
     match Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?.verb {
         Verb::Analyze(args) => analyze::run(&args, library, &["*".to_owned()]),
         Verb::Collect(args) => collect::run(&args),
+        Verb::Query(args) => query::run(&args, library),
         Verb::Explain(args) => explain::run(&args, &library),
         Verb::Playbook(args) => playbook::run(&args, library),
         Verb::Probe(args) => probe::run(&args),

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, FileReader, ReaderAt, ZipArchive, ZipArchiveEntryWayfinder};
 
-use super::unpack::{Intake, Stream, broken, stream};
+use super::unpack::{Guarded, Intake, Stream, broken, stream};
 use crate::error::Error;
 
 /// Longest name of a member, in bytes.
@@ -93,6 +93,7 @@ fn member(archive: &str, name: &[u8]) -> String {
 pub(super) fn zip(at: &Stream<'_>, bytes: &mut dyn Read, intake: &mut dyn Intake) {
     let read = match at.file.as_ref().map(File::try_clone) {
         Some(Ok(file)) => {
+            at.balance.of_archive(file.metadata().map_or(0, |about| about.len()));
             let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
             ZipArchive::from_file(file, &mut buffer)
                 .map(|archive: ZipArchive<FileReader>| zip_members(at, &archive, intake))
@@ -101,6 +102,8 @@ pub(super) fn zip(at: &Stream<'_>, bytes: &mut dyn Read, intake: &mut dyn Intake
             let mut whole = Vec::new();
             match bytes.take(LARGEST_INNER + 1).read_to_end(&mut whole) {
                 Ok(size) if size as u64 > LARGEST_INNER => return intake.remark(too_large(at)),
+                // What is in another archive was counted with that.
+                Ok(size) if at.depth == 0 => at.balance.of_archive(size as u64),
                 Ok(_) => {}
                 Err(error) => return intake.remark(broken(at, &error, false)),
             }
@@ -154,10 +157,12 @@ fn zip_members<R: ReaderAt>(
                 Error::new("input.packed", &member.name, "is encrypted; not read")
                     .with_way_on("unpack it with its password into a folder and name that"),
             ),
-            CompressionMethod::STORE => stream(&inner, &mut entry.reader(), intake),
-            CompressionMethod::DEFLATE => stream(&inner, &mut DeflateDecoder::new(entry.reader()), intake),
+            CompressionMethod::STORE => stream(&inner, &mut guarded(at, Box::new(entry.reader())), intake),
+            CompressionMethod::DEFLATE => {
+                stream(&inner, &mut guarded(at, Box::new(DeflateDecoder::new(entry.reader()))), intake);
+            }
             CompressionMethod::ZSTD => match zstd::stream::read::Decoder::new(entry.reader()) {
-                Ok(mut decoder) => stream(&inner, &mut decoder, intake),
+                Ok(decoder) => stream(&inner, &mut guarded(at, Box::new(decoder)), intake),
                 Err(error) => intake.remark(broken(&inner, &error, false)),
             },
             other => intake.remark(
@@ -167,6 +172,11 @@ fn zip_members<R: ReaderAt>(
         }
     }
     Ok(())
+}
+
+/// A member of an archive: its entries may all be the same bytes, which together unpack to any size.
+fn guarded<'a>(at: &Stream<'a>, member: Box<dyn Read + 'a>) -> Guarded<'a> {
+    Guarded::new(member, at.balance)
 }
 
 fn table<R: ReaderAt>(at: &Stream<'_>, archive: &ZipArchive<R>) -> Result<Vec<Member>, rawzip::Error> {
@@ -188,7 +198,76 @@ fn table<R: ReaderAt>(at: &Stream<'_>, archive: &ZipArchive<R>) -> Result<Vec<Me
 
 #[cfg(test)]
 mod tests {
+    use super::super::unpack::{Balance, Taken};
     use super::*;
+
+    /// Counts bytes, and keeps remarks.
+    #[derive(Default)]
+    struct Counter {
+        bytes: u64,
+        remarks: Vec<Error>,
+    }
+
+    impl Intake for Counter {
+        fn text(&mut self, _: &str, text: &mut dyn Read) -> Taken {
+            let mut step = [0; 1 << 16];
+            loop {
+                match text.read(&mut step) {
+                    Ok(0) => return Taken { bytes: 1, ..Taken::default() },
+                    Ok(count) => self.bytes += count as u64,
+                    Err(error) => return Taken { broken: Some(error), ..Taken::default() },
+                }
+            }
+        }
+        fn record(&mut self, _: &str, _: &[u8], _: Vec<diag_parsers::Event>) {}
+        fn scanner(&self) -> Option<&diag_parsers::Scanner> {
+            None
+        }
+        fn remark(&mut self, remark: Error) {
+            self.remarks.push(remark);
+        }
+    }
+
+    /// An archive whose table lists the same deflated bytes many times over (PKWARE's APPNOTE 6.3.10, sections 4.3.7,
+    /// 4.3.12 and 4.3.16).
+    fn overlapping(bytes: &[u8], entries: u16) -> Vec<u8> {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        io::Write::write_all(&mut packed, bytes).unwrap();
+        let packed = packed.finish().unwrap();
+        let mut common = vec![20, 0, 0, 0, 8, 0, 0, 0, 0, 0];
+        common.extend(crc.sum().to_le_bytes());
+        common.extend((packed.len() as u32).to_le_bytes());
+        common.extend((bytes.len() as u32).to_le_bytes());
+        common.extend([1, 0, 0, 0]);
+        let mut out = [b"PK\x03\x04".as_slice(), &common, b"a", &packed].concat();
+        let table = out.len() as u32;
+        for _ in 0..entries {
+            out.extend([b"PK\x01\x02\x14\0".as_slice(), &common, &[0; 14], b"a"].concat());
+        }
+        let length = out.len() as u32 - table;
+        out.extend([b"PK\x05\x06\0\0\0\0".as_slice(), &entries.to_le_bytes(), &entries.to_le_bytes()].concat());
+        out.extend([length.to_le_bytes(), table.to_le_bytes()].concat());
+        out.extend([0, 0]);
+        out
+    }
+
+    #[test]
+    fn entries_that_are_all_the_same_bytes_are_a_bomb() {
+        let bomb = overlapping(&b"all is well\n".repeat(100_000), 2000);
+        let mut counter = Counter::default();
+        let balance = Balance::bounded(4 << 20);
+        stream(&Stream { name: "a.zip", depth: 0, file: None, balance: &balance }, &mut bomb.as_slice(), &mut counter);
+        let allowed = 500 * bomb.len() as u64 + (4 << 20);
+        assert!(counter.bytes > 4 << 20 && counter.bytes < allowed + (1 << 20), "{} of {allowed}", counter.bytes);
+        assert!(allowed < 2000 * 1_200_000, "the bomb is larger than what is allowed");
+        assert!(
+            counter.remarks.iter().any(|remark| remark.reason.contains("500 times")),
+            "{:?}",
+            counter.remarks.len()
+        );
+    }
 
     #[test]
     fn names_of_members_lead_nowhere() {

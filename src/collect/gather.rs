@@ -12,6 +12,9 @@ use crate::case::{Draft, Facts};
 use crate::error::Error;
 use crate::redact::{Masked, Masker};
 
+/// Bytes that an archive may unpack to in a case whatever its size; a bomb would fill the disk.
+const MOST_UNPACKED: u64 = 1 << 30;
+
 /// What came of collecting.
 #[derive(Debug, Default)]
 pub struct Gathered {
@@ -92,7 +95,7 @@ impl Sink<'_> {
         let name = label(&source.name);
         match Raw::open(source, meter) {
             Ok(mut raw) => {
-                let balance = Balance::default();
+                let balance = Balance::bounded(MOST_UNPACKED);
                 let at = Stream { name: &name, depth: 0, file: raw.file(), balance: &balance };
                 unpack::stream(&at, &mut raw, self);
             }

@@ -1,5 +1,6 @@
 //! From an input's bytes to the documents in it: recognised by content, unpacked layer by layer as they come.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -9,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
 use super::archive;
-use super::decode::{Changes, Decoded};
+use super::decode::{self, Changes, Decoded};
 use super::kind::{self, HEAD, Kind, Other, Packing};
 use crate::error::Error;
 
@@ -23,7 +24,7 @@ const WINDOW_LOG: u32 = 27;
 const XZ_KIB: u32 = 100 << 10;
 
 /// Bytes that an input may unpack to whatever its size.
-const MOST_UNPACKED: u64 = 64 << 30;
+const MOST_UNPACKED: u64 = 16 << 30;
 
 /// How many times its size an input may unpack to when it is larger than that.
 const MOST_TIMES: u64 = 500;
@@ -52,10 +53,29 @@ pub(super) struct Taken {
 }
 
 /// How much went in and came out of the decompressors of one input.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Balance {
     packed: Cell<u64>,
     unpacked: Cell<u64>,
+    most: u64,
+}
+
+impl Default for Balance {
+    fn default() -> Self {
+        Self::bounded(MOST_UNPACKED)
+    }
+}
+
+impl Balance {
+    /// A balance that allows so many bytes whatever the size of the input.
+    pub(super) fn bounded(most: u64) -> Self {
+        Self { packed: Cell::new(0), unpacked: Cell::new(0), most }
+    }
+
+    /// Notes the size of an archive whose members are read where they lie.
+    pub(super) fn of_archive(&self, bytes: u64) {
+        self.packed.set(self.packed.get().max(bytes));
+    }
 }
 
 /// An input, or something within one.
@@ -79,11 +99,17 @@ pub(super) fn stream(at: &Stream<'_>, bytes: &mut dyn Read, intake: &mut dyn Int
         let what = format!("is packed more than {DEEPEST} times over; not read");
         return intake.remark(Error::new("input.nested", at.name, what));
     }
+    let marked =
+        [b"\xef\xbb\xbf".as_slice(), b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| peeked.head.starts_with(mark));
+    let head = if marked { Cow::Owned(decode::sample(&peeked.head).0) } else { Cow::Borrowed(&peeked.head) };
+    let found = record::of(&head, at.name);
+    drop(head);
     if matches!(kind, Kind::Text | Kind::Other(_))
-        && let Some(reader) = record::of(&peeked.head, at.name)
+        && let Some(reader) = found
     {
         return match (intake.scanner(), kind) {
-            (Some(_), _) => whole(at, reader, kind, peeked, intake),
+            (Some(_), Kind::Text) if marked => whole(at, reader, kind, Box::new(Decoded::new(peeked)), intake),
+            (Some(_), _) => whole(at, reader, kind, Box::new(peeked), intake),
             (None, Kind::Text) => text(at, peeked, nuls, intake),
             (None, _) => bytes_of(at, peeked, intake),
         };
@@ -120,9 +146,9 @@ fn bytes_of(at: &Stream<'_>, mut peeked: Peeked<'_>, intake: &mut dyn Intake) {
 }
 
 /// Reads a document as a whole. Text that turns out to be something else, or is too large, is read line by line.
-fn whole(at: &Stream<'_>, reader: &dyn Record, kind: Kind, mut peeked: Peeked<'_>, intake: &mut dyn Intake) {
+fn whole(at: &Stream<'_>, reader: &dyn Record, kind: Kind, mut from: Box<dyn Read + '_>, intake: &mut dyn Intake) {
     let mut data = Vec::new();
-    if let Err(error) = (&mut peeked).take(record::MOST_BYTES as u64 + 1).read_to_end(&mut data) {
+    if let Err(error) = (&mut from).take(record::MOST_BYTES as u64 + 1).read_to_end(&mut data) {
         return intake.remark(broken(at, &error, false));
     }
     let large = data.len() > record::MOST_BYTES;
@@ -151,7 +177,7 @@ fn whole(at: &Stream<'_>, reader: &dyn Record, kind: Kind, mut peeked: Peeked<'_
         intake.remark(Error::new("input.record", at.name, problem.what + rest));
     }
     match kind {
-        Kind::Text if nothing => text(at, Cursor::new(data).chain(peeked), 0, intake),
+        Kind::Text if nothing => text(at, Cursor::new(data).chain(from), 0, intake),
         _ if nothing => {}
         _ => intake.record(at.name, &data, events),
     }
@@ -215,7 +241,7 @@ fn unpack(at: &Stream<'_>, packing: Packing, peeked: Peeked<'_>, intake: &mut dy
         }),
     };
     match decoder {
-        Ok(decoder) => stream(&within, &mut Guarded::new(decoder, at.balance, MOST_UNPACKED), intake),
+        Ok(decoder) => stream(&within, &mut Guarded::new(decoder, at.balance), intake),
         Err(error) => intake.remark(broken(&within, &error, false)),
     }
 }
@@ -286,16 +312,15 @@ impl<R: Read> Read for Counted<'_, R> {
 }
 
 /// Ends a stream that unpacks to more than any log does, and stays at the end once it failed.
-struct Guarded<'a> {
+pub(super) struct Guarded<'a> {
     from: Box<dyn Read + 'a>,
     balance: &'a Balance,
-    most: u64,
     over: bool,
 }
 
 impl<'a> Guarded<'a> {
-    fn new(from: Box<dyn Read + 'a>, balance: &'a Balance, most: u64) -> Self {
-        Self { from, balance, most, over: false }
+    pub(super) fn new(from: Box<dyn Read + 'a>, balance: &'a Balance) -> Self {
+        Self { from, balance, over: false }
     }
 }
 
@@ -305,7 +330,7 @@ impl Read for Guarded<'_> {
             return Ok(0);
         }
         let unpacked = self.balance.unpacked.get();
-        if unpacked > self.most && unpacked / MOST_TIMES > self.balance.packed.get() {
+        if unpacked > self.balance.most && unpacked / MOST_TIMES > self.balance.packed.get() {
             self.over = true;
             return Err(io::Error::other(format!("unpacks to more than {MOST_TIMES} times its size")));
         }
@@ -321,9 +346,9 @@ mod tests {
 
     #[test]
     fn a_bomb_is_left_alone() {
-        let balance = Balance::default();
+        let balance = Balance::bounded(1 << 20);
         balance.packed.set(100);
-        let mut guarded = Guarded::new(Box::new(io::repeat(b'a')), &balance, 1 << 20);
+        let mut guarded = Guarded::new(Box::new(io::repeat(b'a')), &balance);
         let mut text = Vec::new();
         assert!(guarded.read_to_end(&mut text).is_err());
         assert!(text.len() < 3 << 20);

@@ -47,7 +47,7 @@ impl Page {
 }
 
 /// Text of ours that may hold words of a log: each word that could be markup, a mention or a link becomes code.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let acts = |word: &str| {
         let cites = word.starts_with("[E") || (word.starts_with('E') && word.ends_with([']', '.', ',']));
         let marks = "`*_#@<>|~$&\\[]{}!";

@@ -8,6 +8,7 @@ pub use crate::verdict::{Ask, Confidence, Culprit, Outcome};
 
 mod clock;
 mod compose;
+pub mod grid;
 pub mod guard;
 pub mod html;
 pub mod json;
