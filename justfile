@@ -17,7 +17,7 @@ playbooks:
 bench:
     cargo bench
 
-# Licences and advisories (cargo install cargo-deny)
+# Licences, sources and advisories (cargo install cargo-deny --locked)
 deny:
     cargo deny check
 
