@@ -25,6 +25,21 @@ fn samples() -> Vec<String> {
     events.flat_map(|event| event.sample.into_iter().chain(event.unlike)).map(|sample| sample.line).collect()
 }
 
+/// The logs of all cases of all playbooks.
+fn case_logs() -> Vec<String> {
+    let folders = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../playbooks")).unwrap();
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).into_iter().flatten());
+    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let mut logs = Vec::new();
+    for playbook in texts.filter_map(|text| text.parse::<toml::Table>().ok()) {
+        let cases = playbook.get("case").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        let named = cases.iter().filter_map(|case| case.get("logs")?.as_table()).flat_map(toml::Table::values);
+        logs.extend(named.filter_map(toml::Value::as_str).map(str::to_owned));
+    }
+    assert!(logs.len() > 100, "the cases are found");
+    logs
+}
+
 /// All events of a text, the part from `from` on being scanned.
 fn scan(scanner: &Scanner, text: &[u8], from: usize, depth: Depth) -> Vec<Event> {
     let mut events = Vec::new();
@@ -65,11 +80,11 @@ fn a_pattern_matches_no_line_without_its_literal() {
 }
 
 #[test]
-fn samples_are_found_in_a_long_document() {
+fn samples_and_case_logs_are_found_in_a_long_document() {
     let scanner = Scanner::new(Catalogue::built_in().unwrap());
     let sought = sought();
     let mut text = String::new();
-    for (number, sample) in samples().iter().enumerate() {
+    for (number, sample) in samples().iter().chain(&case_logs()).enumerate() {
         // Uneven distances move the samples over all borders of the windows that are searched at a time.
         for _ in 0..(number * 7) % 60 {
             text.push_str(NOISE);
