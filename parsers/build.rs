@@ -35,15 +35,18 @@ fn read(file: &Path) -> Result<serde_json::Value, Box<dyn Error>> {
     }
     for event in tables(&mut format, "event") {
         drop_examples(event);
-        let (mut anchors, mut leads, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut anchors, mut leads, mut before, mut beside) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for pattern in event["pattern"].as_array().ok_or("an event without `pattern`")? {
             let pattern = pattern.as_str().ok_or("a pattern that is no string")?;
-            let (literals, lead, other) = anchor(pattern).map_err(|error| format!("{pattern}: {error}"))?;
+            let Anchor { literals, lead, head, other } =
+                anchor(pattern).map_err(|error| format!("{pattern}: {error}"))?;
             anchors.push(literals);
             leads.push(lead);
+            before.push(head);
             beside.push(other);
         }
         event["anchors"] = serde_json::to_value(anchors)?;
+        event["before"] = serde_json::to_value(before)?;
         event["beside"] = serde_json::to_value(beside)?;
         event["leads"] = serde_json::to_value(leads)?;
     }
@@ -65,13 +68,24 @@ fn drop_examples(table: &mut serde_json::Value) {
     }
 }
 
-type Anchor = (Vec<String>, Option<usize>, Option<String>);
+#[derive(Default)]
+struct Anchor {
+    /// The literals to look for.
+    literals: Vec<String>,
+    /// How many bytes of a match stand before them, where that is always as many.
+    lead: Option<usize>,
+    /// Which bytes can stand before them, where their number differs.
+    head: Option<literals::Bytes>,
+    /// Another literal that must occur.
+    other: Option<String>,
+}
 
-/// The literals to look for, how many bytes of a match stand before them, and another literal that must occur.
 fn anchor(pattern: &str) -> Result<Anchor, Box<dyn Error>> {
     let choices = literals::required(pattern)?;
-    let Some(best) = literals::best(&choices) else { return Ok((Vec::new(), None, None)) };
-    let texts = best.iter().map(|bytes| String::from_utf8(bytes.clone())).collect::<Result<_, _>>()?;
-    let beside = literals::beside(&choices, best).and_then(|bytes| String::from_utf8(bytes.clone()).ok());
-    Ok((texts, literals::lead(pattern, best)?, beside))
+    let Some(best) = literals::best(&choices) else { return Ok(Anchor::default()) };
+    let literals = best.iter().map(|bytes| String::from_utf8(bytes.clone())).collect::<Result<_, _>>()?;
+    let lead = literals::lead(pattern, best)?;
+    let head = if lead.is_none() { literals::before(pattern, best)? } else { None };
+    let other = literals::beside(&choices, best).and_then(|bytes| String::from_utf8(bytes.clone()).ok());
+    Ok(Anchor { literals, lead, head, other })
 }

@@ -144,42 +144,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// The lines before this one, nearest first, at most [`REACH`] bytes away.
-    pub fn preceding(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
-        self.raw_before(|_| true, usize::MAX)
-    }
-
-    /// Of the `most` lines before this one those whose bytes are `like` something, nearest first.
-    fn raw_before<L: Fn(&[u8]) -> bool>(&self, like: L, most: usize) -> impl Iterator<Item = Line<'a>> + use<'a, L> {
-        let block = self.block;
+    pub fn preceding(&self) -> Before<'a> {
         let furthest = self.line.start.saturating_sub(REACH);
-        let mut start = self.line.start;
-        let mut number = self.line.number;
-        let mut left = most;
-        std::iter::from_fn(move || {
-            loop {
-                left = left.checked_sub(1)?;
-                let end = start.checked_sub(1)?;
-                if block.data[end] == b'\n' {
-                    number -= 1;
-                }
-                let low = end.saturating_sub(MAX_LINE);
-                start = memrchr2(b'\n', b'\r', &block.data[low..end]).map_or(low, |found| low + found + 1);
-                if start < furthest {
-                    return None;
-                }
-                if like(&block.data[start..end]) {
-                    return Some(Line::new(number, start, &block.data[start..end]));
-                }
-            }
-        })
+        let (start, number) = (self.line.start, self.line.number);
+        Before { block: self.block, furthest, start, number, left: usize::MAX, mark: &[], writer: None }
     }
 
     /// The lines before this one by the same writer, nearest first, among at most `most` of any writer.
-    pub fn stream_before(&self, most: usize) -> impl Iterator<Item = Line<'a>> + use<'a> {
-        let context = self.line.context.clone();
-        let mark = self.mark();
-        let like = move |raw: &[u8]| raw.starts_with(mark);
-        self.raw_before(like, most).filter(move |line| line.context.same_stream(&context))
+    pub fn stream_before(&self, most: usize) -> Before<'a> {
+        let writer = Some(self.line.context.clone());
+        Before { left: most, mark: self.mark(), writer, ..self.preceding() }
     }
 
     /// What each line of this writer begins with: its prefixes, where no time stamp is among them.
@@ -196,6 +170,56 @@ impl<'a> Cursor<'a> {
     /// Offset of the line in the document.
     pub fn offset(&self, line: &Line<'_>) -> u64 {
         self.block.offset + line.start as u64
+    }
+}
+
+/// Goes back through the lines of a block.
+#[derive(Debug)]
+pub struct Before<'a> {
+    block: Block<'a>,
+    /// No line that begins before this place is seen.
+    furthest: usize,
+    /// Where the last line began, and its number.
+    start: usize,
+    number: u64,
+    /// Lines of any writer that may still be looked at.
+    left: usize,
+    /// What the wanted lines begin with.
+    mark: &'a [u8],
+    writer: Option<Context>,
+}
+
+impl Before<'_> {
+    /// Looks at no more than `most` further lines, of any writer.
+    pub fn limit(&mut self, most: usize) {
+        self.left = self.left.min(most);
+    }
+}
+
+impl<'a> Iterator for Before<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        loop {
+            self.left = self.left.checked_sub(1)?;
+            let end = self.start.checked_sub(1)?;
+            if self.block.data[end] == b'\n' {
+                self.number -= 1;
+            }
+            let low = end.saturating_sub(MAX_LINE);
+            let line_end = memrchr2(b'\n', b'\r', &self.block.data[low..end]);
+            self.start = line_end.map_or(low, |found| low + found + 1);
+            if self.start < self.furthest {
+                return None;
+            }
+            let raw = &self.block.data[self.start..end];
+            if raw.starts_with(self.mark) {
+                let line = Line::new(self.number, self.start, raw);
+                if self.writer.as_ref().is_none_or(|writer| line.context.same_stream(writer)) {
+                    return Some(line);
+                }
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The scanner looks for these before it runs a regex; finding none in a line proves that the pattern
 //! can't match there.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind};
 
 use crate::noise;
 
@@ -65,6 +65,37 @@ pub fn lead(pattern: &str, choice: &Choice) -> Result<Option<usize>, String> {
         }
     }
     Ok(None)
+}
+
+/// Ranges of bytes, both ends included.
+pub type Bytes = Vec<(u8, u8)>;
+
+/// The bytes that can stand in a match before the choice; none where the choice has no fixed place among the parts.
+///
+/// # Errors
+/// The regex parser's message.
+pub fn before(pattern: &str, choice: &Choice) -> Result<Option<Bytes>, String> {
+    let hir = parse(pattern)?;
+    let mut parts = Vec::new();
+    flatten(&hir, &mut parts);
+    let Some(place) = (0..parts.len()).find(|at| begins_with(&parts[*at..], choice)) else { return Ok(None) };
+    let mut bytes = ClassBytes::empty();
+    parts[..place].iter().for_each(|part| add_bytes(part, &mut bytes));
+    Ok(Some(bytes.iter().map(|range| (range.start(), range.end())).collect()))
+}
+
+/// Adds every byte that a match of a part can hold.
+fn add_bytes(hir: &Hir, bytes: &mut ClassBytes) {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => literal.0.iter().for_each(|byte| bytes.push(ClassBytesRange::new(*byte, *byte))),
+        HirKind::Class(Class::Bytes(class)) => bytes.union(class),
+        // Characters are whatever their bytes are.
+        HirKind::Class(Class::Unicode(_)) => bytes.push(ClassBytesRange::new(0, 255)),
+        HirKind::Repetition(repeat) => add_bytes(&repeat.sub, bytes),
+        HirKind::Capture(capture) => add_bytes(&capture.sub, bytes),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().for_each(|part| add_bytes(part, bytes)),
+    }
 }
 
 /// The parts of a pattern that follow one another.
@@ -236,6 +267,14 @@ mod tests {
         assert_eq!(lead(r"\b(?:Fail|Succe)ed \d"), Some(0));
         assert_eq!(lead(r"\d+ failed"), None);
         assert_eq!(lead(r"(?:a|bc)\d failed"), None);
+    }
+
+    #[test]
+    fn what_can_stand_before_the_anchor_is_known() {
+        let before = |pattern: &str| before(pattern, best(&required(pattern).unwrap()).unwrap()).unwrap();
+        assert_eq!(before(r"(?:a|bc)\d+: failed"), Some(vec![(b'0', b'9'), (b'a', b'c')]));
+        assert_eq!(before(r"[a-c]+x(?P<n>[d-e]) was killed by"), Some(vec![(b'a', b'e'), (b'x', b'x')]));
+        assert_eq!(before(r"(?:\d+ or words of some length|\w rather long text) \d"), None);
     }
 
     #[test]

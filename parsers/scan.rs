@@ -307,6 +307,7 @@ impl<'a> Walk<'a, '_> {
                 }
             }
             None => {
+                from = signature.patterns[pattern].earliest(text, places.clone());
                 // A further record needs a further literal.
                 for _ in places.take(MOST_RECORDS) {
                     let input = Input::new(text).range(from..);

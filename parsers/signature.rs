@@ -88,6 +88,9 @@ pub struct EventFile {
     /// Bytes of a match before its literal, by pattern; filled in likewise.
     #[serde(default)]
     pub leads: Vec<Option<usize>>,
+    /// Ranges of the bytes that can stand in a match before its literal, by pattern; filled in likewise.
+    #[serde(default)]
+    pub before: Vec<Option<literals::Bytes>>,
     /// Another literal that must occur, by pattern; filled in likewise.
     #[serde(default)]
     pub beside: Vec<Option<String>>,
@@ -236,6 +239,7 @@ pub struct Pattern {
     pub anchors: Vec<String>,
     /// Bytes of a match before its literal, where that is always as many: then a match is tried there only.
     pub lead: Option<usize>,
+    before: Option<literals::Bytes>,
     beside: Option<Finder<'static>>,
 }
 
@@ -245,7 +249,21 @@ impl Pattern {
         let (regex, matcher) = (OnceLock::new(), OnceLock::new());
         // Where a match is tried at one place only, it fails sooner than a search for another literal.
         let beside = beside.filter(|_| lead.is_none()).map(|literal| Finder::new(literal).into_owned());
-        Self { source: source.to_owned(), regex, matcher, anchors, lead, beside }
+        Self { source: source.to_owned(), regex, matcher, anchors, lead, before: None, beside }
+    }
+
+    /// The pattern with the bytes that can stand in a match before its literal.
+    fn after(mut self, before: Option<literals::Bytes>) -> Self {
+        self.before = before;
+        self
+    }
+
+    /// The first place at which a match may begin whose literal stands at one of `places`.
+    pub(crate) fn earliest(&self, text: &[u8], places: impl Iterator<Item = usize>) -> usize {
+        let Some(before) = &self.before else { return 0 };
+        let can = |byte: &u8| before.iter().any(|(first, last)| (first..=last).contains(&byte));
+        let start = |place: usize| place - text[..place].iter().rev().take_while(|byte| can(byte)).count();
+        places.map(start).min().unwrap_or(0)
     }
 
     /// Whether the text holds what a match must hold beside its literal.
@@ -364,7 +382,8 @@ impl Signature {
                 None => literals::lead(source, &anchors.iter().map(|anchor| anchor.clone().into_bytes()).collect())?,
             };
             let beside = file.beside.get(at).and_then(Option::as_deref);
-            patterns.push(Pattern::new(source, anchors, lead, beside));
+            let before = file.before.get(at).cloned().flatten();
+            patterns.push(Pattern::new(source, anchors, lead, beside).after(before));
         }
         Ok(Self {
             kind: intern(&format!("{id}.{name}")),

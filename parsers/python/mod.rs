@@ -29,6 +29,9 @@ const DEVICE: Name = "python.device_exception";
 /// Lines above an exception that are searched for its frames.
 const REACH: usize = 80;
 
+/// Lines of any writer above the first one of a traceback that are searched for what led to it: one call prints both.
+const LEAD_IN: usize = 128;
+
 /// Longest message that is kept.
 const MOST_MESSAGE: usize = 300;
 
@@ -182,7 +185,9 @@ impl Frames {
     fn above(cursor: &Cursor<'_>) -> Self {
         let mut frames = Self::default();
         let mut since_header = 0;
-        for line in cursor.stream_before(REACH * 8).take(REACH) {
+        let mut above = cursor.stream_before(REACH * 8);
+        for _ in 0..REACH {
+            let Some(line) = above.next() else { break };
             let text = line.str();
             if frames.header {
                 since_header += 1;
@@ -193,6 +198,7 @@ impl Frames {
                 }
             } else if text.contains("Traceback (most recent call last)") {
                 frames.header = true;
+                above.limit(LEAD_IN);
                 if text.trim_start().starts_with("traceback : ") {
                     frames.record = record(cursor, &line);
                     break;

@@ -1,10 +1,11 @@
 //! Collapsing events to distinct facts, so that memory follows facts and not the size of a log.
 
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::LazyLock;
 
 use diag_parsers::{Event, Fields, Name, Says, Value};
+use foldhash::quality::RandomState;
 
 use super::{Advance, Row};
 
@@ -23,11 +24,17 @@ const MOST_STEPS: usize = 100_000;
 /// Columns that say who wrote a line.
 const WHO: [&str; 7] = ["rank", "local_rank", "label", "node", "pid", "actor", "pod"];
 
+/// One for the whole process, so that parts of a document agree; by chance, so that no log can aim at two facts that
+/// look alike.
+static HASHING: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
 /// The distinct facts of one document, or of a part of it.
 #[derive(Debug, Default)]
 pub struct Ledger {
     rows: Vec<Row>,
-    known: HashMap<u64, usize>,
+    /// What makes each row distinct.
+    keys: Vec<u64>,
+    known: HashMap<u64, usize, foldhash::fast::RandomState>,
     kept: usize,
     trail: Vec<(u64, i64)>,
     volatile: HashMap<Name, Vec<Name>>,
@@ -55,13 +62,18 @@ impl Ledger {
 
     /// Takes what a later part of the same document holds; its lines count from `lines` further on.
     pub fn merge(&mut self, later: Self, lines: u64) {
+        // A crowded ledger makes keys of another sort.
+        let crowded = later.crowded();
         for (line, step) in later.trail {
             self.step(line + lines, Some(step));
         }
-        for mut row in later.rows {
+        for (mut row, key) in later.rows.into_iter().zip(later.keys) {
             row.line += lines;
             row.last_line += lines;
-            let key = hash_of(row.kind, row.says, &row.fields, self.volatile.get(row.kind), self.crowded());
+            let key = match crowded || self.crowded() {
+                true => hash_of(row.kind, row.says, &row.fields, self.volatile.get(row.kind), self.crowded()),
+                false => key,
+            };
             match self.known.get(&key) {
                 Some(at) => join(&mut self.rows[*at], row),
                 None => {
@@ -103,6 +115,7 @@ impl Ledger {
         self.kept += row.text.len() + ROW_BYTES;
         self.known.insert(key, self.rows.len());
         self.rows.push(row);
+        self.keys.push(key);
     }
 
     /// Whether so much is kept that further facts are only counted with their like.
@@ -117,7 +130,7 @@ impl Ledger {
 
 /// What makes a fact distinct: its kind and fields, without volatile ones; of a step, only who made it.
 fn hash_of(kind: Name, says: Says, fields: &Fields, volatile: Option<&Vec<Name>>, crowded: bool) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = HASHING.build_hasher();
     kind.hash(&mut hasher);
     for (name, value) in fields.iter() {
         let who = WHO.contains(&name);
@@ -134,7 +147,7 @@ fn hash_of(kind: Name, says: Says, fields: &Fields, volatile: Option<&Vec<Name>>
     hasher.finish()
 }
 
-fn hash_value(value: &Value, hasher: &mut DefaultHasher) {
+fn hash_value(value: &Value, hasher: &mut impl Hasher) {
     match value {
         Value::Bool(b) => b.hash(hasher),
         Value::Int(n) => n.hash(hasher),
