@@ -4,7 +4,7 @@
 //! cover of all literals that is small and rare in the noise of training logs. That none is missed follows from the
 //! choice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, packed};
 
@@ -103,16 +103,16 @@ fn held_by(stems: &[Vec<u8>], literals: &[Indexed<'_>]) -> Vec<Vec<(u32, usize)>
 /// Stems for a set of literals: each literal holds at least one, and none begins with another.
 pub(super) fn choose(literals: &[Indexed<'_>], sample: &Sample) -> Vec<Vec<u8>> {
     let candidates = candidates(literals, sample);
-    let mut open: BTreeSet<usize> = (0..literals.len()).collect();
+    let mut open = vec![true; literals.len()];
     let mut stems: Vec<Vec<u8>> = Vec::new();
-    while !open.is_empty() {
-        let gain = |covers: &Vec<usize>, cost: f64| covers.iter().filter(|at| open.contains(at)).count() as f64 / cost;
+    while open.contains(&true) {
+        let gain = |covers: &Vec<usize>, cost: f64| covers.iter().filter(|at| open[**at]).count() as f64 / cost;
         let best = candidates.iter().max_by(|a, b| gain(&a.1.0, a.1.1).total_cmp(&gain(&b.1.0, b.1.1)));
         let Some((stem, (covers, _))) = best else { break };
-        if !covers.iter().any(|at| open.contains(at)) {
+        if !covers.iter().any(|at| open[*at]) {
             break;
         }
-        open.retain(|at| !covers.contains(at));
+        covers.iter().for_each(|at| open[*at] = false);
         stems.push(stem.to_vec());
     }
     let all = stems.clone();
