@@ -35,20 +35,17 @@ fn read(file: &Path) -> Result<serde_json::Value, Box<dyn Error>> {
     }
     for event in tables(&mut format, "event") {
         drop_examples(event);
-        let (mut anchors, mut leads, mut before, mut beside) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut anchors, mut around, mut beside) = (Vec::new(), Vec::new(), Vec::new());
         for pattern in event["pattern"].as_array().ok_or("an event without `pattern`")? {
             let pattern = pattern.as_str().ok_or("a pattern that is no string")?;
-            let Anchor { literals, lead, head, other } =
-                anchor(pattern).map_err(|error| format!("{pattern}: {error}"))?;
+            let (literals, surroundings, other) = anchor(pattern).map_err(|error| format!("{pattern}: {error}"))?;
             anchors.push(literals);
-            leads.push(lead);
-            before.push(head);
+            around.push(surroundings);
             beside.push(other);
         }
         event["anchors"] = serde_json::to_value(anchors)?;
-        event["before"] = serde_json::to_value(before)?;
+        event["around"] = serde_json::to_value(around)?;
         event["beside"] = serde_json::to_value(beside)?;
-        event["leads"] = serde_json::to_value(leads)?;
     }
     Ok(format)
 }
@@ -68,24 +65,13 @@ fn drop_examples(table: &mut serde_json::Value) {
     }
 }
 
-#[derive(Default)]
-struct Anchor {
-    /// The literals to look for.
-    literals: Vec<String>,
-    /// How many bytes of a match stand before them, where that is always as many.
-    lead: Option<usize>,
-    /// Which bytes can stand before them, where their number differs.
-    head: Option<literals::Bytes>,
-    /// Another literal that must occur.
-    other: Option<String>,
-}
+type Anchor = (Vec<String>, literals::Around, Vec<String>);
 
+/// The literals to look for, what stands around them in a match, and others of which one must occur too.
 fn anchor(pattern: &str) -> Result<Anchor, Box<dyn Error>> {
     let choices = literals::required(pattern)?;
     let Some(best) = literals::best(&choices) else { return Ok(Anchor::default()) };
-    let literals = best.iter().map(|bytes| String::from_utf8(bytes.clone())).collect::<Result<_, _>>()?;
-    let lead = literals::lead(pattern, best)?;
-    let head = if lead.is_none() { literals::before(pattern, best)? } else { None };
-    let other = literals::beside(&choices, best).and_then(|bytes| String::from_utf8(bytes.clone()).ok());
-    Ok(Anchor { literals, lead, head, other })
+    let texts = |choice: &literals::Choice| choice.iter().map(|bytes| String::from_utf8(bytes.clone())).collect();
+    let other: Result<_, _> = literals::beside(&choices, best).map_or(Ok(Vec::new()), texts);
+    Ok((texts(best)?, literals::around(pattern, best)?, other.unwrap_or_default()))
 }

@@ -3,7 +3,9 @@
 //! The scanner looks for these before it runs a regex; finding none in a line proves that the pattern
 //! can't match there.
 
+use regex_syntax::hir::literal::{Extractor, Literal};
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind};
+use serde::{Deserialize, Serialize};
 
 use crate::noise;
 
@@ -18,6 +20,12 @@ const MAX_SPELLINGS: usize = 12;
 
 /// Members of a class that are taken as spellings: `[Ll]`, `[45]`.
 const MAX_CLASS: usize = 3;
+
+/// More alternatives than this beside a literal cost more than they save.
+const MAX_BESIDE: usize = 6;
+
+/// More texts than this that may follow a literal are not told apart.
+const MAX_BEGINNINGS: usize = 64;
 
 /// A shorter literal stands everywhere.
 const SHORT: usize = 4;
@@ -38,50 +46,65 @@ fn parse(pattern: &str) -> Result<Hir, String> {
     builder.unicode(false).utf8(false).build().parse(pattern).map_err(|error| error.to_string())
 }
 
-/// Another literal that every match holds, apart from the choice; the longest.
-pub fn beside<'c>(choices: &'c [Choice], choice: &Choice) -> Option<&'c Vec<u8>> {
+/// Another choice that every match satisfies, of literals apart from the first one's: the longest of the fewest.
+pub fn beside<'c>(choices: &'c [Choice], choice: &Choice) -> Option<&'c Choice> {
     let within = |one: &[u8], other: &[u8]| other.windows(one.len().max(1)).any(|part| part == one);
-    let apart = |one: &&Vec<u8>| one.len() > 1 && !choice.iter().any(|known| within(one, known) || within(known, one));
-    choices.iter().filter(|other| other.len() == 1).map(|other| &other[0]).filter(apart).max_by_key(|one| one.len())
-}
-
-/// How many bytes of a match stand before the choice, where that is always as many.
-///
-/// # Errors
-/// The regex parser's message.
-pub fn lead(pattern: &str, choice: &Choice) -> Result<Option<usize>, String> {
-    let hir = parse(pattern)?;
-    let mut parts = Vec::new();
-    flatten(&hir, &mut parts);
-    let mut lead = 0;
-    for at in 0..parts.len() {
-        if begins_with(&parts[at..], choice) {
-            return Ok(Some(lead));
-        }
-        let width = (parts[at].properties().minimum_len(), parts[at].properties().maximum_len());
-        match width {
-            (Some(least), Some(most)) if least == most => lead += least,
-            _ => break,
-        }
-    }
-    Ok(None)
+    let apart = |one: &Vec<u8>| one.len() > 1 && !choice.iter().any(|known| within(one, known) || within(known, one));
+    let others = choices.iter().filter(|other| other.len() <= MAX_BESIDE && other.iter().all(apart));
+    others.max_by_key(|other| (usize::MAX - other.len(), shortest(other)))
 }
 
 /// Ranges of bytes, both ends included.
 pub type Bytes = Vec<(u8, u8)>;
 
-/// The bytes that can stand in a match before the choice; none where the choice has no fixed place among the parts.
+/// What stands around the literal in every match of a pattern.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Around {
+    /// How many bytes stand before it, where that is always as many.
+    pub lead: Option<usize>,
+    /// The bytes that can stand before it, where their number differs.
+    pub before: Option<Bytes>,
+    /// Texts of which one follows at once; none where there are many.
+    pub after: Vec<String>,
+}
+
+/// What stands around the choice; nothing is known where it has no fixed place among the parts of the pattern.
 ///
 /// # Errors
 /// The regex parser's message.
-pub fn before(pattern: &str, choice: &Choice) -> Result<Option<Bytes>, String> {
+pub fn around(pattern: &str, choice: &Choice) -> Result<Around, String> {
     let hir = parse(pattern)?;
     let mut parts = Vec::new();
     flatten(&hir, &mut parts);
-    let Some(place) = (0..parts.len()).find(|at| begins_with(&parts[*at..], choice)) else { return Ok(None) };
+    let place = (0..parts.len()).find_map(|at| Some((at, at + spelt(&parts[at..], choice)?)));
+    let Some((start, end)) = place else { return Ok(Around::default()) };
+    let lead = lead(&parts[..start]);
+    let before = lead.is_none().then(|| bytes_of(&parts[..start]));
+    Ok(Around { lead, before, after: beginnings(&parts[end..]) })
+}
+
+/// How many bytes the parts match, where that is always as many.
+fn lead(parts: &[&Hir]) -> Option<usize> {
+    let width = |part: &&Hir| {
+        let (least, most) = (part.properties().minimum_len()?, part.properties().maximum_len()?);
+        (least == most).then_some(least)
+    };
+    parts.iter().map(width).sum()
+}
+
+/// Every byte that the parts can match.
+fn bytes_of(parts: &[&Hir]) -> Bytes {
     let mut bytes = ClassBytes::empty();
-    parts[..place].iter().for_each(|part| add_bytes(part, &mut bytes));
-    Ok(Some(bytes.iter().map(|range| (range.start(), range.end())).collect()))
+    parts.iter().for_each(|part| add_bytes(part, &mut bytes));
+    bytes.iter().map(|range| (range.start(), range.end())).collect()
+}
+
+/// What each match of the parts begins with, where that is one of a few texts.
+fn beginnings(parts: &[&Hir]) -> Vec<String> {
+    let rest = Hir::concat(parts.iter().map(|part| (*part).clone()).collect());
+    let found = Extractor::new().limit_class(MAX_CLASS).limit_total(MAX_BEGINNINGS).extract(&rest);
+    let text = |literal: &Literal| String::from_utf8(literal.as_bytes().to_vec()).ok().filter(|text| !text.is_empty());
+    found.literals().and_then(|all| all.iter().map(text).collect()).unwrap_or_default()
 }
 
 /// Adds every byte that a match of a part can hold.
@@ -107,21 +130,21 @@ fn flatten<'h>(hir: &'h Hir, parts: &mut Vec<&'h Hir>) {
     }
 }
 
-/// Whether the spellings of the first parts are just this choice.
-fn begins_with(parts: &[&Hir], choice: &Choice) -> bool {
+/// How many of the first parts have just this choice as their spellings.
+fn spelt(parts: &[&Hir], choice: &Choice) -> Option<usize> {
     let mut run: Option<Choice> = None;
-    for spellings in parts.iter().map_while(|part| read(part).spelt) {
+    for (at, spellings) in parts.iter().map_while(|part| read(part).spelt).enumerate() {
         run = match run {
             Some(run) => product(&run, &spellings),
             None => Some(spellings),
         };
         match &run {
-            Some(run) if run == choice => return true,
+            Some(run) if run == choice => return Some(at + 1),
             Some(_) => {}
-            None => return false,
+            None => return None,
         }
     }
-    false
+    None
 }
 
 /// The choice to search for: long alternatives that training does not print all the time, then few of them.
@@ -261,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_stands_before_the_anchor_is_counted() {
-        let lead = |pattern: &str| lead(pattern, best(&required(pattern).unwrap()).unwrap()).unwrap();
+        let lead = |pattern: &str| around(pattern, best(&required(pattern).unwrap()).unwrap()).unwrap().lead;
         assert_eq!(lead(r"(?P<what>Some text) \d"), Some(0));
         assert_eq!(lead(r"[A-Z]CCL WARN (?P<what>.*)"), Some(1));
         assert_eq!(lead(r"\b(?:Fail|Succe)ed \d"), Some(0));
@@ -271,20 +294,30 @@ mod tests {
 
     #[test]
     fn what_can_stand_before_the_anchor_is_known() {
-        let before = |pattern: &str| before(pattern, best(&required(pattern).unwrap()).unwrap()).unwrap();
+        let before = |pattern: &str| around(pattern, best(&required(pattern).unwrap()).unwrap()).unwrap().before;
         assert_eq!(before(r"(?:a|bc)\d+: failed"), Some(vec![(b'0', b'9'), (b'a', b'c')]));
-        assert_eq!(before(r"[a-c]+x(?P<n>[d-e]) was killed by"), Some(vec![(b'a', b'e'), (b'x', b'x')]));
+        assert_eq!(before(r"[a-c]+x(?P<n>[d-h]) was killed by"), Some(vec![(b'a', b'h'), (b'x', b'x')]));
         assert_eq!(before(r"(?:\d+ or words of some length|\w rather long text) \d"), None);
+    }
+
+    #[test]
+    fn what_follows_the_anchor_is_known_where_it_is_one_of_few() {
+        let after = |pattern: &str| around(pattern, best(&required(pattern).unwrap()).unwrap()).unwrap().after;
+        assert_eq!(after(r"[A-Z]CCL WARN (?P<what>Inva(?:lid|riant) \w+|\bXML.*)"), ["Invalid ", "Invariant ", "XML"]);
+        assert!(after(r"[A-Z]CCL WARN (?P<what>Invalid|\w+ argument)").is_empty());
+        assert!(after(r"[A-Z]CCL WARN (?:Invalid)?").is_empty());
     }
 
     #[test]
     fn another_literal_is_found_beside_the_anchor() {
         let beside = |pattern: &str| {
             let choices = required(pattern).unwrap();
-            beside(&choices, best(&choices).unwrap()).map(|one| String::from_utf8_lossy(one).into_owned())
+            let other = beside(&choices, best(&choices).unwrap()).cloned().unwrap_or_default();
+            other.into_iter().map(|one| String::from_utf8(one).unwrap()).collect::<Vec<_>>()
         };
-        assert_eq!(beside(r"\w+\.cpp:\d+\s->\s\d").as_deref(), Some("->"));
-        assert_eq!(beside(r"\d+ failed"), None);
+        assert_eq!(beside(r"\w+\.cpp:\d+\s->\s\d"), ["->"]);
+        assert_eq!(beside(r"(?:tcpx|[Ff]as)\d.*NCCL WARN \d"), ["tcpx", "as"]);
+        assert!(beside(r"\d+ failed").is_empty());
     }
 
     #[test]

@@ -290,12 +290,14 @@ impl<'a> Walk<'a, '_> {
     ) -> bool {
         let signature = &self.catalogue.signatures[at];
         let text: &[u8] = &cursor.line.text;
-        if !signature.patterns[pattern].likely(text) {
+        let known = &signature.patterns[pattern];
+        let places = places.filter(|place| known.goes_on(text, *place));
+        if places.clone().next().is_none() || !known.likely(text) {
             return false;
         }
         let Some(matcher) = signature.matcher(pattern) else { return false };
         let (mut from, mut any) = (0, false);
-        match signature.patterns[pattern].lead {
+        match known.around.lead {
             Some(lead) => {
                 for start in places.filter_map(|place| place.checked_sub(lead)).take(MOST_RECORDS) {
                     let input = Input::new(text).range(start..).anchored(Anchored::Yes);
@@ -307,7 +309,7 @@ impl<'a> Walk<'a, '_> {
                 }
             }
             None => {
-                from = signature.patterns[pattern].earliest(text, places.clone());
+                from = known.earliest(text, places.clone());
                 // A further record needs a further literal.
                 for _ in places.take(MOST_RECORDS) {
                     let input = Input::new(text).range(from..);

@@ -10,7 +10,7 @@ use regex_automata::{Input, PatternID, meta};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Fields, Name, Says, Value, intern};
-use crate::literals::{self, Choice};
+use crate::literals::{self, Around, Choice};
 
 /// A family of lines: one `format.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,15 +85,12 @@ pub struct EventFile {
     /// Literals that must occur, by pattern; filled in when the file is compiled.
     #[serde(default)]
     pub anchors: Vec<Vec<String>>,
-    /// Bytes of a match before its literal, by pattern; filled in likewise.
+    /// What stands around the literal in a match, by pattern; filled in likewise.
     #[serde(default)]
-    pub leads: Vec<Option<usize>>,
-    /// Ranges of the bytes that can stand in a match before its literal, by pattern; filled in likewise.
+    pub around: Vec<Around>,
+    /// Other literals of which one must occur, by pattern; filled in likewise.
     #[serde(default)]
-    pub before: Vec<Option<literals::Bytes>>,
-    /// Another literal that must occur, by pattern; filled in likewise.
-    #[serde(default)]
-    pub beside: Vec<Option<String>>,
+    pub beside: Vec<Vec<String>>,
 }
 
 /// An example line.
@@ -237,38 +234,40 @@ pub struct Pattern {
     matcher: OnceLock<Option<Matcher>>,
     /// Literals of which one must occur.
     pub anchors: Vec<String>,
-    /// Bytes of a match before its literal, where that is always as many: then a match is tried there only.
-    pub lead: Option<usize>,
-    before: Option<literals::Bytes>,
-    beside: Option<Finder<'static>>,
+    /// What stands around its literal in a match.
+    pub around: Around,
+    beside: Vec<Finder<'static>>,
 }
 
 impl Pattern {
-    /// A pattern with the literals that the scanner looks for, and what stands before them in a match.
-    pub fn new(source: &str, anchors: Vec<String>, lead: Option<usize>, beside: Option<&str>) -> Self {
+    /// A pattern with the literals that the scanner looks for, what stands around them, and what must occur beside them.
+    pub fn new(source: &str, anchors: Vec<String>, around: Around, beside: &[String]) -> Self {
         let (regex, matcher) = (OnceLock::new(), OnceLock::new());
         // Where a match is tried at one place only, it fails sooner than a search for another literal.
-        let beside = beside.filter(|_| lead.is_none()).map(|literal| Finder::new(literal).into_owned());
-        Self { source: source.to_owned(), regex, matcher, anchors, lead, before: None, beside }
-    }
-
-    /// The pattern with the bytes that can stand in a match before its literal.
-    fn after(mut self, before: Option<literals::Bytes>) -> Self {
-        self.before = before;
-        self
-    }
-
-    /// The first place at which a match may begin whose literal stands at one of `places`.
-    pub(crate) fn earliest(&self, text: &[u8], places: impl Iterator<Item = usize>) -> usize {
-        let Some(before) = &self.before else { return 0 };
-        let can = |byte: &u8| before.iter().any(|(first, last)| (first..=last).contains(&byte));
-        let start = |place: usize| place - text[..place].iter().rev().take_while(|byte| can(byte)).count();
-        places.map(start).min().unwrap_or(0)
+        let beside = beside.iter().filter(|_| around.lead.is_none());
+        let beside = beside.map(|literal| Finder::new(literal).into_owned()).collect();
+        Self { source: source.to_owned(), regex, matcher, anchors, around, beside }
     }
 
     /// Whether the text holds what a match must hold beside its literal.
     pub(crate) fn likely(&self, text: &[u8]) -> bool {
-        self.beside.as_ref().is_none_or(|beside| beside.find(text).is_some())
+        self.beside.is_empty() || self.beside.iter().any(|beside| beside.find(text).is_some())
+    }
+
+    /// Whether a literal stands at a place of the text with what follows it in a match.
+    pub(crate) fn goes_on(&self, text: &[u8], place: usize) -> bool {
+        let after = &self.around.after;
+        let rest = |anchor: &String| text.get(place..)?.strip_prefix(anchor.as_bytes());
+        let mut rests = self.anchors.iter().filter_map(rest);
+        after.is_empty() || rests.any(|rest| after.iter().any(|next| rest.starts_with(next.as_bytes())))
+    }
+
+    /// The first place at which a match may begin whose literal stands at one of `places`.
+    pub(crate) fn earliest(&self, text: &[u8], places: impl Iterator<Item = usize>) -> usize {
+        let Some(before) = &self.around.before else { return 0 };
+        let can = |byte: &u8| before.iter().any(|(first, last)| (first..=last).contains(&byte));
+        let start = |place: usize| place - text[..place].iter().rev().take_while(|byte| can(byte)).count();
+        places.map(start).min().unwrap_or(0)
     }
 
     /// The compiled regex; none where it does not compile (the lint reports that).
@@ -377,13 +376,12 @@ impl Signature {
                 Some(known) => known.clone(),
                 None => anchors(source)?,
             };
-            let lead = match file.leads.get(at) {
-                Some(known) => *known,
-                None => literals::lead(source, &anchors.iter().map(|anchor| anchor.clone().into_bytes()).collect())?,
+            let around = match file.around.get(at) {
+                Some(known) => known.clone(),
+                None => literals::around(source, &anchors.iter().map(|anchor| anchor.clone().into_bytes()).collect())?,
             };
-            let beside = file.beside.get(at).and_then(Option::as_deref);
-            let before = file.before.get(at).cloned().flatten();
-            patterns.push(Pattern::new(source, anchors, lead, beside).after(before));
+            let beside = file.beside.get(at).map(Vec::as_slice).unwrap_or_default();
+            patterns.push(Pattern::new(source, anchors, around, beside));
         }
         Ok(Self {
             kind: intern(&format!("{id}.{name}")),

@@ -44,10 +44,6 @@ static LAST_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// `File "train.py", line 12, in main`.
-static FRAME: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<func>[^\s]+))?"#).ok());
-
 impl Grammar for Exceptions {
     fn kinds(&self) -> &'static [Name] {
         &[EXCEPTION, COMM, LAUNCHER, DEVICE]
@@ -247,10 +243,16 @@ fn spawned(text: &str) -> Option<i64> {
     rest.starts_with("terminated with the following error").then(|| index.parse().ok())?
 }
 
+/// File, line and function in `File "train.py", line 12, in main`; the function may be missing.
 fn frame(text: &str) -> Option<(String, i64, String)> {
-    let found = FRAME.as_ref()?.captures(text)?;
-    let part = |name| found.name(name).map_or(String::new(), |part| part.as_str().to_owned());
-    Some((part("file"), part("line").parse().ok()?, part("func")))
+    const START: &str = "File \"";
+    text.match_indices(START).find_map(|(at, _)| {
+        let (file, rest) = text[at + START.len()..].split_once('"').filter(|(file, _)| !file.is_empty())?;
+        let rest = rest.strip_prefix(", line ")?;
+        let (number, rest) = rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count());
+        let func = rest.strip_prefix(", in ").and_then(|name| name.split(char::is_whitespace).next());
+        Some((file.to_owned(), number.parse().ok()?, func.unwrap_or_default().to_owned()))
+    })
 }
 
 #[cfg(test)]
