@@ -22,8 +22,21 @@ pub trait Grammar: Sync {
 
 /// All grammars.
 pub static GRAMMARS: &[&dyn Grammar] = &[
+    &crate::dcgm::Diagnostic,
+    &crate::dcgm::Results,
+    &crate::dcgm::Watches,
     &crate::elastic::Summary,
+    &crate::health::Autopilot,
+    &crate::health::Nhc,
+    &crate::infiniband::Ports,
     &crate::launcher::MissingRanks,
+    &crate::lspci::Links,
+    &crate::nvidia_smi::Csv,
+    &crate::nvidia_smi::Links,
+    &crate::nvidia_smi::Query,
+    &crate::nvidia_smi::Table,
+    &crate::nvidia_smi::Xmls,
+    &crate::openmpi::Help,
     &crate::python::Exceptions,
     &crate::python::Stacks,
     &crate::pbs::Nodes,

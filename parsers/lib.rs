@@ -8,21 +8,29 @@
 //! a document that makes sense only as a whole a [`Record`].
 
 pub mod catalogue;
+mod console;
+pub mod dcgm;
 pub mod document;
 pub mod elastic;
 pub mod event;
 pub mod flight_recorder;
 mod focus;
+mod gpu;
 pub mod grammar;
+pub mod health;
 pub mod hostlist;
 mod index;
+pub mod infiniband;
 pub mod journal;
 pub mod launcher;
 pub mod line;
 pub mod lint;
 pub mod literals;
+pub mod lspci;
 pub mod nccl_ras;
 mod noise;
+pub mod nvidia_smi;
+pub mod openmpi;
 pub mod pbs;
 pub mod pickle;
 pub mod prefix;

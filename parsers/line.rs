@@ -167,6 +167,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The physical line in which byte `at` of the block stands, for documents that begin on the cursor's line.
+    pub fn line_at(&self, at: usize) -> Line<'a> {
+        let data = self.block.data;
+        let at = at.clamp(self.line.start, data.len());
+        let start = memchr::memrchr(b'\n', &data[self.line.start..at])
+            .map_or(self.line.start, |found| self.line.start + found + 1);
+        let end = memchr2(b'\n', b'\r', &data[at..]).map_or(data.len(), |found| at + found);
+        let number = self.line.number + memchr::memchr_iter(b'\n', &data[self.line.start..start]).count() as u64;
+        Line::new(number, start, &data[start..end.min(start + MAX_LINE)])
+    }
+
     /// Offset of the line in the document.
     pub fn offset(&self, line: &Line<'_>) -> u64 {
         self.block.offset + line.start as u64
@@ -226,6 +237,18 @@ impl<'a> Iterator for Before<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_byte_further_on_stands_on_its_line() {
+        let data = b"one\ntwo\r\nthree\nfour";
+        let block = Block { data, offset: 0, first_line: 7 };
+        let cursor = Cursor { block, line: Line::new(8, 4, &data[4..7]) };
+        let at = |byte| (cursor.line_at(byte).number, cursor.line_at(byte).str().into_owned());
+        assert_eq!(
+            [at(5), at(11), at(19), at(99)],
+            [(8, "two".into()), (9, "three".into()), (10, "four".into()), (10, "four".into())]
+        );
+    }
 
     #[test]
     fn a_carriage_return_ends_a_logical_line_but_counts_no_line() {

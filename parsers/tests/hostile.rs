@@ -51,10 +51,15 @@ const PIECES: [&[u8]; 22] = [
     b"  File \"",
 ];
 
-/// Documents that are read as a whole.
-const DUMPS: [&[u8]; 2] = [
+/// Documents and tables that are read as a whole.
+const DUMPS: [&[u8]; 7] = [
     include_bytes!("../../sample-logs/rank-straggler/flight-recorder-one-absent/logs/fr_0"),
     include_bytes!("../../sample-logs/collective-mismatch/flight-recorder-one-skipped/logs/fr_1.json"),
+    include_bytes!("../../sample-logs/healthy/nvidia-smi-of-one-h200/logs/smi.xml"),
+    include_bytes!("../../sample-logs/gpu-throttled/power-brake-on-one-of-eight/logs/session.log"),
+    include_bytes!("../../sample-logs/gpu-ecc-uncorrectable/remapping-fails-on-one-of-eight/logs/session.log"),
+    include_bytes!("../../sample-logs/gpu-nvlink-error/three-links-of-one-gpu-inactive/logs/session.log"),
+    include_bytes!("../../sample-logs/ib-retry-exceeded/port-in-polling/logs/session.log"),
 ];
 
 /// Marsaglia's xorshift64*: enough to mutate, and the same everywhere.

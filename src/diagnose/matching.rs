@@ -68,11 +68,15 @@ pub fn find<'p>(playbook: &'p Playbook, table: &Table) -> Vec<Match<'p>> {
 
 /// Rows that a clue takes by kind and fields alone.
 pub(super) fn candidates(clue: &Clue, table: &Table) -> Vec<RowId> {
-    let mut kinds: Vec<_> =
-        table.kinds().filter(|kind| clue.evidence.as_slice().iter().any(|p| kind_fits(p, kind))).collect();
-    kinds.sort_unstable();
-    let mut rows: Vec<RowId> = kinds.iter().flat_map(|kind| table.of_kind(kind)).copied().collect();
-    rows.retain(|row| (clue.survived || !table.rows[*row].survived) && row_fits(table, *row, &clue.filter));
+    let rows_of = |patterns: &[String]| -> Vec<RowId> {
+        let mut kinds: Vec<_> = table.kinds().filter(|kind| patterns.iter().any(|p| kind_fits(p, kind))).collect();
+        kinds.sort_unstable();
+        kinds.iter().flat_map(|kind| table.of_kind(kind)).copied().collect()
+    };
+    let mut rows = rows_of(clue.evidence.as_slice());
+    rows.retain(|row| row_fits(table, *row, &clue.filter));
+    rows.extend(rows_of(&clue.also));
+    rows.retain(|row| clue.survived || !table.rows[*row].survived);
     rows.sort_unstable();
     rows
 }

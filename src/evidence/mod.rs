@@ -7,6 +7,7 @@ use diag_parsers::{Fields, Name, Says, Stamp, Value};
 pub mod collective;
 mod ends;
 mod fate;
+mod flapping;
 mod interfaces;
 mod ledger;
 mod names;
@@ -23,6 +24,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "collective.stuck_together",
     "collective.no_record",
     "network.astray",
+    "network.flapping",
     "collective.unheard",
     "collective.undumped",
     "network.common_end",
@@ -155,6 +157,7 @@ impl Table {
         fate::derive(&mut table);
         ends::derive(&mut table);
         interfaces::derive(&mut table);
+        flapping::derive(&mut table);
         collective::derive(&mut table);
         table
     }

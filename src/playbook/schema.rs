@@ -79,6 +79,9 @@ pub enum Status {
 pub struct Clue {
     /// Kinds of row, `*` as a wildcard.
     pub evidence: OneOrMany<String>,
+    /// Further kinds, taken whatever their fields: `where` is not for them.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// Conditions on fields.
     #[serde(default, rename = "where")]
     pub filter: IndexMap<String, Condition>,

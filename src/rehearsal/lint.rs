@@ -40,7 +40,7 @@ fn kinds(playbook: &Playbook, catalogue: &Catalogue, derived: &[&'static str], w
     let known: BTreeSet<&str> = catalogue.kinds().chain(derived.iter().copied()).collect();
     let fits = |pattern: &str| known.iter().any(|kind| crate::diagnose::kind_fits(pattern, kind));
     for (name, clue) in clues(playbook) {
-        for pattern in clue.evidence.as_slice().iter().filter(|pattern| !fits(pattern)) {
+        for pattern in clue.evidence.as_slice().iter().chain(&clue.also).filter(|pattern| !fits(pattern)) {
             wrong.push(format!("clue `{name}`: no format makes `{pattern}`"));
         }
     }

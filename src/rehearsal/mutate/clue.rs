@@ -9,6 +9,9 @@ pub(super) fn changes(clue: &Clue) -> Changes<Clue> {
     for without in one_less(&clue.evidence) {
         all.push((format!("evidence {}", without.0), Box::new(move |clue| clue.evidence = without.1.clone())));
     }
+    for kind in clue.also.iter().cloned() {
+        all.push((format!("also {kind}"), Box::new(move |clue| clue.also.retain(|known| *known != kind))));
+    }
     for (field, condition) in &clue.filter {
         let name = field.clone();
         all.push((format!("where.{field}"), Box::new(move |clue| drop(clue.filter.shift_remove(&name)))));

@@ -1,0 +1,150 @@
+//! The table of `dcgmi diag`: a row a test; below one that failed, the message, cut at the width of the column.
+
+use super::{Finding, gpus, row};
+use crate::event::{Event, Name, Says};
+use crate::grammar::Grammar;
+use crate::health;
+use crate::line::{Cursor, Line};
+
+/// The table of `dcgmi diag`.
+#[derive(Debug)]
+pub struct Diagnostic;
+
+/// Most rows of a table.
+const MOST_LINES: usize = 800;
+
+impl Grammar for Diagnostic {
+    fn kinds(&self) -> &'static [Name] {
+        health::KINDS
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &ANCHORS
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let Some(above) = head(cursor) else { return };
+        let mut test = Test::default();
+        let lines = above.into_iter().rev().chain(std::iter::once(cursor.line.clone())).chain(cursor.following());
+        for line in lines.take(MOST_LINES) {
+            let text = String::from_utf8_lossy(line.raw).into_owned();
+            let Some(start) = text.find(['|', '+']) else { break };
+            let Some((name, info)) = row(&text[start..]) else { continue };
+            test.row(cursor, line, name.trim(), info, out);
+        }
+        test.end(cursor, out);
+    }
+}
+
+/// Marks of the table, the whole of it or a piece.
+const ANCHORS: [&str; 4] = [
+    "| Diagnostic                | Result",
+    "| Fail - ",
+    "| Error                     | ",
+    "| Warning                   | ",
+];
+
+/// The rows above the cursor, nearest first; nothing where one of them has been the table's first mark.
+fn head<'a>(cursor: &Cursor<'a>) -> Option<Vec<Line<'a>>> {
+    let mut above = Vec::new();
+    for line in cursor.preceding().take(MOST_LINES) {
+        let text = String::from_utf8_lossy(line.raw).into_owned();
+        if !text.trim_start().starts_with(['|', '+']) {
+            break;
+        }
+        if ANCHORS.iter().any(|mark| text.contains(mark)) {
+            return None;
+        }
+        above.push(line);
+    }
+    Some(above)
+}
+
+/// A test while its rows are read.
+#[derive(Default)]
+struct Test<'a> {
+    name: String,
+    failed: Vec<(Line<'a>, Vec<String>)>,
+    messages: Vec<Message<'a>>,
+}
+
+/// What is said of a test, or of the host before any test.
+struct Message<'a> {
+    line: Line<'a>,
+    text: String,
+    gpus: Vec<String>,
+    /// Whether it is told as an error, which it is also where no test failed.
+    error: bool,
+}
+
+impl<'a> Test<'a> {
+    fn row(&mut self, cursor: &Cursor<'_>, line: Line<'a>, name: &str, info: &str, out: &mut Vec<Event>) {
+        let info = info.strip_prefix(' ').unwrap_or(info);
+        let text = info.trim();
+        match name.split(':').next().unwrap_or_default() {
+            "" => self.more(line, info, text),
+            "Warning" => self.say(line, info, name, false),
+            "Error" => self.say(line, info, name, true),
+            "Info" => self.say(line, "", name, false),
+            _ if name.starts_with('-') => {}
+            _ => {
+                self.end(cursor, out);
+                self.name = name.to_owned();
+                if text.starts_with("Fail") {
+                    self.failed.push((line, gpus(text)));
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, line: Line<'a>, text: &str, name: &str, error: bool) {
+        self.messages.push(Message { line, text: text.to_owned(), gpus: gpus(name), error });
+    }
+
+    /// A row without a name: the result of one GPU (from 4.0 on), or more of a message.
+    fn more(&mut self, line: Line<'a>, info: &str, text: &str) {
+        if text.starts_with("Fail - ") {
+            self.failed.push((line, gpus(text)));
+            return;
+        }
+        match text.rsplit_once(": ") {
+            Some((who, "Fail")) if !gpus(who).is_empty() => self.failed.push((line, gpus(who))),
+            Some((who, "Pass" | "Skip" | "Warn")) if !gpus(who).is_empty() => {}
+            _ => {
+                let open = self.messages.last_mut().filter(|message| !message.text.is_empty());
+                if let Some(Message { text: message, .. }) = open {
+                    // A row that is full was cut within a word or not; one that is not full ends a sentence.
+                    if message.ends_with("  ") {
+                        *message = format!("{} ", message.trim_end());
+                    }
+                    message.push_str(info);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let test = std::mem::take(self);
+        let messages: Vec<Message<'_>> =
+            test.messages.into_iter().filter(|message| !message.text.trim().is_empty()).collect();
+        // From 4.0 on the row of the test has no GPU, those below it have.
+        let named = test.failed.iter().any(|(_, gpus)| !gpus.is_empty());
+        for (line, gpus) in test.failed.iter().filter(|(_, gpus)| !named || !gpus.is_empty()) {
+            let mine = |of: &[String]| gpus.is_empty() || of.is_empty() || of.iter().any(|gpu| gpus.contains(gpu));
+            let what = messages.iter().find(|message| mine(&message.who())).map(|message| message.text.trim());
+            Finding { cursor, test: &test.name, gpus, what: what.unwrap_or_default() }.push(line, Says::Failure, out);
+        }
+        for message in messages.iter().filter(|message| !test.failed.is_empty() || message.error) {
+            let says = if test.failed.is_empty() { Says::Failure } else { Says::Warning };
+            let what = message.text.trim();
+            Finding { cursor, test: &test.name, gpus: &message.who(), what }.push(&message.line, says, out);
+        }
+    }
+}
+
+impl Message<'_> {
+    /// Its GPUs: as its heading names them, else as it does itself.
+    fn who(&self) -> Vec<String> {
+        if self.gpus.is_empty() { gpus(&self.text) } else { self.gpus.clone() }
+    }
+}

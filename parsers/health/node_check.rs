@@ -1,0 +1,73 @@
+//! Node Health Check (LBNL NHC, and Azure's checks for it): `ERROR: nhc: Health check failed: check_ecc: GPU id 3: …`.
+//!
+//! Shapes: nhc 1.4.3 `nhc` (`die`), azurehpc-health-checks 2025 `customTests/*.nhc`, its `FaultCode`s, and `distributed_nhc`,
+//! which puts `host | ` in front.
+
+use super::{KINDS, about, sort};
+use crate::console;
+use crate::event::{Event, Fields, Name, Says};
+use crate::grammar::Grammar;
+use crate::line::Cursor;
+
+/// A check of NHC that failed.
+#[derive(Debug)]
+pub struct Nhc;
+
+const MARK: &str = "Health check failed:";
+
+impl Grammar for Nhc {
+    fn kinds(&self) -> &'static [Name] {
+        KINDS
+    }
+
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        about(kind)
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &[MARK]
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let raw = String::from_utf8_lossy(cursor.line.raw).into_owned();
+        let Some((before, complaint)) = raw.split_once(MARK) else { return };
+        if !before.contains("nhc") {
+            return;
+        }
+        let complaint = complaint.trim();
+        let (test, what) = complaint.split_once(':').unwrap_or(("", complaint));
+        let mut fields = Fields::default();
+        fields.set("test", test.trim());
+        fields.set("what", what.trim());
+        if let Some(node) = host(before).or_else(|| console::host(cursor)) {
+            fields.set("node", node);
+        }
+        for (mark, column) in
+            [("GPU id ", "gpu"), ("on GPU ", "gpu"), (" GPU ", "gpu"), ("IB=", "hca"), ("Devices: ", "hca")]
+        {
+            if let Some(name) = named(complaint, mark) {
+                let name = if column == "gpu" { format!("GPU {name}") } else { name };
+                fields.set_if_absent(column, name);
+            }
+        }
+        // The code of checks that could not be made at all.
+        let says = if complaint.contains("NHCNA") { Says::Warning } else { Says::Failure };
+        let kind = if says == Says::Warning { super::FAILED } else { sort(test, complaint) };
+        out.push(Event::on(cursor, &cursor.line, kind, says, fields));
+    }
+}
+
+/// `gpu-17 | ERROR:  nhc:  `.
+fn host(before: &str) -> Option<String> {
+    let (host, _) = before.split_once(" | ")?;
+    let host = host.trim();
+    (!host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))).then(|| host.to_owned())
+}
+
+/// The word behind a mark, where it is a number or the name of a device.
+fn named(text: &str, mark: &str) -> Option<String> {
+    let (_, rest) = text.split_once(mark)?;
+    let word: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let number = mark.contains("GPU");
+    (!word.is_empty() && (!number || word.chars().all(|c| c.is_ascii_digit()))).then_some(word)
+}

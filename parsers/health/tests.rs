@@ -1,0 +1,56 @@
+use crate::lint;
+use crate::{Catalogue, Event, Scanner};
+
+/// Kind, host, GPU and line of each event.
+fn told(log: &str) -> Vec<(&'static str, String, String, u64)> {
+    let text = |event: &Event, name: &str| event.fields.text(name).unwrap_or_default().to_owned();
+    let events = lint::read(&Scanner::new(Catalogue::built_in().unwrap()), log);
+    let ours = events.iter().filter(|event| event.kind.starts_with("health."));
+    ours.map(|event| (event.kind, text(event, "node"), text(event, "gpu"), event.line)).collect()
+}
+
+#[test]
+fn checks_of_nhc_are_sorted_by_what_they_are_about() {
+    let line = |what: &str| told(&format!("gpu-17 | ERROR:  nhc:  Health check failed:  {what}\n")).pop().unwrap();
+    let (node, none) = ("gpu-17".to_owned(), String::new());
+    for (what, kind, gpu) in [
+        ("check_ecc: GPU id 3: Row remap pending. FaultCode: NHC2007", "health.memory", "GPU 3"),
+        ("check_nvlink_status: GPU 6 has nvlinks inactive: 4. FaultCode: NHC2016", "health.nvlink", "GPU 6"),
+        (
+            "check_gpu_bw: HtoD test on GPU 2 failed. Bandwidth 21.1 is less than 52. FaultCode: NHC2020",
+            "health.host_bandwidth",
+            "GPU 2",
+        ),
+        (
+            "check_IB_link_flapping: IB link flapping detected. Devices: ib3(6). FaultCode: NHC2005",
+            "health.ib_link",
+            "",
+        ),
+        ("check_nvsmi_healthmon:  nvidia-smi:  InfoROM is corrupted. FaultCode: NHC2008", "health.inforom", ""),
+        (
+            "check_nccl_allreduce: NCCL allreduce, BUS BW (expected >=460 GB/s, but measured 301.2 GB/s). FaultCode: NHC2010",
+            "health.collective_slow",
+            "",
+        ),
+        ("check_gpu_count: Expected to see 8 but found 7. FaultCode: NHC2009", "health.failed", ""),
+    ] {
+        assert_eq!(
+            line(what),
+            (kind, node.clone(), if gpu.is_empty() { none.clone() } else { gpu.to_owned() }, 1),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_reading_of_autopilot_is_compared_with_its_neighbours() {
+    let log = "[[ PCIEBW ]] FAIL\nHost  gpu-17\n12.3 12.3 5.3 12.3\n\n[[ PCIEBW ]] SUCCESS\nHost  gpu-18\n12.1 5.0\n";
+    let node = "gpu-17".to_owned();
+    assert_eq!(
+        told(log),
+        [
+            ("health.host_bandwidth", node.clone(), String::new(), 1),
+            ("health.host_bandwidth", node, "GPU 2".to_owned(), 3)
+        ]
+    );
+}

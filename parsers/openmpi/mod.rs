@@ -1,0 +1,118 @@
+//! Blocks of help that Open MPI's openib component prints: a few sentences, wrapped anywhere, then `Key: value` lines.
+//!
+//! Shapes: Open MPI 1.3 to 4.1 `opal/mca/btl/openib/help-mpi-btl-openib.txt`: `[pp retry exceeded]`, `[of error event]`,
+//! `[init-fail-no-mem]`. Each event stands on the line that names the other end, the event, or the limit.
+
+#[cfg(test)]
+mod tests;
+
+use crate::event::{Event, Fields, Name, Says};
+use crate::grammar::Grammar;
+use crate::line::{Cursor, Line};
+
+/// A block of help.
+#[derive(Debug)]
+pub struct Help;
+
+const RETRY: Name = "openmpi.ib_retry_exceeded";
+const EVENT: Name = "openmpi.network_event";
+const MEMLOCK: Name = "openmpi.memlock";
+const ALLOCATION: Name = "openmpi.allocation_failed";
+
+/// Lines of a block.
+const MOST_LINES: usize = 60;
+
+impl Grammar for Help {
+    fn kinds(&self) -> &'static [Name] {
+        &[RETRY, EVENT, MEMLOCK, ALLOCATION]
+    }
+
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        Some(match kind {
+            RETRY => "The adapter resent a packet until the retry budget ran out.",
+            EVENT => "The OpenFabrics stack told of an event of the adapter.",
+            MEMLOCK => "Memory can't be locked or registered: the limit is too low.",
+            ALLOCATION => "The adapter's driver could not allocate, though as much memory may be locked as one likes.",
+            _ => return None,
+        })
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &[
+            "The InfiniBand retry count between two MPI",
+            "stack has reported a network error event",
+            "BTL failed to initialize while trying",
+            "BTL failed to register while trying",
+        ]
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let block = Block::of(cursor);
+        let text = cursor.line.str();
+        let mut fields = block.fields();
+        let (kind, at) = match () {
+            () if text.contains("retry count") => (RETRY, "peer host"),
+            () if text.contains("error event") => (EVENT, "error number"),
+            () if block.get("memlock limit") == Some("unlimited") => (ALLOCATION, "memlock limit"),
+            () => (MEMLOCK, "memlock limit"),
+        };
+        if kind == MEMLOCK {
+            fields.set("why", "Cannot allocate memory");
+        }
+        let line = block.line(at).unwrap_or(&cursor.line);
+        out.push(Event::on(cursor, line, kind, Says::Failure, fields));
+    }
+}
+
+/// The `Key: value` lines of a block.
+struct Block<'a>(Vec<(String, String, Line<'a>)>);
+
+impl<'a> Block<'a> {
+    fn of(cursor: &Cursor<'a>) -> Self {
+        let mut lines = Vec::new();
+        for line in cursor.stream().take(MOST_LINES) {
+            let text = line.str().trim().to_owned();
+            if text.starts_with("-----") {
+                break;
+            }
+            let Some((key, value)) = text.split_once(':') else { continue };
+            let key = key.trim().to_ascii_lowercase();
+            if KEYS.iter().any(|(known, _)| *known == key) {
+                lines.push((key, value.trim().to_owned(), line));
+            }
+        }
+        Self(lines)
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _, _)| known == key).map(|(_, value, _)| value.as_str())
+    }
+
+    fn line(&self, key: &str) -> Option<&Line<'a>> {
+        self.0.iter().find(|(known, _, _)| known == key).map(|(_, _, line)| line)
+    }
+
+    fn fields(&self) -> Fields {
+        let mut fields = Fields::default();
+        for (key, column) in KEYS {
+            if let Some(value) =
+                self.get(key).filter(|value| !value.is_empty() && !value.contains(' ') || column == "what")
+            {
+                fields.set_if_absent(column, value);
+            }
+        }
+        fields
+    }
+}
+
+/// Keys of the blocks, and the columns they are.
+const KEYS: [(&str, Name); 8] = [
+    ("local host", "node"),
+    ("peer host", "peer"),
+    ("peer name", "peer"),
+    ("local device", "hca"),
+    ("device", "hca"),
+    ("error number", "what"),
+    ("function", "call"),
+    ("memlock limit", "limit"),
+];
