@@ -9,6 +9,7 @@ pub mod collect;
 pub mod diagnose;
 pub mod error;
 pub mod evidence;
+pub mod hook;
 pub mod playbook;
 pub mod probe;
 pub mod reading;

@@ -5,6 +5,7 @@ mod analyze;
 mod collect;
 mod delivery;
 mod explain;
+mod hook;
 mod playbook;
 mod probe;
 mod progress;
@@ -72,6 +73,8 @@ enum Verb {
     Query(query::Args),
     /// Tell what a cause or an Xid means, how it is recognised and what to do.
     Explain(explain::Args),
+    /// Run as a hook of Slurm, systemd or node-problem-detector, or show how to install one.
+    Hook(hook::Args),
     /// List, check and test playbooks; begin a new one.
     Playbook(playbook::Args),
     /// Read this node's GPUs, fabric, memory, disks and daemons, and judge them.
@@ -131,6 +134,7 @@ fn dispatch() -> Result<u8, Error> {
         Verb::Collect(args) => collect::run(&args),
         Verb::Query(args) => query::run(&args, library),
         Verb::Explain(args) => explain::run(&args, &library),
+        Verb::Hook(args) => hook::run(&args),
         Verb::Playbook(args) => playbook::run(&args, library),
         Verb::Probe(args) => probe::run(&args),
     }

@@ -54,6 +54,11 @@ pub fn read_lanes(node: &Node, lanes: Vec<Vec<Task>>, expected: &Expected, deadl
     readings
 }
 
+/// Whether the bus shows an NVIDIA GPU.
+pub fn has_gpu(node: &Node) -> bool {
+    std::env::var_os(gpu::LIBRARY).is_some() || pci::nvidia_gpus(node) > 0
+}
+
 /// Judges against a value of the golden profile.
 fn exact(reading: Reading, wanted: &str) -> Reading {
     let said = reading.value.as_ref().map(ToString::to_string).unwrap_or_default();

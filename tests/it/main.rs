@@ -7,6 +7,8 @@ mod authors;
 mod bad_inputs;
 mod cases;
 mod hostile;
+mod cluster;
+mod hooks;
 mod playbooks;
 mod probing;
 mod query;

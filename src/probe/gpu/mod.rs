@@ -25,7 +25,7 @@ use crate::reading::{Reading, Unit, Verdict};
 const DRIVER_LIST: &str = "/proc/driver/nvidia/gpus";
 
 /// Names another library in the place of `libnvidia-ml.so.1`.
-const LIBRARY: &str = "DIAG_NVML";
+pub(super) const LIBRARY: &str = "DIAG_NVML";
 
 /// See the module.
 pub(super) static PROBE: Probe = Probe {

@@ -1,0 +1,147 @@
+//! The hooks in a real Slurm: slurmctld and several slurmd on this machine, installed as the README says.
+//!
+//! Needs root and Slurm's packages, so these are run by `./test`, which says so where it can't: `cargo test -- --ignored`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::probing::fake_nvml;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/slurm.sh");
+
+/// A cluster whose nodes have the faults that we write; torn down when it goes.
+struct Slurm {
+    folder: tempfile::TempDir,
+}
+
+impl Slurm {
+    fn up(nodes: usize, policy: &str) -> Self {
+        let slurm = Self { folder: tempfile::tempdir_in("/tmp").unwrap() };
+        fs::set_permissions(slurm.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let at = |name: &str| slurm.at(name).display().to_string();
+        for verb in ["prolog", "epilog"] {
+            let hook = env!("CARGO_BIN_EXE_diag-hook");
+            let nvml = fake_nvml().display();
+            let (faults, config) = (at("faults"), at("hook.toml"));
+            let script = format!(
+                "#!/bin/sh\nexport DIAG_NVML={nvml} FAKE_NVML={faults}.$SLURMD_NODENAME\nexec {hook} {verb} --config {config}\n"
+            );
+            fs::write(slurm.at(verb), script).unwrap();
+            fs::set_permissions(slurm.at(verb), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let text = format!(
+            "state = {:?}\nshared = {:?}\nrecord = {:?}\nclean = false\ndecisive = [\"gpu.answers\"]\n{policy}",
+            at("diag-state"),
+            at("shared"),
+            at("hook.jsonl")
+        );
+        fs::write(slurm.at("hook.toml"), text).unwrap();
+        let done = Command::new(SCRIPT).arg("up").arg(slurm.folder.path()).arg(nodes.to_string()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        slurm
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn fault(&self, node: &str, fault: &str) {
+        fs::write(self.at(&format!("faults.{node}")), fault).unwrap();
+    }
+
+    fn ask(&self, program: &str, args: &[&str]) -> String {
+        let done = Command::new(program).args(args).env("SLURM_CONF", self.at("slurm.conf")).output().unwrap();
+        assert!(done.status.success(), "{program}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Submits a job that says where it runs, into the file `out/NAME`.
+    fn submit(&self, name: &str, args: &[&str]) -> String {
+        let out = self.at("out").join(name).display().to_string();
+        let chdir = self.folder.path().display().to_string();
+        let fixed = ["--parsable", "--chdir", &chdir, "-o", &out, "--wrap", "echo ran on $SLURMD_NODENAME"];
+        self.ask("sbatch", &[args, &fixed].concat())
+    }
+
+    fn state_of_job(&self, job: &str) -> String {
+        let text = self.ask("scontrol", &["show", "job", "--oneliner", job]);
+        field(&text, "JobState=")
+    }
+
+    fn state_of_node(&self, node: &str) -> String {
+        field(&self.ask("scontrol", &["show", "node", "--oneliner", node]), " State=")
+    }
+
+    fn output(&self, name: &str) -> String {
+        fs::read_to_string(self.at("out").join(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Slurm {
+    fn drop(&mut self) {
+        let _ = Command::new(SCRIPT).arg("down").arg(self.folder.path()).status();
+    }
+}
+
+fn field(text: &str, name: &str) -> String {
+    text.split(name).nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or("").to_owned()
+}
+
+/// Waits until something holds.
+fn wait(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+    let ends = Instant::now() + within;
+    while !holds() {
+        assert!(Instant::now() < ends, "not within {within:?}: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+const SOON: Duration = Duration::from_secs(60);
+
+#[test]
+#[ignore = "needs root and Slurm: ./test runs it"]
+fn cluster_a_job_passes_and_one_on_a_broken_node_runs_elsewhere() {
+    let slurm = Slurm::up(2, "");
+    let well = slurm.submit("well", &["--gres=gpu:8"]);
+    wait("a job on a healthy node", SOON, || slurm.state_of_job(&well) == "COMPLETED");
+    slurm.fault("node1", "3.lost = 1");
+    let job = slurm.submit("moved", &["--gres=gpu:8", "--requeue"]);
+    wait("requeued and run elsewhere", Duration::from_secs(150), || slurm.state_of_job(&job) == "COMPLETED");
+    assert!(slurm.output("moved").contains("ran on node2"), "{}", slurm.output("moved"));
+    let node = slurm.ask("scontrol", &["show", "node", "--oneliner", "node1"]);
+    assert!(slurm.state_of_node("node1").contains("DRAIN"), "{node}");
+    assert!(node.to_lowercase().contains("reason=prolog"), "{node}");
+    let record = fs::read_to_string(slurm.at("hook.jsonl")).unwrap();
+    assert!(record.lines().any(|line| line.contains("\"decision\":\"refuse\"") && line.contains("fallen off the bus")));
+}
+
+#[test]
+#[ignore = "needs root and Slurm: ./test runs it"]
+fn cluster_a_hung_probe_holds_a_job_no_longer_than_the_deadline() {
+    let slurm = Slurm::up(1, "deadline = 3.0\n");
+    slurm.fault("node1", "0.hang = 1");
+    let began = Instant::now();
+    let job = slurm.submit("held", &["--gres=gpu:1"]);
+    wait("the job runs", SOON, || !slurm.output("held").is_empty());
+    assert!(began.elapsed() < Duration::from_secs(25), "held for {:?}", began.elapsed());
+    wait("the job ends", SOON, || slurm.state_of_job(&job) == "COMPLETED");
+    assert!(!slurm.state_of_node("node1").contains("DRAIN"), "unknown is no fault");
+}
+
+#[test]
+#[ignore = "needs root and Slurm: ./test runs it"]
+fn cluster_the_breaker_stops_a_storm_of_eight_nodes() {
+    let slurm = Slurm::up(8, "most_nodes = 2\n");
+    (1..=8).for_each(|nth| slurm.fault(&format!("node{nth}"), "3.lost = 1"));
+    let jobs: Vec<String> =
+        (0..8).map(|nth| slurm.submit(&format!("storm{nth}"), &["--gres=gpu:8", "--requeue"])).collect();
+    wait("all jobs have run", Duration::from_secs(200), || {
+        jobs.iter().all(|job| slurm.state_of_job(job) == "COMPLETED")
+    });
+    let drained = (1..=8).filter(|nth| slurm.state_of_node(&format!("node{nth}")).contains("DRAIN")).count();
+    assert!(drained <= 2, "{drained} of 8 nodes were drained");
+    assert!(Path::new(&slurm.at("shared/refused/tripped")).exists());
+}
