@@ -15,6 +15,11 @@ use crate::signature::{FieldType, FormatFile, Signature, compile};
 /// Formats as gathered by the build script.
 const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/formats.json"));
 
+/// The built-in format files.
+pub(crate) fn built_in_files() -> Result<Vec<FormatFile>, String> {
+    serde_json::from_slice(BUILT_IN).map_err(|error| error.to_string())
+}
+
 /// What stands around the text of a format's lines, compiled when first needed.
 #[derive(Debug)]
 struct CompiledEnvelope {
@@ -53,7 +58,7 @@ impl Catalogue {
     /// # Errors
     /// A pattern that does not parse, or that has no literal to look for.
     pub fn with(extra: &[FormatFile]) -> Result<Self, String> {
-        let mut files: Vec<FormatFile> = serde_json::from_slice(BUILT_IN).map_err(|error| error.to_string())?;
+        let mut files = built_in_files()?;
         files.extend_from_slice(extra);
         let mut signatures = Vec::new();
         let mut envelopes = Vec::new();

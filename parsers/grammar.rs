@@ -16,6 +16,10 @@ pub trait Grammar: Sync {
     }
     /// Literals of which one stands on the line where a record is recognised.
     fn anchors(&self) -> &'static [&'static str];
+    /// The format whose signatures have nothing to add on a line that this grammar makes an event of.
+    fn speaks_for(&self) -> Option<Name> {
+        None
+    }
     /// Reads the record at the cursor; adds nothing where there is none.
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>);
 }
@@ -29,6 +33,14 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::health::Autopilot,
     &crate::health::Nhc,
     &crate::infiniband::Ports,
+    &crate::kubernetes::Described,
+    &crate::kubernetes::Rows,
+    &crate::kubernetes::Exporter,
+    &crate::kubernetes::Objects,
+    &crate::kubernetes::Lines,
+    &crate::kubernetes::Pods,
+    &crate::kubernetes::Tables,
+    &crate::kubernetes::Manifests,
     &crate::launcher::MissingRanks,
     &crate::lspci::Links,
     &crate::nvidia_smi::Csv,

@@ -143,6 +143,36 @@ impl<'a> Cursor<'a> {
         self.following().filter(move |line| line.context.same_stream(&context))
     }
 
+    /// Of the `most` lines before this one those whose bytes are `like` something, nearest first.
+    pub(crate) fn raw_before<L: Fn(&[u8]) -> bool>(
+        &self,
+        like: L,
+        most: usize,
+    ) -> impl Iterator<Item = Line<'a>> + use<'a, L> {
+        let block = self.block;
+        let furthest = self.line.start.saturating_sub(REACH);
+        let mut start = self.line.start;
+        let mut number = self.line.number;
+        let mut left = most;
+        std::iter::from_fn(move || {
+            loop {
+                left = left.checked_sub(1)?;
+                let end = start.checked_sub(1)?;
+                if block.data[end] == b'\n' {
+                    number -= 1;
+                }
+                let low = end.saturating_sub(MAX_LINE);
+                start = memrchr2(b'\n', b'\r', &block.data[low..end]).map_or(low, |found| low + found + 1);
+                if start < furthest {
+                    return None;
+                }
+                if like(&block.data[start..end]) {
+                    return Some(Line::new(number, start, &block.data[start..end]));
+                }
+            }
+        })
+    }
+
     /// The lines before this one, nearest first, at most [`REACH`] bytes away.
     pub fn preceding(&self) -> Before<'a> {
         let furthest = self.line.start.saturating_sub(REACH);

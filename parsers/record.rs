@@ -47,6 +47,7 @@ pub static RECORDS: &[&dyn Record] = &[
     &crate::journal::Dmesg,
     &crate::slurm::Answers,
     &crate::pbs::NodesJson,
+    &crate::kubernetes::Documents,
 ];
 
 /// The reader of a document that begins like this.

@@ -1,6 +1,6 @@
 //! The way over a document: literals first, grammar only on the lines that hold one.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use memchr::{memchr, memchr_iter, memchr2, memrchr2};
 use regex_automata::util::primitives::NonMaxUsize;
@@ -79,6 +79,7 @@ impl Scanner {
         let counted = part.start;
         let (tally, hits, wishes) = (Tally::default(), Vec::new(), Vec::new());
         let (slots, events) = (Vec::new(), Vec::new());
+        let (signed, spoken) = (0, Vec::new());
         let mut walk = Walk {
             catalogue: &self.catalogue,
             index,
@@ -90,6 +91,8 @@ impl Scanner {
             wishes,
             slots,
             events,
+            signed,
+            spoken,
             sink,
         };
         walk.part(part.clone());
@@ -140,6 +143,10 @@ struct Walk<'a, 's> {
     wishes: Vec<Wish>,
     slots: Vec<Option<NonMaxUsize>>,
     events: Vec<Event>,
+    /// How many of the events are by signatures; they come first.
+    signed: usize,
+    /// Formats, and lines of which a grammar has told all there is; those that are left behind go.
+    spoken: Vec<(crate::Name, RangeInclusive<u64>)>,
     sink: &'s mut dyn FnMut(Event),
 }
 
@@ -256,6 +263,7 @@ impl<'a> Walk<'a, '_> {
         } else {
             self.offer(wishes, &cursor, peeled);
         }
+        self.signed = 0;
         let mut events = std::mem::take(&mut self.events);
         self.tally.events += events.len() as u64;
         events.drain(..).for_each(|event| (self.sink)(event));
@@ -267,7 +275,7 @@ impl<'a> Walk<'a, '_> {
         let mut matched = None;
         for group in wishes.chunk_by(|a, b| a.owner == b.owner) {
             match group[0].owner {
-                Owner::Grammar(at) => self.catalogue.grammars[at as usize].read(cursor, &mut self.events),
+                Owner::Grammar(at) => self.grammar(at as usize, cursor),
                 Owner::Complaint => {}
                 Owner::Signature(at, _) if matched == Some(at) => {}
                 Owner::Signature(at, pattern) => {
@@ -278,6 +286,30 @@ impl<'a> Walk<'a, '_> {
                 }
             }
         }
+    }
+
+    /// Asks a grammar; where it speaks for a format, what signatures told of the same lines goes.
+    fn grammar(&mut self, at: usize, cursor: &Cursor<'_>) {
+        let grammar = self.catalogue.grammars[at];
+        let before = self.events.len();
+        grammar.read(cursor, &mut self.events);
+        let Some(format) = grammar.speaks_for() else { return };
+        let lines: Vec<u64> = self.events[before..].iter().map(|event| event.line).collect();
+        let (Some(first), Some(last)) = (lines.iter().min().copied(), lines.iter().max().copied()) else { return };
+        let here = cursor.line.number;
+        self.spoken.retain(|(_, lines)| *lines.end() >= here);
+        self.spoken.push((format, first.min(here)..=last));
+        if lines.contains(&here) {
+            let mut place = 0..;
+            let signed = self.signed;
+            self.events.retain(|event| place.next().is_some_and(|at| at >= signed) || !of_format(event.kind, format));
+            self.signed = 0;
+        }
+    }
+
+    /// Whether a grammar has told what a signature would tell of a line.
+    fn is_spoken(&self, kind: &str, line: u64) -> bool {
+        self.spoken.iter().any(|(format, lines)| lines.contains(&line) && of_format(kind, format))
     }
 
     /// Tries a pattern whose literals stand at these places of the text, in order.
@@ -333,11 +365,14 @@ impl<'a> Walk<'a, '_> {
         let text: &[u8] = &cursor.line.text;
         matcher.search(input, &mut self.slots)?;
         let end = self.slots.get(1)?.map(NonMaxUsize::get);
-        if let Some(mut fields) = signature.fields(matcher, text, &self.slots) {
+        if !self.is_spoken(signature.kind, cursor.line.number)
+            && let Some(mut fields) = signature.fields(matcher, text, &self.slots)
+        {
             for (name, value) in self.catalogue.envelope(signature.format, text).iter() {
                 fields.set_if_absent(name, value.clone());
             }
             self.events.push(placed(cursor, signature.kind, signature.says, fields));
+            self.signed = self.events.len();
             *any = true;
         }
         end
@@ -357,6 +392,10 @@ fn placed(cursor: &Cursor<'_>, kind: crate::Name, says: crate::Says, mut fields:
     let mut event = Event::on(cursor, &cursor.line, kind, says, fields);
     event.at = captured.or(event.at);
     event
+}
+
+fn of_format(kind: &str, format: &str) -> bool {
+    kind.split_once('.').is_some_and(|(own, _)| own == format)
 }
 
 /// Stands for a colour instead of a literal.

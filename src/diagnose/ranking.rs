@@ -93,9 +93,11 @@ fn elsewhere(found: &Match<'_>, table: &Table) -> Vec<RowId> {
 
 /// The rows that echo a cause which stands at `anchor` and is told by the rows `needed`.
 pub fn heard(echoes: &[Echo], table: &Table, anchor: RowId, needed: impl Iterator<Item = RowId>) -> HashSet<RowId> {
-    let mut cause = Cause { anchor: &table.rows[anchor], ranks: BTreeSet::new(), places: HashSet::new() };
+    let mut cause =
+        Cause { anchor: &table.rows[anchor], ranks: BTreeSet::new(), pods: BTreeSet::new(), places: HashSet::new() };
     for row in needed.map(|row| &table.rows[row]) {
         cause.ranks.extend(row.rank());
+        cause.pods.extend(row.fields.text("pod"));
         cause.places.insert((row.source, row.line));
     }
     let mut all = HashSet::new();
@@ -117,6 +119,7 @@ pub fn heard(echoes: &[Echo], table: &Table, anchor: RowId, needed: impl Iterato
 struct Cause<'t> {
     anchor: &'t Row,
     ranks: BTreeSet<i64>,
+    pods: BTreeSet<&'t str>,
     places: HashSet<(usize, u64)>,
 }
 
@@ -140,6 +143,7 @@ impl Cause<'_> {
         let on = match echo.on {
             On::Any => true,
             On::Others => told != Some(true),
+            On::Pod => row.fields.text("pod").is_none_or(|pod| self.pods.is_empty() || self.pods.contains(pod)),
             // One line is one statement, however many formats know it.
             On::Same => told.unwrap_or(self.ranks.is_empty()) || self.places.contains(&(row.source, row.line)),
         };

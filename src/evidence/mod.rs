@@ -11,6 +11,7 @@ mod flapping;
 mod interfaces;
 mod ledger;
 mod names;
+mod pods;
 mod processes;
 mod topology;
 
@@ -155,6 +156,7 @@ impl Table {
         topology::derive(&mut table);
         names::derive(&mut table);
         fate::derive(&mut table);
+        pods::derive(&mut table);
         ends::derive(&mut table);
         interfaces::derive(&mut table);
         flapping::derive(&mut table);

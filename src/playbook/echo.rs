@@ -35,6 +35,8 @@ pub enum On {
     Any,
     /// Other ranks than the culprit's.
     Others,
+    /// The culprit's pods; where one of the two tells no pod, anyone.
+    Pod,
     /// The culprit's ranks, or its very line; where no rank is told of the culprit, rows that tell none.
     Same,
 }

@@ -1,0 +1,302 @@
+//! `kubectl describe`: whom its lines are about, and the states and conditions that it tells.
+//!
+//! Shape: kubernetes v1.6 to v1.34 `staging/src/k8s.io/kubectl/pkg/describe/describe.go`.
+
+mod record;
+
+use record::{Container, Record, State};
+
+use super::message::{self, Said};
+use super::pods;
+use super::reasons;
+use super::subject::Subject;
+use crate::event::{Event, Name, Says};
+use crate::grammar::Grammar;
+use crate::line::{Cursor, Line};
+
+/// Descriptions of pods, nodes and jobs.
+#[derive(Debug)]
+pub struct Described;
+
+impl Grammar for Described {
+    fn kinds(&self) -> &'static [Name] {
+        reasons::KINDS
+    }
+
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        reasons::about(kind)
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &["Name:  ", "Name:\t"]
+    }
+
+    fn speaks_for(&self) -> Option<Name> {
+        Some("kubernetes")
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        if !begins(cursor.line.raw) {
+            return;
+        }
+        let record = Record::read(std::iter::once(cursor.line.clone()).chain(cursor.following()));
+        let subject = record.subject();
+        let mut tell = |line: &Line<'_>, subject: &Subject, said: Said| out.push(subject.event(cursor, line, said));
+        for container in &record.containers {
+            states(container, &subject, &mut tell);
+        }
+        pod(&record, &subject, &mut tell);
+        node(&record, &subject, &mut tell);
+        job(&record, &subject, &mut tell);
+        deployment(&record, &subject, &mut tell);
+    }
+}
+
+/// Takes a statement about somebody on a line.
+type Tell<'t, 'a> = dyn FnMut(&Line<'a>, &Subject, Said) + 't;
+
+/// What the states of a container say: how it is, and how it ended before.
+fn states<'a>(container: &Container<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
+    let subject = Subject { container: Some(container.name.clone()), ..subject.clone() };
+    for state in &container.states {
+        let said = state_says(state);
+        let Some((line, reason)) = &state.reason else { continue };
+        for mut said in said {
+            said.fields.set("reason", reason.as_str());
+            if let Some(code) = state.exit_code.filter(|_| said.kind != "kubernetes.crash_loop") {
+                reasons::with_exit_code(&mut said, code);
+            }
+            if state.last {
+                said.fields.set("previous", true);
+            }
+            let message = state.message.as_ref().filter(|_| said.fields.remove("by_message").is_some());
+            tell(message.map_or(line, |(line, _)| line), &subject, said);
+        }
+    }
+}
+
+/// A state's reason, and what its message adds.
+fn state_says(state: &State<'_>) -> Vec<Said> {
+    let Some((_, reason)) = &state.reason else { return Vec::new() };
+    let by_message = state.message.iter().flat_map(|(_, text)| message::read(text)).map(|mut said| {
+        said.fields.set("by_message", true);
+        said
+    });
+    let mut all: Vec<Said> = by_message.collect();
+    // The message says more precisely what the reason names.
+    all.extend(reasons::of_state(reason).filter(|said| all.iter().all(|other| other.kind != said.kind)));
+    all
+}
+
+/// What the pod as a whole says: evicted, running, waiting.
+fn pod<'a>(record: &Record<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
+    if subject.pod.is_none() {
+        return;
+    }
+    let told =
+        record.message.as_ref().map(|(line, text)| (line, message::read(text))).filter(|(_, said)| !said.is_empty());
+    match (told, &record.reason) {
+        (Some((line, said)), _) => said.into_iter().for_each(|said| tell(line, subject, said)),
+        (None, Some((line, reason))) => {
+            reasons::of_state(reason).into_iter().for_each(|said| tell(line, subject, said));
+        }
+        (None, None) => {}
+    }
+    if let (Some((line, _)), Some(ready)) = (&record.status, subject.ready) {
+        let kind = if ready { reasons::READY } else { reasons::PENDING };
+        tell(line, subject, Said::new(kind, Says::Info));
+    }
+}
+
+/// What the conditions of a node say.
+fn node<'a>(record: &Record<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
+    if subject.node.is_none() || subject.pod.is_some() {
+        return;
+    }
+    for (line, condition) in &record.conditions {
+        let (kind, says) = match (condition.kind.as_str(), condition.status.as_str()) {
+            ("Ready", "False" | "Unknown") => (reasons::NODE, Says::Failure),
+            ("MemoryPressure" | "DiskPressure" | "PIDPressure" | "OutOfDisk", "True") => {
+                (reasons::PRESSURE, Says::Warning)
+            }
+            _ => continue,
+        };
+        let mut all = message::read(&condition.rest);
+        all.retain(|said| said.kind != kind);
+        let mut own = Said::new(kind, says);
+        own.fields.set(if kind == reasons::NODE { "what" } else { "resource" }, condition.kind.as_str());
+        own.fields.set("why", condition.rest.as_str());
+        all.insert(0, own);
+        all.into_iter().for_each(|said| tell(line, subject, said));
+    }
+}
+
+/// A deployment that has too few pods, or gave up waiting for them.
+fn deployment<'a>(record: &Record<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
+    if subject.object.as_deref().is_none_or(|object| !object.starts_with("deployment/")) {
+        return;
+    }
+    let too_few = |kind: &str| ["Available", "Progressing", "ReplicaFailure"].contains(&kind);
+    for (line, condition) in record.conditions.iter().filter(|(_, condition)| too_few(&condition.kind)) {
+        if (condition.status == "True") == (condition.kind == "ReplicaFailure") {
+            let mut said = Said::new(reasons::NOT_READY, Says::Failure);
+            said.fields.set("why", condition.rest.as_str());
+            tell(line, subject, said);
+        }
+    }
+}
+
+/// A job whose pods failed.
+fn job<'a>(record: &Record<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
+    if let Some((line, failed)) = record.failed.as_ref().filter(|(_, failed)| *failed > 0) {
+        let mut said = Said::new(reasons::JOB_FAILED, Says::Teardown);
+        said.fields.set("failed", *failed);
+        tell(line, subject, said);
+    }
+}
+
+/// Whether a line begins the description of an object.
+fn begins(raw: &[u8]) -> bool {
+    raw.strip_prefix(b"Name:").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_whitespace))
+}
+
+/// Lines before an event that are looked at.
+const REACH: usize = 4096;
+
+/// The object that a row of events is about: that of the description it stands in, or of the command or the table of a
+/// single pod before it; of several pods the one whose state is the event's reason.
+pub(super) fn subject(cursor: &Cursor<'_>, reason: &str) -> Subject {
+    let marks = |raw: &[u8]| begins(raw) || prompt(raw).is_some() || pods::is_row(raw) || raw.starts_with(b"NAME ");
+    let mut told: Vec<pods::Row> = Vec::new();
+    for line in cursor.raw_before(marks, REACH) {
+        if begins(line.raw) {
+            let until = cursor.line.number;
+            let record = Record::read(record_from(cursor, line).take_while(|line| line.number < until));
+            return if told.is_empty() { record.subject() } else { pods::the_one(&told, reason).unwrap_or_default() };
+        }
+        if let Some(named) = prompt(line.raw) {
+            return named.or(pods::the_one(&told, reason).unwrap_or_default());
+        }
+        match pods::Row::read(&line.str()) {
+            Some(row) => told.push(row),
+            // A header: the table ends here.
+            None => break,
+        }
+    }
+    pods::the_one(&told, reason).unwrap_or_default()
+}
+
+/// A line before the cursor and all after it.
+fn record_from<'a>(cursor: &Cursor<'a>, line: Line<'a>) -> impl Iterator<Item = Line<'a>> + use<'a> {
+    let from = Cursor { block: cursor.block, line: line.clone() };
+    let rest = from.following();
+    std::iter::once(line).chain(rest)
+}
+
+/// The object that a command line names: `$ kubectl describe pod train-0 -n research`.
+fn prompt(raw: &[u8]) -> Option<Subject> {
+    memchr::memmem::find(raw, b"kubectl ")?;
+    let text = String::from_utf8_lossy(raw);
+    let words: Vec<&str> = text.split_once("kubectl ")?.1.split_whitespace().collect();
+    let verb = words.iter().position(|word| matches!(*word, "describe" | "get" | "logs" | "events" | "apply"))?;
+    let namespace =
+        words.windows(2).find(|pair| matches!(pair[0], "-n" | "--namespace")).map(|pair| pair[1].to_owned());
+    let mut names = words[verb + 1..].iter().filter(|word| !word.starts_with('-'));
+    let (kind, name) = match (names.next().copied(), names.next().copied()) {
+        (Some(pair), _) if pair.contains('/') => pair.split_once('/')?,
+        (Some(kind), Some(name)) if words[verb] == "describe" && Some(name) != namespace.as_deref() => (kind, name),
+        _ => ("", ""),
+    };
+    let kinds = ["pod", "pods", "po", "node", "nodes", "no", "job", "jobs"];
+    let named = if kinds.contains(&kind) { Subject::of(kind, name) } else { Subject::default() };
+    Some(Subject { namespace, ..named })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Catalogue, Scanner, lint};
+
+    const POD: &str = "Name:             train-0
+Namespace:        research
+Node:             gpu-018/10.0.4.18
+Status:           Running
+Containers:
+  trainer:
+    Container ID:   containerd://7c1e
+    State:          Waiting
+      Reason:       CrashLoopBackOff
+    Last State:     Terminated
+      Reason:       OOMKilled
+      Exit Code:    137
+    Ready:          False
+    Restart Count:  5
+Conditions:
+  Type              Status
+  Ready             False
+  ContainersReady   False
+Events:
+  Type     Reason   Age                 From     Message
+  ----     ------   ----                ----     -------
+  Warning  BackOff  3m (x25 over 9m)    kubelet  Back-off restarting failed container trainer in pod train-0_research(7c1e)
+";
+
+    fn read(log: &str) -> Vec<(&'static str, u64, Says, Option<String>)> {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let who = |event: &Event| event.fields.text("pod").or(event.fields.text("node")).map(str::to_owned);
+        lint::read(&scanner, log).iter().map(|event| (event.kind, event.line, event.says, who(event))).collect()
+    }
+
+    #[test]
+    fn states_are_told_once_with_their_pod() {
+        let pod = || Some("train-0".to_owned());
+        assert_eq!(
+            read(POD),
+            [
+                ("kubernetes.crash_loop", 9, Says::Teardown, pod()),
+                ("kubernetes.oom_killed", 11, Says::Failure, pod()),
+                ("kubernetes.pending", 4, Says::Info, pod()),
+                ("kubernetes.crash_loop", 22, Says::Teardown, pod()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_pod_that_runs_has_behind_it_only_warns() {
+        let well = POD
+            .replace("Waiting\n      Reason:       CrashLoopBackOff", "Running")
+            .replace("OOMKilled", "Error")
+            .replace("False", "True")
+            .replace("Restart Count:  5", "Restart Count:  1");
+        assert!(
+            read(&well).iter().all(|(_, _, says, _)| matches!(says, Says::Warning | Says::Info)),
+            "{:?}",
+            read(&well)
+        );
+    }
+
+    #[test]
+    fn a_node_that_is_silent_is_named() {
+        let node = "Name:               gpu-018\nRoles:              <none>\nTaints:             node.kubernetes.io/unreachable:NoSchedule\n\
+                    Conditions:\n  Type             Status    LastHeartbeatTime   LastTransitionTime   Reason              Message\n\
+                    \x20 ----             ------    -----------------   ------------------   ------              -------\n\
+                    \x20 MemoryPressure   Unknown   Mon, 04 May 2026    Mon, 04 May 2026     NodeStatusUnknown   Kubelet stopped posting node status.\n\
+                    \x20 Ready            Unknown   Mon, 04 May 2026    Mon, 04 May 2026     NodeStatusUnknown   Kubelet stopped posting node status.\n\
+                    Addresses:\n";
+        let told = read(node);
+        assert!(
+            told.contains(&("kubernetes.node_not_ready", 8, Says::Failure, Some("gpu-018".to_owned()))),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_command_line_names_its_object() {
+        let of = |line: &str| prompt(line.as_bytes()).map(|subject| (subject.pod, subject.node));
+        assert_eq!(of("$ kubectl describe pod train-0 -n ml"), Some((Some("train-0".into()), None)));
+        assert_eq!(of("root@x ~# kubectl -n ml describe pods train-0"), Some((Some("train-0".into()), None)));
+        assert_eq!(of("$ kubectl describe no/gpu-018"), Some((None, Some("gpu-018".into()))));
+        assert_eq!(of("$ kubectl get pods"), Some((None, None)));
+        assert_eq!(of("no command"), None);
+    }
+}

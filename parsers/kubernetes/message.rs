@@ -1,0 +1,84 @@
+//! What the text of an event, a condition or a container's state says: this format's signatures, without a line around them.
+
+use std::sync::LazyLock;
+
+use memchr::memmem;
+use regex::bytes::Regex;
+use regex_automata::Input;
+
+use super::subject::Subject;
+use crate::catalogue::built_in_files;
+use crate::event::{Fields, Name, Says};
+use crate::signature::{Signature, compile};
+
+/// A statement: the kind of event that it makes, and what it tells by itself.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) kind: Name,
+    pub(super) says: Says,
+    pub(super) fields: Fields,
+}
+
+impl Said {
+    pub(super) fn new(kind: Name, says: Says) -> Self {
+        Self { kind, says, fields: Fields::default() }
+    }
+}
+
+static SIGNATURES: LazyLock<Vec<Signature>> = LazyLock::new(|| {
+    let files = built_in_files().unwrap_or_default();
+    let own = files.iter().filter(|file| file.id == "kubernetes");
+    let events = own.flat_map(|file| file.event.iter().map(|(name, event)| (file.id.as_str(), name, event)));
+    events.filter_map(|(id, name, event)| Signature::new(0, id, name, event).ok()).collect()
+});
+
+/// Who else a message names, by the envelopes of the format: `in pod train-0_research(7c1e)`.
+static ENVELOPES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let files = built_in_files().unwrap_or_default();
+    let own = files.iter().filter(|file| file.id == "kubernetes").flat_map(|file| &file.envelope);
+    own.filter_map(|envelope| compile(&envelope.pattern).ok()).collect()
+});
+
+/// The pod that a message names, with its namespace.
+pub(super) fn subject(text: &str) -> Subject {
+    let Some(found) = ENVELOPES.iter().find_map(|regex| regex.captures(text.as_bytes())) else {
+        return Subject::default();
+    };
+    let get = |name: &str| found.name(name).map(|part| String::from_utf8_lossy(part.as_bytes()).into_owned());
+    Subject { pod: get("pod"), namespace: get("namespace"), ..Subject::default() }
+}
+
+/// What a message says: one statement for each signature that knows it, in the order of the format file.
+pub(super) fn read(text: &str) -> Vec<Said> {
+    SIGNATURES.iter().filter_map(|signature| matched(signature, text.as_bytes())).collect()
+}
+
+fn matched(signature: &Signature, text: &[u8]) -> Option<Said> {
+    let mut slots = Vec::new();
+    for (number, pattern) in signature.patterns.iter().enumerate() {
+        let held = pattern.anchors.iter().any(|anchor| memmem::find(text, anchor.as_bytes()).is_some());
+        let Some(matcher) = held.then(|| signature.matcher(number)).flatten() else { continue };
+        if matcher.search(&Input::new(text), &mut slots).is_some()
+            && let Some(fields) = signature.fields(matcher, text, &slots)
+        {
+            return Some(Said { kind: signature.kind, says: signature.says, fields });
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_without_the_line_around_it() {
+        let kinds = |text: &str| read(text).into_iter().map(|said| said.kind).collect::<Vec<_>>();
+        assert_eq!(kinds("Back-off restarting failed container"), ["kubernetes.crash_loop"]);
+        assert_eq!(
+            kinds("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."),
+            ["kubernetes.unschedulable", "kubernetes.claim_unbound"]
+        );
+        assert!(kinds("Stopping container trainer").is_empty());
+    }
+}

@@ -1,0 +1,28 @@
+//! Kubernetes: what `kubectl` prints of pods, nodes, jobs and their events, as text, JSON and YAML.
+//!
+//! All forms come down to the same few statements: an event with a reason and a message, the state of a container, the
+//! condition of an object. What a message means is data (`format.toml`); the readers here find whom it is about.
+
+mod describe;
+mod events;
+mod exporter;
+mod json;
+mod message;
+mod objects;
+mod pods;
+mod reasons;
+mod subject;
+mod tables;
+mod tree;
+mod yaml;
+
+pub use describe::Described;
+pub use events::Rows;
+pub use exporter::Exporter;
+pub use json::{Documents, Lines, Objects};
+pub use pods::Pods;
+pub use tables::Tables;
+pub use yaml::Manifests;
+
+/// The field by which rows say that they tell of many pods.
+const WITNESS: &str = "kubernetes";

@@ -1,0 +1,220 @@
+//! Objects as `kubectl -o yaml` prints them: single ones, lists, several documents, among other text.
+
+use saphyr_parser::{Event as Mark, Parser};
+
+use super::json::{LineIndex, event};
+use super::objects;
+use super::reasons;
+use super::tree::{DEEPEST, Node, Tree};
+use crate::event::{Event, Name};
+use crate::grammar::Grammar;
+use crate::line::{Cursor, Line};
+
+/// Objects in YAML.
+#[derive(Debug)]
+pub struct Manifests;
+
+/// Longest object, in lines.
+const MOST_LINES: usize = 20_000;
+
+impl Grammar for Manifests {
+    fn kinds(&self) -> &'static [Name] {
+        reasons::KINDS
+    }
+
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        reasons::about(kind)
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &["apiVersion: "]
+    }
+
+    fn speaks_for(&self) -> Option<Name> {
+        Some("kubernetes")
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let first = cursor.line.raw;
+        if !(first.starts_with(b"apiVersion: ") || first.starts_with(b"- apiVersion: ")) {
+            return;
+        }
+        let begin = cursor.line.start;
+        let end = end(cursor, first.starts_with(b"- "));
+        let text = String::from_utf8_lossy(&cursor.block.data[begin..end]);
+        if !["status:", "involvedObject:", "regarding:"].iter().any(|mark| text.contains(mark)) {
+            return;
+        }
+        let mut lines = LineIndex::new(&text, cursor.line.number);
+        for tree in trees(&text) {
+            objects::read(&tree, &mut |told| {
+                let (number, from, to) = lines.around(told.at);
+                let line = Line::new(number, begin + from, text.as_bytes()[from..to].as_ref());
+                out.push(event(cursor, &line, told));
+            });
+        }
+    }
+}
+
+/// Where the object that begins at the cursor ends: before the next one, or before what is no YAML.
+fn end(cursor: &Cursor<'_>, item: bool) -> usize {
+    let mut end = cursor.line.start + cursor.line.raw.len();
+    for line in cursor.following().take(MOST_LINES) {
+        let raw = line.raw;
+        let inside = raw.is_empty() || raw.starts_with(b" ");
+        let key =
+            || raw.iter().position(|b| *b == b':').is_some_and(|at| raw[..at].iter().all(u8::is_ascii_alphabetic));
+        let more = inside || (!item && (raw.starts_with(b"- ") || key()) && !raw.starts_with(b"apiVersion: "));
+        // The items of a list are read one by one.
+        if !more || raw.starts_with(b"- apiVersion: ") {
+            break;
+        }
+        end = line.start + raw.len();
+    }
+    end
+}
+
+/// The values of a text, as far as it is YAML.
+fn trees(text: &str) -> Vec<Tree> {
+    let starts: Vec<usize> =
+        std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
+    let mut parser = Parser::new_from_str(text);
+    let mut build = Build::default();
+    while let Some(Ok((mark, span))) = parser.next() {
+        let line = span.start.line().saturating_sub(1).min(starts.len() - 1);
+        build.take(mark, starts[line]);
+        if build.open.len() > DEEPEST {
+            break;
+        }
+    }
+    build.finish()
+}
+
+/// Puts the events of the parser together.
+#[derive(Default)]
+struct Build {
+    open: Vec<Open>,
+    done: Vec<Tree>,
+}
+
+/// A value that is not closed yet, and the key that waits for its value.
+struct Open {
+    tree: Tree,
+    key: Option<String>,
+}
+
+impl Build {
+    fn take(&mut self, mark: Mark<'_>, at: usize) {
+        match mark {
+            Mark::Scalar(text, ..) => {
+                let text = if matches!(text.as_ref(), "null" | "~") { String::new() } else { text.into_owned() };
+                self.put(Tree::scalar(at, text));
+            }
+            Mark::Alias(_) => self.put(Tree::scalar(at, "")),
+            Mark::MappingStart(..) => {
+                self.open.push(Open { tree: Tree { at, value: Node::Map(Vec::new()) }, key: None })
+            }
+            Mark::SequenceStart(..) => {
+                self.open.push(Open { tree: Tree { at, value: Node::List(Vec::new()) }, key: None })
+            }
+            Mark::MappingEnd | Mark::SequenceEnd => self.close(),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(open) = self.open.pop() {
+            self.put(open.tree);
+        }
+    }
+
+    fn put(&mut self, tree: Tree) {
+        let Some(open) = self.open.last_mut() else {
+            self.done.push(tree);
+            return;
+        };
+        match (&mut open.tree.value, open.key.take()) {
+            (Node::Map(fields), Some(key)) => fields.push((key, tree)),
+            (Node::Map(_), None) => open.key = Some(tree.text().unwrap_or_default().to_owned()),
+            (Node::List(items), _) => items.push(tree),
+            (Node::Scalar(_), _) => {}
+        }
+    }
+
+    /// What was read, brackets that are open closed.
+    fn finish(mut self) -> Vec<Tree> {
+        while !self.open.is_empty() {
+            self.close();
+        }
+        self.done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Catalogue, Scanner, lint};
+
+    const LIST: &str = "$ kubectl get pods -o yaml
+apiVersion: v1
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata:
+    name: train-0
+    namespace: research
+  spec:
+    nodeName: gpu-018
+  status:
+    containerStatuses:
+    - name: trainer
+      ready: false
+      restartCount: 2
+      state:
+        waiting:
+          message: 'Back-off pulling image \"registry.example.org/train:v9\"'
+          reason: ImagePullBackOff
+    phase: Pending
+- apiVersion: v1
+  kind: Pod
+  metadata:
+    name: train-1
+  status:
+    message: 'The node was low on resource: memory. Container trainer was using 1Gi,
+      request is 0.'
+    phase: Failed
+    reason: Evicted
+kind: List
+$ kubectl get pods
+";
+
+    fn read(log: &str) -> Vec<(&'static str, u64, String)> {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let pod = |event: &crate::Event| event.fields.text("pod").unwrap_or_default().to_owned();
+        lint::read(&scanner, log).iter().map(|event| (event.kind, event.line, pod(event))).collect()
+    }
+
+    #[test]
+    fn items_of_a_list_are_cited_where_their_values_stand() {
+        assert_eq!(
+            read(LIST),
+            [
+                ("kubernetes.image_pull", 18, "train-0".to_owned()),
+                ("kubernetes.pending", 20, "train-0".to_owned()),
+                ("kubernetes.evicted", 26, "train-1".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn several_documents_and_one_that_breaks_off_are_read() {
+        let one = "apiVersion: v1\nkind: Node\nmetadata:\n  name: gpu-018\nstatus:\n  conditions:\n  - status: Unknown\n    type: Ready\n    message: Kubelet stopped posting node status.\n";
+        let two = format!("{one}---\n{}", one.replace("018", "019"));
+        assert_eq!(read(&two).iter().filter(|(kind, ..)| *kind == "kubernetes.node_not_ready").count(), 2);
+        assert_eq!(
+            read("apiVersion: v1\nkind: Pod\nmetadata: {name: train-0}\nstatus:\n  reason: Evicted\n  phase: 'Fail\n")
+                .len(),
+            1
+        );
+        assert!(read("apiVersion: v1\nkind: Pod\nmetadata: {name: train-0}\n").is_empty());
+    }
+}
