@@ -89,7 +89,7 @@ impl Grammar for Exceptions {
         fields.set("message", cut(message));
         fields.set("class", class.name());
         fields.set("whole", whole);
-        fields.set("uncaught", cursor.line.context.rank.is_some());
+        fields.set("uncaught", by_hook(cursor));
         if frame.chained || passed_on(kind, message) {
             fields.set("chained", true);
         }
@@ -119,6 +119,13 @@ impl Grammar for Exceptions {
         };
         out.push(Event::on(cursor, &cursor.line, kind, says, fields));
     }
+}
+
+/// Whether torch's hook for exceptions that nobody caught printed a line: it puts `[rank3]: ` in front
+/// (v2.2 on `torch/distributed/__init__.py`: `_rank_excepthook`). Other programs name a rank in other ways.
+fn by_hook(cursor: &Cursor<'_>) -> bool {
+    let tag = |rank: i64| format!("[rank{rank}]:");
+    cursor.line.context.rank.is_some_and(|rank| memchr::memmem::find(cursor.line.raw, tag(rank).as_bytes()).is_some())
 }
 
 /// The line without indentation, the bars of exception groups, and the boxes of rich and loguru.

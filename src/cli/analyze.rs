@@ -20,6 +20,8 @@ pub(super) struct Args {
     /// Files, folders, globs, archives, or `-` for standard input.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<String>,
+    #[command(flatten)]
+    narrow: super::narrow::Args,
     /// How to tell it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -55,15 +57,19 @@ enum Format {
     Html,
 }
 
-/// Reads the inputs and tells what is wrong; `causes` limits the playbooks.
+/// Reads the inputs and tells what is wrong; `causes` are those that the symptom is about, told first.
 pub(super) fn run(args: &Args, mut library: Library, causes: &[String]) -> Result<u8, Error> {
     let began = Instant::now();
     super::add_playbooks(&mut library, args.playbooks.as_deref())?;
     let scanner = scanner(args.formats.as_deref())?;
     let playbooks = library.playbooks.iter().map(|shelved| &shelved.playbook);
-    let playbooks: Vec<&Playbook> = playbooks.filter(|playbook| diagnose::considered(causes, playbook)).collect();
-    let Reading { table, inputs, notes, case } = reading::read(&args.inputs, args.quiet, &scanner)?;
-    let mut report = report::compose(&table, Task { playbooks, catalogue: scanner.catalogue(), inputs, notes });
+    let playbooks: Vec<&Playbook> =
+        playbooks.filter(|playbook| diagnose::considered(&["*".to_owned()], playbook)).collect();
+    let Reading { table, inputs, mut notes, case } = reading::read(&args.inputs, args.quiet, &scanner)?;
+    let (table, left_out) = super::narrow::apply(&args.narrow, table)?;
+    notes.extend(left_out);
+    let mut report =
+        report::compose(&table, Task { about: causes, playbooks, catalogue: scanner.catalogue(), inputs, notes });
     if !case {
         report.stats.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     }

@@ -6,6 +6,7 @@ mod collect;
 mod delivery;
 mod explain;
 mod hook;
+mod narrow;
 mod playbook;
 mod probe;
 mod progress;

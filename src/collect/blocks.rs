@@ -6,6 +6,7 @@ use std::ops::Range;
 use diag_parsers::{Block, Depth, Event, MAX_LINE, REACH, Says, Scanner, Tally};
 use memchr::{memchr_iter, memrchr, memrchr2};
 
+use super::span;
 use super::unpack::Taken;
 
 /// Bytes of a stream in one piece, without what is around.
@@ -99,6 +100,12 @@ impl Piece {
         }
         if every.start > stems.start {
             scan(every, Depth::Every, sink);
+        }
+        if matches!(self.place, Place::Whole | Place::First) {
+            span::first(&data[start..end]).into_iter().for_each(&mut *sink);
+        }
+        if matches!(self.place, Place::Whole | Place::Last) {
+            span::last(&data[..end]).into_iter().for_each(&mut *sink);
         }
         tally.lines += u64::from(self.ends_open());
         Found { tally, before: memchr_iter(b'\n', &data[..start]).count() as u64 }

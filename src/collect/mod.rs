@@ -16,6 +16,7 @@ mod kind;
 mod open;
 mod order;
 mod remarks;
+mod span;
 mod unpack;
 mod witness;
 

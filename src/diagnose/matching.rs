@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::condition::{holds, kind_fits, row_fits};
 use super::relation::{Company, related_clue, tied};
-use crate::evidence::{RowId, Table};
+use crate::evidence::{Aside, Row, RowId, Table, gpu};
 use crate::playbook::Playbook;
 use crate::playbook::schema::{Clue, Pick, Spread};
 use crate::verdict::Confidence;
@@ -76,16 +76,25 @@ pub(super) fn candidates(clue: &Clue, table: &Table) -> Vec<RowId> {
     let mut rows = rows_of(clue.evidence.as_slice());
     rows.retain(|row| row_fits(table, *row, &clue.filter));
     rows.extend(rows_of(&clue.also));
-    rows.retain(|row| clue.survived || !table.rows[*row].survived);
+    rows.retain(|row| counts(clue, &table.rows[*row]));
     rows.sort_unstable();
     rows
+}
+
+/// Whether a row can be of a clue: the run did not survive it, and it happened when and where the job was.
+fn counts(clue: &Clue, row: &Row) -> bool {
+    let there = row.aside.is_none_or(|why| clue.lasts && why == Aside::Before);
+    there && (clue.survived || !row.survived)
 }
 
 /// The rows apart by what the playbook is about, in the order of their first rows.
 fn groups(playbook: &Playbook, table: &Table, rows: Vec<RowId>) -> Vec<Vec<RowId>> {
     let mut groups: BTreeMap<Vec<String>, Vec<RowId>> = BTreeMap::new();
     for row in rows {
-        let text = |field: &String| table.value(row, field).map(|value| value.to_string()).unwrap_or_default();
+        let text = |field: &String| {
+            let text = table.value(row, field).map(|value| value.to_string()).unwrap_or_default();
+            if field == "gpu" { gpu::common(&text) } else { text }
+        };
         groups.entry(playbook.about.iter().map(text).collect()).or_default().push(row);
     }
     let mut groups: Vec<Vec<RowId>> = groups.into_values().collect();

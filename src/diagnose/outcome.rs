@@ -6,7 +6,7 @@ use diag_parsers::{Value, hostlist};
 
 use super::matching::{Match, find};
 use super::ranking::{Ranked, rank};
-use crate::evidence::Table;
+use crate::evidence::{Table, gpu};
 use crate::playbook::Playbook;
 use crate::playbook::schema::FixFile;
 use crate::verdict::{Confidence, Culprit, Outcome};
@@ -60,16 +60,32 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
             nodes.clear();
         }
     }
+    nodes.retain(|node| !is_oneself(node));
     nodes.sort();
     nodes.dedup();
     let culprit = Culprit {
         ranks,
         nodes,
-        gpus: texts(&from.gpus, "gpu"),
+        gpus: apart(texts(&from.gpus, "gpu")),
         pods: texts(&from.pods, "pod"),
         jobs: texts(&from.jobs, "job"),
     };
     (culprit, everyone)
+}
+
+/// Whether a name is what every host calls itself: it names none.
+fn is_oneself(name: &str) -> bool {
+    let address = name.parse::<std::net::IpAddr>();
+    name.eq_ignore_ascii_case("localhost")
+        || name.starts_with("localhost.")
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
+/// GPUs, each once however it is written: as the first row that names it does.
+fn apart(mut gpus: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    gpus.retain(|name| seen.insert(gpu::common(name)));
+    gpus
 }
 
 /// The hosts of a short hostlist; a long one stays as it is written, which is how people read it.

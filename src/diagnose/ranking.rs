@@ -126,16 +126,36 @@ struct Cause<'t> {
 /// The field of rows by a witness that tells of many jobs and nodes, such as a controller's log.
 const WITNESS: &str = "witness";
 
+/// How long a host's own log tells of the wake of a cause, in seconds: longer than a driver's time-outs, resets and the
+/// end of the processes that waited.
+const WAKE: f64 = 3600.0;
+
+/// Whether a row is what a host says of itself, whatever runs on it.
+fn of_host(row: &Row) -> bool {
+    row.kind.starts_with("kernel.")
+}
+
 /// Whether a row is by such a witness.
 fn of_many(row: &Row) -> bool {
     row.fields.get(WITNESS).is_some()
 }
 
 impl Cause<'_> {
-    /// Whether `*` may take a row: what such a witness tells of is many stories, so nothing follows from the mere order
-    /// of its lines.
+    /// Whether `*` may take a row: nothing follows from the mere order of lines where they tell of many stories. A
+    /// witness of many jobs does; so do the logs of other hosts, and one host's own log an hour later.
     fn is_one_story(&self, row: &Row) -> bool {
         !(of_many(row) || of_many(self.anchor) && row.source == self.anchor.source)
+            && !(of_host(row) && (self.elsewhere(row) || self.long_after(row)))
+    }
+
+    /// Whether a row is of another host than the cause.
+    fn elsewhere(&self, row: &Row) -> bool {
+        row.node().zip(self.anchor.node()).is_some_and(|(there, here)| there != here)
+    }
+
+    /// Whether a row comes so long after the cause that it is no wake of it.
+    fn long_after(&self, row: &Row) -> bool {
+        of_host(self.anchor) && row.since(self.anchor).is_some_and(|seconds| seconds > WAKE)
     }
 
     fn is_echoed(&self, echo: &Echo, row: &Row) -> bool {

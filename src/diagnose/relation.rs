@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use diag_parsers::{Value, hostlist};
 
 use super::condition::equal;
-use crate::evidence::{RowId, Table};
+use crate::evidence::{RowId, Table, gpu};
 use crate::playbook::schema::Clue;
 
 /// Most rows that one row is compared with: a log of nothing but failures must not cost their square.
@@ -62,16 +62,22 @@ impl<'a> Company<'a> {
 
     /// What rows that have the same fields have in common; none where a row lacks one.
     fn key(&self, row: RowId) -> Option<Vec<String>> {
-        self.clue.same.iter().map(|field| self.table.value(row, field).map(|value| folded(&value))).collect()
+        self.clue.same.iter().map(|field| self.table.value(row, field).map(|value| folded(field, &value))).collect()
     }
 }
 
 /// A value as text that is the same for values that are [`equal`].
-fn folded(value: &Value) -> String {
+fn folded(field: &str, value: &Value) -> String {
     match value {
         Value::Int(n) => (*n as f64).to_string(),
+        Value::Text(text) if is_device(field) => gpu::common(text),
         value => value.to_string().to_ascii_lowercase(),
     }
+}
+
+/// Whether a field names a device, which each source writes in a form of its own.
+fn is_device(field: &str) -> bool {
+    matches!(field, "gpu" | "pci")
 }
 
 /// Whether a clue goes only with certain rows of another.
@@ -92,9 +98,12 @@ pub(super) fn related_clue(clue: &Clue) -> Option<&str> {
 /// Whether `other`, a row of the clue, goes with `row`, one of the clue that it is related to.
 fn related(clue: &Clue, table: &Table, row: RowId, other: RowId) -> bool {
     let pair = |field: &String| Some((table.value(row, field)?, table.value(other, field)?));
-    let meet = |field: &String| pair(field).is_some_and(|(a, b)| equal(&a, &b) || (field == "node" && share(&a, &b)));
+    let device = |field: &str, a: &Value, b: &Value| is_device(field) && folded(field, a) == folded(field, b);
+    let meet = |field: &String| {
+        pair(field).is_some_and(|(a, b)| equal(&a, &b) || (field == "node" && share(&a, &b)) || device(field, &a, &b))
+    };
     clue.same.iter().all(meet)
-        && clue.other.iter().all(|field| pair(field).is_some_and(|(a, b)| !equal(&a, &b)))
+        && clue.other.iter().all(|field| pair(field).is_some_and(|(a, b)| !equal(&a, &b) && !device(field, &a, &b)))
         && clue.within.as_deref().is_none_or(|within| near(within, table, row, other))
         && clue.before.is_none() | (table.rows[other].before(&table.rows[row]) == Some(true))
         && clue.after.is_none() | (table.rows[row].before(&table.rows[other]) == Some(true))
@@ -121,10 +130,8 @@ fn is_list(text: &str) -> bool {
 /// Whether two rows are no further apart than `10m of clue` says; no clock, no answer.
 fn near(within: &str, table: &Table, row: RowId, other: RowId) -> bool {
     let span = within.split_once(" of ").map_or(within, |(span, _)| span);
-    let (Some(a), Some(b), Some(most)) = (table.rows[row].at, table.rows[other].at, seconds(span)) else {
-        return false;
-    };
-    a.since(b).is_some_and(|apart| apart.abs() <= most)
+    let Some(most) = seconds(span) else { return false };
+    table.rows[row].since(&table.rows[other]).is_some_and(|apart| apart.abs() <= most)
 }
 
 /// `90s`, `10m`, `2h`, `1d` in seconds.

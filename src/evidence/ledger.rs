@@ -37,6 +37,8 @@ pub struct Ledger {
     known: HashMap<u64, usize, foldhash::fast::RandomState>,
     kept: usize,
     trail: Vec<(u64, i64)>,
+    /// What began the attempt that is being read.
+    mark: Option<u64>,
     volatile: HashMap<Name, Vec<Name>>,
 }
 
@@ -52,12 +54,14 @@ impl Ledger {
             self.step(event.line, event.fields.int("step"));
         }
         let key = self.key(&event);
+        let mark = mark(&event);
         match self.known.get(&key) {
             Some(at) => repeat(&mut self.rows[*at], event),
             None => {
-                self.push(key, row(event));
+                self.push(key, Row { attempt: self.mark, ..row(event) });
             }
         }
+        self.mark = mark.or(self.mark);
     }
 
     /// Takes what a later part of the same document holds; its lines count from `lines` further on.
@@ -70,8 +74,11 @@ impl Ledger {
         for (mut row, key) in later.rows.into_iter().zip(later.keys) {
             row.line += lines;
             row.last_line += lines;
-            let key = match crowded || self.crowded() {
-                true => hash_of(row.kind, row.says, &row.fields, self.volatile.get(row.kind), self.crowded()),
+            let moved = row.attempt.is_none() && self.mark.is_some();
+            row.attempt = row.attempt.or(self.mark);
+            let volatile = self.volatile.get(row.kind);
+            let key = match crowded || moved || self.crowded() {
+                true => hash_of(row.kind, row.says, &row.fields, volatile, self.crowded(), row.attempt),
                 false => key,
             };
             match self.known.get(&key) {
@@ -81,6 +88,7 @@ impl Ledger {
                 }
             }
         }
+        self.mark = later.mark.or(self.mark);
     }
 
     /// Says who wrote the document, for rows that don't tell it themselves. A host is not believed where the document
@@ -124,14 +132,40 @@ impl Ledger {
     }
 
     fn key(&self, event: &Event) -> u64 {
-        hash_of(event.kind, event.says, &event.fields, self.volatile.get(event.kind), self.crowded())
+        let volatile = self.volatile.get(event.kind);
+        hash_of(event.kind, event.says, &event.fields, volatile, self.crowded(), self.mark)
     }
 }
 
-/// What makes a fact distinct: its kind and fields, without volatile ones; of a step, only who made it.
-fn hash_of(kind: Name, says: Says, fields: &Fields, volatile: Option<&Vec<Name>>, crowded: bool) -> u64 {
+/// Kinds of event behind which a job is started anew, with the field that tells one such start from another.
+const ANEW: [(Name, &str); 2] = [("elastic.restart", "left"), ("slurm.requeued", "job")];
+
+/// Lines of one start come together, one an agent or step (microseconds).
+const ONE_START: i64 = 600_000_000;
+
+/// What tells the attempt that begins behind an event from others; the agents of a job all print the same.
+fn mark(event: &Event) -> Option<u64> {
+    let (_, field) = ANEW.iter().find(|(kind, _)| *kind == event.kind)?;
     let mut hasher = HASHING.build_hasher();
-    kind.hash(&mut hasher);
+    event.kind.hash(&mut hasher);
+    event.fields.int(field).hash(&mut hasher);
+    if event.kind == "slurm.requeued" {
+        event.at.map(|at| at.micros / ONE_START).hash(&mut hasher);
+    }
+    Some(hasher.finish())
+}
+
+/// What makes a fact distinct: its kind, its attempt and its fields, without volatile ones; of a step, only who made it.
+fn hash_of(
+    kind: Name,
+    says: Says,
+    fields: &Fields,
+    volatile: Option<&Vec<Name>>,
+    crowded: bool,
+    attempt: Option<u64>,
+) -> u64 {
+    let mut hasher = HASHING.build_hasher();
+    (kind, attempt).hash(&mut hasher);
     for (name, value) in fields.iter() {
         let who = WHO.contains(&name);
         let counts = match says {
@@ -172,6 +206,10 @@ fn row(event: Event) -> Row {
         last_at: event.at,
         parents: Vec::new(),
         survived: false,
+        placed: None,
+        aside: None,
+        attempt: None,
+        filled: Vec::new(),
     }
 }
 

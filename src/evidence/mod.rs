@@ -4,18 +4,33 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diag_parsers::{Fields, Name, Says, Stamp, Value};
 
+mod clock;
 pub mod collective;
 mod ends;
 mod fate;
 mod flapping;
+pub mod gpu;
 mod interfaces;
 mod ledger;
 mod names;
+mod narrow;
+mod parts;
 mod pods;
 mod processes;
 mod topology;
+mod window;
 
+pub use clock::{Lane, Placed, Settled};
 pub use ledger::Ledger;
+pub use narrow::{Dropped, Moment, Narrow};
+pub use parts::{Part, parts};
+pub use window::{Aside, Window, context};
+
+/// The first line of a source that prints a time: the source began no later.
+pub const BEGAN: Name = "source.began";
+
+/// The last line of a source that prints a time.
+pub const ENDED: Name = "source.ended";
 
 /// Kinds of row that no format makes: facts derived from others.
 pub const DERIVED_KINDS: &[&str] = &[
@@ -32,6 +47,8 @@ pub const DERIVED_KINDS: &[&str] = &[
     "rank.first_failure",
     "rank.left",
     "rendezvous.crowded",
+    BEGAN,
+    ENDED,
 ];
 
 /// Index of a row in its table.
@@ -66,7 +83,18 @@ pub struct Row {
     pub parents: Vec<RowId>,
     /// Whether the run went on well after it.
     pub survived: bool,
+    /// Where it stands on the axis of the incident, where that is known.
+    pub placed: Option<Placed>,
+    /// Why it is no cause: it happened when or where the job was not.
+    pub aside: Option<Aside>,
+    /// What began the attempt that it is of, where a launcher or scheduler started the job anew.
+    pub attempt: Option<u64>,
+    /// Columns that its line does not tell, and that other rows do.
+    pub filled: Vec<Name>,
 }
+
+/// Columns that are filled in from other rows.
+const FILLED: [Name; 2] = ["rank", "node"];
 
 impl Row {
     /// The global rank.
@@ -81,16 +109,21 @@ impl Row {
 
     /// Whether it tells of a failure or its wake.
     pub fn is_trouble(&self) -> bool {
-        matches!(self.says, Says::Failure | Says::Teardown) && !self.survived
+        matches!(self.says, Says::Failure | Says::Teardown) && !self.survived && self.aside.is_none()
     }
 
-    /// Whether this row came before the other: by time where both tell it on one clock, else by line in one source.
+    /// Whether this row came before the other: by line in one source, else by time where the clocks can tell.
     pub fn before(&self, other: &Self) -> Option<bool> {
         if self.source == other.source {
             return Some(self.line < other.line);
         }
-        let (mine, theirs) = (self.at?, other.at?);
-        mine.since(theirs).map(|seconds| seconds < 0.0)
+        self.placed?.before(other.placed?)
+    }
+
+    /// Seconds from the other row to this one, where both have a time that compares.
+    pub fn since(&self, other: &Self) -> Option<f64> {
+        let printed = || self.at?.since(other.at?).filter(|_| self.source == other.source);
+        self.placed.zip(other.placed).map(|(mine, theirs)| mine.since(theirs)).or_else(printed)
     }
 }
 
@@ -103,8 +136,10 @@ pub struct Job {
     pub ranks: BTreeSet<i64>,
     /// Host of a rank.
     pub hosts: BTreeMap<i64, String>,
-    /// Host of an address or full name, where a process told it.
+    /// Host of an address or another of its names, where the evidence ties the two.
     pub names: BTreeMap<String, String>,
+    /// When and where it ran.
+    pub window: Window,
 }
 
 impl Job {
@@ -137,6 +172,12 @@ pub struct Table {
     pub job: Job,
     /// The steps of the run, as they were first reached.
     pub trail: Vec<Advance>,
+    /// How the times of each source came onto one axis.
+    pub clocks: Vec<Lane>,
+    /// When this attempt began, where an earlier one ended.
+    pub begins: Option<Placed>,
+    /// The job that is asked for, where one is.
+    pub asked: Option<String>,
     by_kind: HashMap<Name, Vec<RowId>>,
 }
 
@@ -153,15 +194,55 @@ impl Table {
                 table.add(row);
             }
         }
-        topology::derive(&mut table);
-        names::derive(&mut table);
-        fate::derive(&mut table);
-        pods::derive(&mut table);
-        ends::derive(&mut table);
-        interfaces::derive(&mut table);
-        flapping::derive(&mut table);
-        collective::derive(&mut table);
+        table.derive_all();
         table
+    }
+
+    /// The rows that `keep` takes, without what was derived from all, and what follows from them; `steps` takes the steps
+    /// of the run by source and line.
+    pub fn only(
+        &self,
+        begins: Option<Placed>,
+        keep: impl Fn(&Row) -> bool,
+        steps: impl Fn(usize, u64) -> bool,
+    ) -> Self {
+        let mut part = Self { sources: self.sources.clone(), begins, asked: self.asked.clone(), ..Self::default() };
+        part.trail = self.trail.iter().filter(|step| steps(step.source, step.line)).copied().collect();
+        for row in self.rows.iter().filter(|row| row.parents.is_empty() && keep(row)) {
+            let mut row = Row { aside: None, survived: false, ..row.clone() };
+            for name in std::mem::take(&mut row.filled) {
+                row.fields.remove(name);
+            }
+            part.add(row);
+        }
+        part.derive_all();
+        part
+    }
+
+    fn derive_all(&mut self) {
+        names::derive(self);
+        let untold = |row: &Row| FILLED.into_iter().filter(|name| row.fields.get(name).is_none()).collect();
+        let untold: Vec<Vec<Name>> = self.rows.iter().map(untold).collect();
+        topology::derive(self);
+        names::derive(self);
+        gpu::derive(self);
+        for (row, mut untold) in self.rows.iter_mut().zip(untold) {
+            untold.retain(|name| row.fields.get(name).is_some());
+            row.filled = untold;
+        }
+        clock::derive(self);
+        fate::derive(self);
+        window::derive(self);
+        pods::derive(self);
+        ends::derive(self);
+        interfaces::derive(self);
+        flapping::derive(self);
+        collective::derive(self);
+    }
+
+    /// The one name of a host that may be known by several.
+    pub fn host(&self, name: &str) -> String {
+        self.job.names.get(name).map_or(name, String::as_str).to_owned()
     }
 
     /// Adds a row.
@@ -190,6 +271,11 @@ impl Table {
             last_line: first.last_line,
             last_at: first.last_at,
             survived: first.survived,
+            // It is true when the last of them is: whoever is absent left its last sign long before.
+            placed: parents.iter().filter_map(|id| self.rows[*id].placed).max_by_key(|at| at.micros),
+            aside: None,
+            attempt: first.attempt,
+            filled: Vec::new(),
             parents,
         };
         Some(self.add(row))
@@ -212,7 +298,7 @@ impl Table {
 
     /// Rows that are only the wake of a failure.
     pub fn torn_down(&self) -> impl Iterator<Item = RowId> {
-        (0..self.rows.len()).filter(|id| self.rows[*id].says == Says::Teardown)
+        (0..self.rows.len()).filter(|id| self.rows[*id].says == Says::Teardown && self.rows[*id].aside.is_none())
     }
 
     /// A column or field of a row, also those that are no field.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Table;
+use super::{Row, Table};
 
 /// A process: its host (empty where none is told) and id.
 type Process = (String, i64);
@@ -18,7 +18,7 @@ pub(super) fn derive(table: &mut Table) {
     services(table, &mut known);
     let alone = by_pid(&known);
     for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
-        let Some(pid) = row.fields.int("pid") else { continue };
+        let Some(pid) = process(row) else { continue };
         let rank = match row.node() {
             Some(node) => {
                 let process = (node.to_owned(), pid);
@@ -31,6 +31,12 @@ pub(super) fn derive(table: &mut Table) {
             row.fields.set("rank", rank);
         }
     }
+}
+
+/// The process that a row tells of: the one that printed it, else the one that the kernel or driver names.
+fn process(row: &Row) -> Option<i64> {
+    let by_driver = || row.fields.text("xid_pid").and_then(|pid| pid.parse().ok());
+    row.fields.int("pid").or_else(|| row.fields.int("victim_pid")).or_else(by_driver)
 }
 
 /// The rank in a communicator that is smaller than the job's largest is one in a group.

@@ -124,6 +124,9 @@ pub struct Clue {
     /// Rows that the run survived count as well.
     #[serde(default)]
     pub survived: bool,
+    /// The state it tells of stays until somebody ends it: rows from before the job began count as well.
+    #[serde(default)]
+    pub lasts: bool,
     /// A support that only tells more, a rank say, and makes the finding no surer.
     #[serde(default)]
     pub aside: bool,
@@ -402,6 +405,6 @@ pub struct Set {
     /// More for `--help`.
     #[serde(default)]
     pub about: String,
-    /// Causes it considers, `*` as a wildcard.
+    /// Causes that it is about, `*` as a wildcard: told before others that are as sure. Others are told as well.
     pub causes: Vec<String>,
 }

@@ -1,7 +1,4 @@
-//! One time axis for an incident: the times printed, and near them those of lines that print none.
-
-use diag_parsers::{Clock, Stamp};
-use jiff::civil::DateTime;
+//! When things happened, also those whose lines print no time: near the lines around them.
 
 use crate::evidence::{RowId, Table};
 
@@ -21,28 +18,12 @@ pub(super) struct When {
     told_by: RowId,
 }
 
-/// What the axis counts from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Axis {
-    /// Dates, those without a year included: of an incident's lines all are of one year.
-    Dates,
-    TimeOfDay,
-    Boot,
-}
-
-/// The times of all rows on the axis that most of them tell.
+/// The times of all rows on the axis of the incident.
 pub(super) struct Times(Vec<Option<When>>);
 
 impl Times {
     pub(super) fn of(table: &Table) -> Self {
-        let axis = [Axis::Dates, Axis::TimeOfDay, Axis::Boot]
-            .into_iter()
-            .max_by_key(|axis| {
-                let told = table.rows.iter().filter(|row| row.at.is_some_and(|at| place(at).0 == *axis)).count();
-                (told, *axis == Axis::Dates)
-            })
-            .unwrap_or(Axis::Dates);
-        let own = |row: RowId| table.rows[row].at.map(place).filter(|(other, _)| *other == axis).map(|(_, at)| at);
+        let own = |row: RowId| table.rows[row].placed.map(|at| at.micros);
         let mut times: Vec<Option<When>> = Vec::with_capacity(table.rows.len());
         let mut before: Option<When> = None;
         for (id, row) in table.rows.iter().enumerate() {
@@ -83,39 +64,5 @@ impl Times {
         let (from, to) = (self.get(from)?, self.get(to)?);
         let seconds = (to.micros - from.micros) as f64 / 1e6;
         (from.sure && to.sure).then_some((seconds, from.about || to.about))
-    }
-}
-
-/// The axis of a stamp and its place on it.
-fn place(stamp: Stamp) -> (Axis, i64) {
-    match stamp.clock {
-        Clock::Utc | Clock::Local => (Axis::Dates, without_year(stamp.micros)),
-        Clock::Yearless => (Axis::Dates, stamp.micros),
-        Clock::TimeOfDay => (Axis::TimeOfDay, stamp.micros),
-        Clock::Monotonic => (Axis::Boot, stamp.micros),
-    }
-}
-
-/// A date moved to the year 2000, where the dates without a year are.
-fn without_year(micros: i64) -> i64 {
-    let moved = || {
-        let at = jiff::Timestamp::from_microsecond(micros).ok()?.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-        let year =
-            DateTime::new(2000, at.month(), at.day(), at.hour(), at.minute(), at.second(), at.subsec_nanosecond());
-        Some(year.ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond())
-    };
-    moved().unwrap_or(micros)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_with_and_without_a_year_share_an_axis() {
-        let dated = diag_parsers::time::read("2026-11-22 11:03:37").unwrap();
-        let yearless = diag_parsers::time::read("E1122 11:03:38.000000").unwrap();
-        let (first, second) = (place(dated), place(yearless));
-        assert_eq!((first.0, second.1 - first.1), (second.0, 1_000_000));
     }
 }

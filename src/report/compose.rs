@@ -1,14 +1,16 @@
 //! From ranked matches to a report: who, why, what proves it, what to do.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
-use diag_parsers::{Catalogue, Says, Value, rank_list};
+use diag_parsers::{Catalogue, Name, Says, Value, rank_list};
 
 use super::clock::Times;
-use super::{Consequence, Evidence, Finding, Fix, Input, JobFacts, Link, Note, Report, Role, SCHEMA, Stats, Test};
-use super::{timeline, words};
-use crate::diagnose::{Match, Ranked, culprit, offered, values, weigh};
-use crate::evidence::{Row, RowId, Table};
+use super::judged::{Judged, first, others};
+use super::{Consequence, Evidence, Finding, Fix, Input, JobFacts, Link, Note, PartFacts, Report, Role, SCHEMA, Stats};
+use super::{Test, clocks, timeline, words};
+use crate::diagnose::{Match, Ranked, considered, culprit, kind_fits, offered, values};
+use crate::evidence::{Part, Row, RowId, Table, context, parts};
 use crate::playbook::schema::{By, FixFile, Undo};
 use crate::playbook::{Piece, Playbook, Template};
 use crate::verdict::{Ask, Outcome};
@@ -25,6 +27,8 @@ const MOST_LINKS: usize = 6;
 /// What a report is made of, beside the table.
 #[derive(Debug)]
 pub struct Task<'a> {
+    /// The causes that the symptom is about, `*` as a wildcard: of findings that are as sure, theirs are told first.
+    pub about: &'a [String],
     /// The playbooks to consider.
     pub playbooks: Vec<&'a Playbook>,
     /// The formats, for what kinds mean.
@@ -35,35 +39,83 @@ pub struct Task<'a> {
     pub notes: Vec<Note>,
 }
 
-/// Diagnoses a table.
+/// Diagnoses a table: each of its jobs and attempts by itself, the one that counts first.
 pub fn compose(table: &Table, job: Task<'_>) -> Report {
-    let (outcome, ranked) = weigh(table, &job.playbooks);
-    let roots: Vec<&Ranked<'_>> = ranked.iter().filter(|ranked| ranked.root).collect();
+    let parts = parts(table);
+    let judged: Vec<Judged<'_>> = parts.iter().map(|part| Judged::of(part, &job.playbooks)).collect();
+    let main = first(&judged);
+    let mut ids = Ids::default();
+    let Judged { part, outcome, ranked } = &judged[main];
+    let (table, outcome) = (&part.table, *outcome);
+    let mut roots: Vec<&Ranked<'_>> = ranked.iter().filter(|ranked| ranked.root).collect();
+    let outside = |playbook: &Playbook| !considered(job.about, playbook);
+    roots.sort_by_key(|root| (Reverse(root.found.confidence), outside(root.found.playbook)));
     let times = Times::of(table);
-    let mut teller = Teller { table, catalogue: job.catalogue, times: &times, ids: BTreeMap::new() };
-    let findings: Vec<Finding> = roots.iter().take(MOST_FINDINGS).map(|root| teller.finding(root, &ranked)).collect();
+    let mut teller = Teller::new(part, job.catalogue, &times, &mut ids);
+    let mut findings: Vec<Finding> =
+        roots.iter().take(MOST_FINDINGS).map(|root| teller.finding(root, ranked)).collect();
     let cause: HashSet<RowId> = roots.first().map(|root| root.found.needed().collect()).unwrap_or_default();
     let explained: HashSet<RowId> = roots.iter().flat_map(|root| root.explained.iter().copied()).collect();
     let unexplained: Vec<RowId> = table.troubles().filter(|row| !explained.contains(row)).collect();
+    let few =
+        |rows: &[RowId], teller: &mut Teller<'_>| rows.iter().take(MOST_CITED).map(|row| teller.cite(*row)).collect();
+    let context: Vec<RowId> = context(table).collect();
+    let told_unexplained = few(&unexplained, &mut teller);
+    let told_context = few(&context, &mut teller);
+    let clocks = clocks::told(table, &mut |row| teller.cite(row));
+    let facts = facts(table);
+    let timeline = timeline::of(table, &times, &cause);
+    let others = others(&judged, main, job.catalogue, &mut ids);
+    let told = |(at, (facts, finding)): (usize, (PartFacts, Option<Finding>))| {
+        let another = judged[at].part.job != judged[main].part.job && at != main;
+        (facts, finding.filter(|_| another && outcome != Outcome::Healthy))
+    };
+    let (parts, more): (Vec<PartFacts>, Vec<Option<Finding>>) = others.into_iter().enumerate().map(told).unzip();
+    findings.extend(more.into_iter().flatten());
+    for finding in &mut findings {
+        finding.outside = !job.about.iter().any(|pattern| kind_fits(pattern, &finding.cause));
+    }
+    let sum = |rows: &[RowId]| rows.iter().map(|row| table.rows[*row].count).sum();
     Report {
         schema: SCHEMA,
         outcome,
         headline: headline(outcome, findings.first(), table, &job.inputs),
         ask: asks(outcome, &findings, &job.playbooks),
-        unexplained: unexplained.iter().take(MOST_CITED).map(|row| teller.cite(*row)).collect(),
-        unexplained_events: unexplained.iter().map(|row| table.rows[*row].count).sum(),
-        job: facts(table),
+        unexplained: told_unexplained,
+        unexplained_events: sum(&unexplained),
+        parts: if judged.len() > 1 { parts } else { Vec::new() },
+        context: told_context,
+        context_events: sum(&context),
+        clocks,
+        job: facts,
         findings,
-        timeline: timeline::of(table, &times, &cause),
+        timeline,
         inputs: job.inputs,
         notes: job.notes,
         stats: Stats::default(),
     }
 }
 
+/// The names `E1`, `E2`, … of lines that are cited: one a line and kind, whichever job or attempt it is told of.
+#[derive(Default)]
+pub(super) struct Ids(BTreeMap<(usize, u64, Name), String>);
+
+impl Ids {
+    fn get(&self, row: &Row) -> Option<&str> {
+        self.0.get(&(row.source, row.line, row.kind)).map(String::as_str)
+    }
+
+    /// The name of a row, which gets one when it is first cited.
+    fn name(&mut self, row: &Row) -> String {
+        let next = self.0.len() + 1;
+        self.0.entry((row.source, row.line, row.kind)).or_insert_with(|| format!("E{next}")).clone()
+    }
+}
+
 fn facts(table: &Table) -> JobFacts {
     let survived = |row: &&Row| row.survived && matches!(row.says, Says::Failure | Says::Teardown);
     JobFacts {
+        id: table.job.window.job.clone(),
         ranks: table.job.ranks.len() as u64,
         last_step: table.trail.iter().map(|advance| advance.step).max(),
         survived: table.rows.iter().filter(survived).map(|row| row.count).sum(),
@@ -108,15 +160,21 @@ fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook]) -> Vec<
     asks
 }
 
-struct Teller<'a> {
+/// Tells of one job or attempt.
+pub(super) struct Teller<'a> {
+    part: &'a Part,
     table: &'a Table,
     catalogue: &'a Catalogue,
     times: &'a Times,
-    ids: BTreeMap<RowId, String>,
+    ids: &'a mut Ids,
 }
 
-impl Teller<'_> {
-    fn finding(&mut self, root: &Ranked<'_>, all: &[Ranked<'_>]) -> Finding {
+impl<'a> Teller<'a> {
+    pub(super) fn new(part: &'a Part, catalogue: &'a Catalogue, times: &'a Times, ids: &'a mut Ids) -> Self {
+        Self { part, table: &part.table, catalogue, times, ids }
+    }
+
+    pub(super) fn finding(&mut self, root: &Ranked<'_>, all: &[Ranked<'_>]) -> Finding {
         let found = &root.found;
         let playbook = found.playbook;
         let (culprit, everyone) = culprit(found, self.table);
@@ -124,6 +182,8 @@ impl Teller<'_> {
         let explanation = self.explain(found);
         Finding {
             cause: playbook.id.clone(),
+            outside: false,
+            part: Some(self.part.name.clone()).filter(|name| !name.is_empty()),
             title: playbook.title.clone(),
             confidence: found.confidence,
             culprit,
@@ -158,9 +218,8 @@ impl Teller<'_> {
 
     /// A row as evidence; it gets an id when it is first cited.
     fn cite(&mut self, id: RowId) -> Evidence {
-        let next = format!("E{}", self.ids.len() + 1);
-        let name = self.ids.entry(id).or_insert(next).clone();
         let row = &self.table.rows[id];
+        let name = self.ids.name(row);
         Evidence {
             id: name,
             source: self.table.sources[row.source].clone(),
@@ -196,11 +255,11 @@ impl Teller<'_> {
     fn fill(&self, text: &str, found: &Match<'_>) -> String {
         let cite = |clue: &str| {
             let rows = cited_rows(found, clue, self.table);
-            let ids: Vec<&str> = rows.iter().filter_map(|row| self.ids.get(row)).map(String::as_str).collect();
+            let ids: Vec<&str> = rows.iter().filter_map(|row| self.ids.get(&self.table.rows[*row])).collect();
             if ids.is_empty() { String::new() } else { format!("[{}]", ids.join(", ")) }
         };
         let said = Template::parse(text).fill(&|clue, field| told(found, self.table, clue, field).map(short), &cite);
-        words::sized(&said.replace("Rank (not told)", "A rank").replace("rank (not told)", "a rank"))
+        words::agreed(&words::sized(&said.replace("Rank (not told)", "A rank").replace("rank (not told)", "a rank")))
     }
 
     /// A command line of a playbook: what a log says gets into it only where no shell can take it for more than a word.
@@ -257,7 +316,12 @@ impl Teller<'_> {
         let own = self.table.rows[anchor].kind;
         kinds.remove(own);
         let mut effects: Vec<Vec<RowId>> = kinds.into_values().collect();
-        effects.sort_by_key(|rows| (self.table.rows[rows[0]].source, self.table.rows[rows[0]].line));
+        let place = |row: RowId| (self.table.rows[row].source, self.table.rows[row].line);
+        let timed = effects.iter().all(|rows| self.times.get(rows[0]).is_some());
+        effects.sort_by_key(|rows| {
+            let at = self.times.get(rows[0]).filter(|_| timed).map(|when| when.micros);
+            (at, place(rows[0]))
+        });
         // Two kinds of event on one line are one thing that happened.
         let line = |rows: &[RowId]| (self.table.rows[rows[0]].source, self.table.rows[rows[0]].line);
         let mut told = HashSet::from([line(&[anchor])]);
@@ -350,7 +414,7 @@ fn parameter(fix: &FixFile, found: &Match<'_>, table: &Table, clue: &str, name: 
     told.or(default).or_else(|| Some(format!("<{name}>")))
 }
 
-/// A title without what is not told: `Repair what raised: <file> line <line>` ends before the colon, `<node>` is the node.
+/// A title without what is not told: `Correct the program: <file> line <line>` ends before the colon, `<node>` is the node.
 fn untold(title: &str) -> String {
     let Some(open) = title.find('<') else { return title.to_owned() };
     match title.rsplit_once(": ") {

@@ -26,6 +26,9 @@ pub fn render(report: &Report) -> Vec<u8> {
     others(&mut page, report);
     evidence(&mut page, "Failures that this does not explain", &report.unexplained);
     collect(&mut page, report);
+    parts(&mut page, report);
+    evidence(&mut page, "At other times or on other nodes: no cause of this", &report.context);
+    clocks(&mut page, report);
     notes(&mut page, report);
     page.text.into_bytes()
 }
@@ -154,6 +157,20 @@ fn others(page: &mut Page, report: &Report) {
     if !lines.is_empty() {
         page.part(if diagnosed { "### Also found" } else { "### What it can be" });
         page.part(lines.join("\n"));
+    }
+}
+
+fn parts(page: &mut Page, report: &Report) {
+    if !report.parts.is_empty() {
+        let lines = report.parts.iter().map(|part| format!("- {}", prose(&words::part(part))));
+        page.part(format!("### Jobs and attempts\n\n{}", lines.collect::<Vec<_>>().join("\n")));
+    }
+}
+
+fn clocks(page: &mut Page, report: &Report) {
+    if !report.clocks.is_empty() {
+        let lines = report.clocks.iter().map(|clock| format!("- {}: {}", code(&clock.source), prose(&clock.what)));
+        page.part(format!("### Clocks\n\n{}", lines.collect::<Vec<_>>().join("\n")));
     }
 }
 

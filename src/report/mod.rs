@@ -7,11 +7,13 @@ use serde::Serialize;
 pub use crate::verdict::{Ask, Confidence, Culprit, Outcome};
 
 mod clock;
+mod clocks;
 mod compose;
 pub mod grid;
 pub mod guard;
 pub mod html;
 pub mod json;
+mod judged;
 pub mod markdown;
 pub mod readings;
 pub mod text;
@@ -19,6 +21,8 @@ mod timeline;
 mod words;
 
 pub use compose::{Task, compose};
+
+use crate::evidence::Settled;
 
 /// Version of the JSON contract.
 pub const SCHEMA: &str = "diag.report/1";
@@ -40,6 +44,14 @@ pub struct Report {
     pub unexplained: Vec<Evidence>,
     /// How many failure lines no finding explains, repeats included.
     pub unexplained_events: u64,
+    /// Jobs and attempts that were judged apart, in order; empty where there is one.
+    pub parts: Vec<PartFacts>,
+    /// What went wrong when or where the job was not (a few lines of it): no causes of what happened to it.
+    pub context: Vec<Evidence>,
+    /// How many lines there are of that, repeats included.
+    pub context_events: u64,
+    /// How the clocks of the inputs came onto one axis, where that is more than reading what they print.
+    pub clocks: Vec<ClockFacts>,
     /// The job as far as it is known.
     pub job: JobFacts,
     /// Ranks and what became of them.
@@ -52,9 +64,49 @@ pub struct Report {
     pub stats: Stats,
 }
 
+/// A job, or an attempt of one, that was judged by itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct PartFacts {
+    /// `job 71204`, `attempt 2 of 3`.
+    pub name: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Whether the findings begin with its own.
+    pub told: bool,
+    /// Slug of its first finding.
+    pub cause: Option<String>,
+    /// The title of that.
+    pub title: Option<String>,
+    /// Who.
+    pub culprit: Option<Culprit>,
+    /// The line that decides most.
+    pub evidence: Option<Evidence>,
+}
+
+/// How the times of an input came onto the axis of the incident.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClockFacts {
+    /// Name of the input.
+    pub source: String,
+    /// What it prints: `utc`, `local`, `yearless`, `time-of-day`, `monotonic`.
+    pub clock: diag_parsers::Clock,
+    /// How it was settled.
+    pub settled: Settled,
+    /// Seconds added to what it prints (the boot time of seconds since boot).
+    pub offset_s: f64,
+    /// How far off that may be, in seconds.
+    pub slack_s: f64,
+    /// The same in a sentence.
+    pub what: String,
+    /// The lines that tell it.
+    pub told_by: Vec<Evidence>,
+}
+
 /// What is known of the job as a whole.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct JobFacts {
+    /// Its id, where told.
+    pub id: Option<String>,
     /// Ranks that left a trace.
     pub ranks: u64,
     /// The last step that any rank told.
@@ -68,6 +120,10 @@ pub struct JobFacts {
 pub struct Finding {
     /// Slug of the playbook.
     pub cause: String,
+    /// The job or attempt that it is of, where there are several.
+    pub part: Option<String>,
+    /// Whether it is none of the causes that the symptom, as it was named, is about.
+    pub outside: bool,
     /// The cause in a few words.
     pub title: String,
     /// How sure.
@@ -201,17 +257,20 @@ pub struct Test {
 pub struct Timeline {
     /// Ranks that the job has, where told.
     pub world_size: Option<i64>,
-    /// One lane a rank that left a trace, at most a few thousand, by rank.
+    /// One lane a rank that left a trace, at most a few thousand, by rank; behind them, one a host or scheduler of which
+    /// something is told that no rank tells.
     pub lanes: Vec<Lane>,
     /// First and last time seen, as printed.
     pub span: Option<(String, String)>,
 }
 
-/// What became of a rank.
+/// What became of a rank, a host, or what a scheduler told.
 #[derive(Debug, Clone, Serialize)]
 pub struct Lane {
+    /// Whose lane it is: `rank 3`, `gpu-17`, `slurmctld`.
+    pub name: String,
     /// Global rank.
-    pub rank: i64,
+    pub rank: Option<i64>,
     /// Its host.
     pub node: Option<String>,
     /// Its last step, where it told.
@@ -229,6 +288,8 @@ pub struct Moment {
     pub about: bool,
     /// Time as printed.
     pub time: Option<String>,
+    /// Name of the input.
+    pub source: String,
     /// Kind of the event.
     pub kind: String,
     /// `failure`, `teardown`, `warning`, `progress`, …

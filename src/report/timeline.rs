@@ -11,6 +11,9 @@ use crate::report::{Lane, Moment, Timeline};
 /// Most ranks that get a lane.
 const MOST_LANES: usize = 4096;
 
+/// Most hosts and schedulers that get one.
+const MOST_HOSTS: usize = 32;
+
 /// Most moments of a lane.
 const MOST_MOMENTS: usize = 8;
 
@@ -26,7 +29,13 @@ pub(super) fn of(table: &Table, times: &Times, cause: &HashSet<RowId>) -> Timeli
     for (rank, rows) in lanes.into_iter().take(MOST_LANES) {
         let kept = notable(table, &rows, cause);
         let last_step = rows.iter().filter_map(|row| step(&table.rows[*row])).max();
-        drawn.push((Lane { rank, node: table.job.hosts.get(&rank).cloned(), last_step, moments: Vec::new() }, kept));
+        let node = table.job.hosts.get(&rank).cloned();
+        let name = format!("rank {rank}");
+        drawn.push((Lane { name, rank: Some(rank), node, last_step, moments: Vec::new() }, kept));
+    }
+    for (name, rows) in hosts(table, cause) {
+        let kept = notable(table, &rows, cause);
+        drawn.push((Lane { name, rank: None, node: None, last_step: None, moments: Vec::new() }, kept));
     }
     let known = || drawn.iter().flat_map(|(_, rows)| rows).filter_map(|row| Some((times.get(*row)?, *row)));
     let told = |row: &(i64, RowId)| table.rows[row.1].at.map(|at| at.to_string());
@@ -40,6 +49,22 @@ pub(super) fn of(table: &Table, times: &Times, cause: &HashSet<RowId>) -> Timeli
         ..lane
     });
     Timeline { world_size: table.job.world_size, lanes: lanes.collect(), span }
+}
+
+/// What is told of hosts, and by schedulers, and of no rank: those of the cause first.
+fn hosts(table: &Table, cause: &HashSet<RowId>) -> Vec<(String, Vec<RowId>)> {
+    let mut lanes: BTreeMap<String, Vec<RowId>> = BTreeMap::new();
+    for (id, row) in table.rows.iter().enumerate().filter(|(_, row)| row.parents.is_empty() && row.rank().is_none()) {
+        let teller = row.fields.text("witness").or(row.node());
+        let news = row.is_trouble() || cause.contains(&id) || row.says == Says::Warning;
+        if let (Some(name), true) = (teller, news && row.placed.is_some()) {
+            lanes.entry(name.to_owned()).or_default().push(id);
+        }
+    }
+    let mut lanes: Vec<(String, Vec<RowId>)> = lanes.into_iter().collect();
+    lanes.sort_by_key(|(_, rows)| !rows.iter().any(|row| cause.contains(row)));
+    lanes.truncate(MOST_HOSTS);
+    lanes
 }
 
 fn step(row: &Row) -> Option<i64> {
@@ -64,6 +89,7 @@ fn moment(table: &Table, times: &Times, start: i64, id: RowId, cause: &HashSet<R
         micros: when.map(|when| when.micros - start),
         about: when.is_some_and(|when| when.about),
         time: row.at.map(|at| at.to_string()),
+        source: table.sources[row.source].clone(),
         kind: row.kind.to_owned(),
         says: row.says,
         cause: cause.contains(&id),

@@ -1,8 +1,11 @@
 //! How numbers, times and names are said, in every rendering for people.
 
-use diag_parsers::rank_list;
+use std::sync::LazyLock;
 
-use super::{Confidence, Culprit, Evidence, Finding, Fix, Link, Outcome, Report};
+use diag_parsers::rank_list;
+use regex::{Captures, Regex};
+
+use super::{Confidence, Culprit, Evidence, Finding, Fix, Lane, Link, Outcome, PartFacts, Report};
 
 /// `1,024`.
 pub(in crate::report) fn number(n: u64) -> String {
@@ -93,6 +96,41 @@ pub(in crate::report) fn culprit(culprit: &Culprit) -> String {
     let others = [("GPU ", &culprit.gpus), ("pod ", &culprit.pods), ("job ", &culprit.jobs)];
     let others = others.into_iter().map(|(one, names)| several(one, names));
     std::iter::once(said).chain(others).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// Sentences about several ranks that were written for one: `Rank 12,14 has` becomes `Ranks 12,14 have`.
+pub(in crate::report) fn agreed(text: &str) -> String {
+    static ONE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\b(?P<word>[Rr]ank)(?P<list> \d+(?:[-,]\d+)+)(?P<verb> (?:has|is|was|does))?\b").ok()
+    });
+    let Some(pattern) = ONE.as_ref() else { return text.to_owned() };
+    let many = |found: &Captures<'_>| {
+        let verb = match found.name("verb").map_or("", |verb| verb.as_str().trim_start()) {
+            "has" => " have",
+            "is" => " are",
+            "was" => " were",
+            "does" => " do",
+            _ => "",
+        };
+        format!("{}s{}{verb}", &found["word"], &found["list"])
+    };
+    pattern.replace_all(text, many).into_owned()
+}
+
+/// A job or attempt and what came of it, in a line.
+pub(in crate::report) fn part(part: &PartFacts) -> String {
+    let who = part.culprit.as_ref().map(culprit).filter(|who| !who.is_empty());
+    let what = match (part.outcome, &part.title) {
+        (Outcome::Healthy, _) => "nothing wrong found".to_owned(),
+        (Outcome::Undetermined, None) => "it failed; what was read does not tell why".to_owned(),
+        (Outcome::Undetermined, Some(title)) => format!("it failed, not decided why (possible: {title})"),
+        (Outcome::Diagnosed, title) => title.clone().unwrap_or_default(),
+    };
+    let told = if part.told { " (told above)" } else { "" };
+    match who.filter(|_| part.outcome == Outcome::Diagnosed) {
+        Some(who) => format!("{}: {what}: {who}{told}", part.name),
+        None => format!("{}: {what}{told}", part.name),
+    }
 }
 
 fn several(one: &str, names: &[String]) -> String {
@@ -190,9 +228,10 @@ pub(in crate::report) fn place(evidence: &Evidence) -> String {
 /// What is known of the culprit's last step: `last step 1200 (the others reached 1201)`.
 pub(in crate::report) fn last_step(finding: &Finding, report: &Report) -> Option<String> {
     let lanes = &report.timeline.lanes;
-    let own = lanes.iter().filter(|lane| finding.culprit.ranks.contains(&lane.rank)).filter_map(|lane| lane.last_step);
+    let own_lane = |lane: &Lane| lane.rank.is_some_and(|rank| finding.culprit.ranks.contains(&rank));
+    let own = lanes.iter().filter(|lane| own_lane(lane)).filter_map(|lane| lane.last_step);
     let own = own.max()?;
-    let others = lanes.iter().filter(|lane| !finding.culprit.ranks.contains(&lane.rank));
+    let others = lanes.iter().filter(|lane| !own_lane(lane));
     Some(match others.filter_map(|lane| lane.last_step).max() {
         Some(reached) if reached != own => format!("last step {own} (others reached {reached})"),
         _ => format!("last step {own}"),
@@ -276,6 +315,18 @@ mod tests {
         assert_eq!(count(1_048_576, "rank"), "1,048,576 ranks");
         assert_eq!((offset(0.0), offset(1800.4), offset(-2.0)), ("+0.0 s".into(), "+30 min".into(), "-2.0 s".into()));
         assert_eq!((bytes(12), bytes(4_200_000), bytes(999_999)), ("12 B".into(), "4.2 MB".into(), "1.0 MB".into()));
+    }
+
+    #[test]
+    fn several_ranks_are_several() {
+        for (text, want) in [
+            ("Rank 12,14 has not finished [E1].", "Ranks 12,14 have not finished [E1]."),
+            ("It waits for rank 0-3: rank 5 is late.", "It waits for ranks 0-3: rank 5 is late."),
+            ("Rank 3 was killed", "Rank 3 was killed"),
+            ("Rank 1,2 waited", "Ranks 1,2 waited"),
+        ] {
+            assert_eq!(agreed(text), want);
+        }
     }
 
     #[test]

@@ -176,7 +176,8 @@ fn long_logs_give_the_steps_of_ranks_and_what_stands_anywhere_in_them() {
     let packed = write("long.log.gz", &gz(text.as_bytes()));
     let again = crate::bad_inputs::report(&analyze(&[&packed]));
     for part in ["timeline", "outcome", "headline"] {
-        assert_eq!(again[part], report[part], "{part}");
+        let same = again[part].to_string().replace("long.log.gz", "long.log");
+        assert_eq!(same, report[part].to_string(), "{part}");
     }
 }
 

@@ -43,8 +43,27 @@ struct Expected {
     not_blamed: Vec<String>,
     /// The id of the first fix.
     fix: Option<String>,
+    /// Causes of independent incidents in the same folder: told as findings of their own.
+    #[serde(default)]
+    also: Vec<String>,
+    /// What lines hold that must be told as context: no causes.
+    #[serde(default)]
+    context: Vec<String>,
+    /// A clock that must be told to have been settled.
+    clock: Option<ClockSettled>,
     /// A word that what is asked for must hold, where nothing is decided.
     ask: Option<String>,
+}
+
+/// How the clock of an input came onto the axis of the incident.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockSettled {
+    /// Path within `logs/`.
+    source: String,
+    settled: String,
+    /// What was added to its times, to the minute.
+    seconds: i64,
 }
 
 /// Who is to blame. A list that is absent is not compared.
@@ -209,6 +228,17 @@ fn faults(incident: &Incident, expected: &Expected, report: &Value) -> String {
     for cause in expected.not_blamed.iter().filter(|cause| blamed.contains(*cause)) {
         writeln!(wrong, "  blames {cause}").unwrap();
     }
+    let told = names(&report["findings"], "cause");
+    for missing in expected.also.iter().filter(|cause| !told.contains(*cause)) {
+        writeln!(wrong, "  {missing} is not told beside it").unwrap();
+    }
+    let told = names(&report["context"], "text");
+    for missing in expected.context.iter().filter(|part| !told.iter().any(|text| text.contains(part.as_str()))) {
+        writeln!(wrong, "  {missing} is not told as context").unwrap();
+    }
+    if let Some(clock) = &expected.clock {
+        wrong += &unsettled(clock, report);
+    }
     if let Some(fix) = &expected.fix
         && first["fixes"][0]["id"] != fix.as_str()
     {
@@ -220,6 +250,17 @@ fn faults(incident: &Incident, expected: &Expected, report: &Value) -> String {
         writeln!(wrong, "  asks for {}, not for {ask}", report["ask"]).unwrap();
     }
     wrong
+}
+
+/// What is wrong with how a clock is told.
+fn unsettled(clock: &ClockSettled, report: &Value) -> String {
+    let is = |told: &&Value| told["source"] == format!("logs/{}", clock.source).as_str();
+    let told = report["clocks"].as_array().into_iter().flatten().find(is).unwrap_or(&Value::Null);
+    let apart = told["offset_s"].as_f64().map_or(f64::MAX, |offset| (offset - clock.seconds as f64).abs());
+    if told["settled"] == clock.settled.as_str() && apart < 60.0 {
+        return String::new();
+    }
+    format!("  the clock of {} is told as {told}\n", clock.source)
 }
 
 fn blame(who: &Who, finding: &Value) -> String {

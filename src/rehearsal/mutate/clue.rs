@@ -52,6 +52,7 @@ fn flags(clue: &Clue, all: &mut Changes<Clue>) {
     flag(clue.likely, "likely", |clue| clue.likely = false);
     flag(clue.survived, "survived", |clue| clue.survived = false);
     flag(clue.aside, "aside", |clue| clue.aside = false);
+    flag(clue.lasts, "lasts", |clue| clue.lasts = false);
 }
 
 /// A condition with one of its values, or one of its tests, taken away; none where it has but one.

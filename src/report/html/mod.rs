@@ -94,8 +94,35 @@ fn body(report: &Report) -> Markup {
         @if let Some(finding) = first { (lines("Evidence", "evidence", &finding.evidence)) }
         (lines("Failures that this does not explain", "open", &report.unexplained))
         (others(report))
+        (parts(report))
+        (lines("At other times or on other nodes: no cause of this", "context", &report.context))
+        (clocks(report))
         @if let (Some(finding), true) = (first, diagnosed) { (asks("To be sure", &finding.ask)) (references(finding)) }
         (inputs(report))
+    }
+}
+
+/// Other jobs and attempts, and what came of them.
+fn parts(report: &Report) -> Markup {
+    html! {
+        @if !report.parts.is_empty() {
+            section aria-labelledby="parts" {
+                h2 id="parts" { "Jobs and attempts" }
+                ul { @for part in &report.parts { li { (words::part(part)) } } }
+            }
+        }
+    }
+}
+
+/// How the clocks of the inputs were brought together.
+fn clocks(report: &Report) -> Markup {
+    html! {
+        @if !report.clocks.is_empty() {
+            section aria-labelledby="clocks" {
+                h2 id="clocks" { "Clocks" }
+                ul { @for clock in &report.clocks { li { (clock.source) ": " (clock.what) } } }
+            }
+        }
     }
 }
 

@@ -29,12 +29,12 @@ pub(super) fn draw(report: &Report) -> Markup {
     }
     let axis = Axis::of(lanes);
     let culprits: Vec<i64> = report.findings.first().map(|finding| finding.culprit.ranks.clone()).unwrap_or_default();
-    let many = lanes.len() > MOST_LANES;
+    let many = ranks(lanes).count() > MOST_LANES;
     html! {
         section aria-labelledby="ranks" {
             h2 id="ranks" { "What became of the ranks" }
             p class="faint" { (about(report, &axis, many)) }
-            div class="scroll" tabindex="0" role="region" aria-label="Timeline of ranks" {
+            div class="scroll" tabindex="0" role="region" aria-label="Timeline of ranks and hosts" {
                 @if many { (bands(lanes, &culprits, &axis)) } @else { (single(lanes, &culprits, &axis)) }
             }
             (legend(lanes, axis.timed))
@@ -43,7 +43,7 @@ pub(super) fn draw(report: &Report) -> Markup {
 }
 
 fn about(report: &Report, axis: &Axis, many: bool) -> String {
-    let lanes = report.timeline.lanes.len() as u64;
+    let lanes = ranks(&report.timeline.lanes).count() as u64;
     let told = match report.timeline.world_size.and_then(|size| u64::try_from(size).ok()) {
         Some(size) if size > lanes => {
             format!("{} of {} left a trace", words::number(lanes), words::count(size, "rank"))
@@ -56,6 +56,16 @@ fn about(report: &Report, axis: &Axis, many: bool) -> String {
         false => "The lines tell no common time, so from left to right: the order of lines in their file",
     };
     format!("{told}{grouped}. {scale}.")
+}
+
+/// The lanes of ranks.
+fn ranks(lanes: &[Lane]) -> impl Iterator<Item = &Lane> {
+    lanes.iter().filter(|lane| lane.rank.is_some())
+}
+
+/// Whether a lane is one of these ranks'.
+fn is_of(lane: &Lane, culprits: &[i64]) -> bool {
+    lane.rank.is_some_and(|rank| culprits.contains(&rank))
 }
 
 /// What the horizontal axis shows.
@@ -135,13 +145,13 @@ fn grid(axis: &Axis, bottom: f64) -> Markup {
 /// A lane a rank, the culprits first.
 fn single(lanes: &[Lane], culprits: &[i64], axis: &Axis) -> Markup {
     let mut order: Vec<&Lane> = lanes.iter().collect();
-    order.sort_by_key(|lane| (!culprits.contains(&lane.rank), lane.rank));
+    order.sort_by_key(|lane| (lane.rank.is_some(), !is_of(lane, culprits), lane.rank));
     let bottom = 8.0 + order.len() as f64 * LANE;
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (fixed(bottom + 24.0)) } width=(WIDTH) role="img" aria-label="One lane a rank" {
             (grid(axis, bottom))
             @for (at, lane) in order.iter().enumerate() {
-                (draw_lane(lane, culprits.contains(&lane.rank), 8.0 + (at as f64 + 0.5) * LANE, axis))
+                (draw_lane(lane, is_of(lane, culprits), 8.0 + (at as f64 + 0.5) * LANE, axis))
             }
         }
     }
@@ -149,8 +159,8 @@ fn single(lanes: &[Lane], culprits: &[i64], axis: &Axis) -> Markup {
 
 fn draw_lane(lane: &Lane, culprit: bool, y: f64, axis: &Axis) -> Markup {
     let name = match &lane.node {
-        Some(node) => format!("rank {} {}", lane.rank, node),
-        None => format!("rank {}", lane.rank),
+        Some(node) => format!("{} {node}", lane.name),
+        None => lane.name.clone(),
     };
     html! {
         g {
@@ -181,7 +191,7 @@ fn shortened(name: &str) -> String {
 fn tooltip(lane: &Lane) -> String {
     let node = lane.node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
     let step = lane.last_step.map(|step| format!(", last step {step}")).unwrap_or_default();
-    format!("rank {}{node}{step}", lane.rank)
+    format!("{}{node}{step}", lane.name)
 }
 
 fn told(lane: &Lane, moment: &Moment) -> String {
@@ -190,29 +200,34 @@ fn told(lane: &Lane, moment: &Moment) -> String {
         (None, true) => ", the time of a line before".to_owned(),
         _ => String::new(),
     };
-    format!("{}: {} (line {}{time})", tooltip(lane), moment.kind.replace(['.', '_'], " "), moment.line)
+    let place = format!("{} line {}", moment.source, moment.line);
+    format!("{}: {} ({place}{time})", tooltip(lane), moment.kind.replace(['.', '_'], " "))
 }
 
 /// Bands of ranks by cells of time; each cell tells the worst of what happened in it.
 fn bands(lanes: &[Lane], culprits: &[i64], axis: &Axis) -> Markup {
-    let named: Vec<&Lane> = lanes.iter().filter(|lane| culprits.contains(&lane.rank)).take(MOST_CULPRITS).collect();
+    let hosts = lanes.iter().filter(|lane| lane.rank.is_none()).take(MOST_CULPRITS);
+    let named = lanes.iter().filter(|lane| is_of(lane, culprits)).take(MOST_CULPRITS);
+    let named: Vec<&Lane> = hosts.chain(named).collect();
+    let lanes: Vec<&Lane> = ranks(lanes).collect();
     let size = lanes.len().div_ceil(BANDS);
     let top = 8.0 + named.len() as f64 * LANE + if named.is_empty() { 0.0 } else { 10.0 };
-    let groups: Vec<&[Lane]> = lanes.chunks(size).collect();
+    let groups: Vec<&[&Lane]> = lanes.chunks(size).collect();
     let bottom = top + groups.len() as f64 * BAND;
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (fixed(bottom + 24.0)) } width=(WIDTH) role="img" aria-label="Bands of ranks" {
             (grid(axis, bottom))
             @for (at, lane) in named.iter().enumerate() {
-                (draw_lane(lane, true, 8.0 + (at as f64 + 0.5) * LANE, axis))
+                (draw_lane(lane, lane.rank.is_some(), 8.0 + (at as f64 + 0.5) * LANE, axis))
             }
             @for (at, group) in groups.iter().enumerate() { (band(group, top + at as f64 * BAND, axis)) }
         }
     }
 }
 
-fn band(group: &[Lane], top: f64, axis: &Axis) -> Markup {
-    let (first, last) = (group.first().map_or(0, |lane| lane.rank), group.last().map_or(0, |lane| lane.rank));
+fn band(group: &[&Lane], top: f64, axis: &Axis) -> Markup {
+    let rank = |lane: Option<&&Lane>| lane.and_then(|lane| lane.rank).unwrap_or_default();
+    let (first, last) = (rank(group.first()), rank(group.last()));
     let name = format!("ranks {first} to {last}");
     let mut cells: BTreeMap<usize, Vec<Mark>> = BTreeMap::new();
     for moment in group.iter().flat_map(|lane| &lane.moments) {

@@ -30,6 +30,8 @@ impl Teller<'_> {
         said.push(format!("read {}", words::read(self.report)));
         let text = words::capital(&said.join("; "));
         self.paper.flow(&[], GUTTER, &[Span::new(text + ".", Tone::Faint)]);
+        self.parts();
+        self.context();
         self.notes();
     }
 
@@ -263,9 +265,49 @@ impl Teller<'_> {
         }
     }
 
+    /// Other jobs and attempts, and what came of them.
+    fn parts(&mut self) {
+        let others: Vec<_> = self.report.parts.iter().filter(|part| !part.told).collect();
+        for (at, part) in others.iter().rev().enumerate() {
+            let place = part.evidence.as_ref().map(words::place).unwrap_or_default();
+            let place =
+                if place.is_empty() { place } else { format!(" ({})", paper::path(&place, self.paper.width() / 3)) };
+            let label = if at == 0 { "Others" } else { "" };
+            self.labelled(label, &[Span::plain(words::part(part)), Span::new(place, Tone::Faint)]);
+        }
+    }
+
+    /// What went wrong when or where the job was not.
+    fn context(&mut self) {
+        if self.report.context.is_empty() {
+            return;
+        }
+        let lines = words::count(self.report.context_events, "line");
+        self.labelled("Context", &[Span::plain(format!("{lines} of other times, nodes or jobs, no cause of this:"))]);
+        let shown = if self.look.verbose { self.report.context.len() } else { 1 };
+        for evidence in self.report.context.iter().take(shown) {
+            self.line("", evidence);
+        }
+    }
+
+    /// How the clocks of the inputs were brought together.
+    fn clocks(&mut self) {
+        let shown = if self.look.verbose { self.report.clocks.len() } else { 2 };
+        for (at, clock) in self.report.clocks.iter().take(shown).enumerate() {
+            let label = if at == 0 { "Clocks" } else { "" };
+            let source = paper::path(&clock.source, self.paper.width() / 3);
+            self.labelled(label, &[Span::plain(format!("{source}: {}", clock.what))]);
+        }
+    }
+
     /// What could not be read, then what was.
     fn close(&mut self) {
         self.paper.blank();
+        self.parts();
+        self.context();
+        if !self.look.quiet {
+            self.clocks();
+        }
         self.notes();
         if !self.look.quiet {
             self.labelled("Read", &[Span::new(words::read(self.report), Tone::Faint)]);

@@ -1,0 +1,169 @@
+//! Several jobs, or several attempts of one, in what was read: each is judged by itself, so that none swallows another's
+//! cause and a later good end does not hide an earlier death.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{Placed, Row, Table, window};
+
+/// A job, or an attempt of one, with what is told of it.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// `job 71204`, `attempt 2 of 3`; empty where there is only one.
+    pub name: String,
+    /// The id of the job, where there are several.
+    pub job: Option<String>,
+    /// Its facts.
+    pub table: Table,
+}
+
+/// Slurm's names for the output of a job and of an array task (sbatch(1), `filename pattern`).
+static SLURM_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:^|[/!])slurm-(\d+(?:_\d+)?)\.").ok());
+
+/// torchrun's folders of logs, one an attempt (`--log-dir`).
+static ATTEMPT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:^|[/!])attempt_(\d{1,4})/").ok());
+
+/// The jobs and attempts of a table, in order; one where there are no several.
+pub fn parts(table: &Table) -> Vec<Part> {
+    let jobs = jobs(table);
+    let one = |job: Option<String>, table: Table| {
+        let attempts = attempts(&table);
+        let count = attempts.len();
+        let name = |at: usize| match (&job, count) {
+            (None, 1) => String::new(),
+            (None, _) => format!("attempt {} of {count}", at + 1),
+            (Some(job), 1) => format!("job {job}"),
+            (Some(job), _) => format!("job {job}, attempt {} of {count}", at + 1),
+        };
+        let part = |(at, table)| Part { name: name(at), job: job.clone(), table };
+        attempts.into_iter().enumerate().map(part).collect::<Vec<Part>>()
+    };
+    match jobs.len() {
+        0 => one(None, table.clone()),
+        _ => jobs.into_iter().flat_map(|(job, table)| one(Some(job), table)).collect(),
+    }
+}
+
+/// The jobs whose own logs are there, each with its rows and those of the witnesses of all; none where there is one.
+fn jobs(table: &Table) -> Vec<(String, Table)> {
+    let of_job = window::is_of_job(table);
+    let owners: Vec<Option<String>> = (0..of_job.len()).map(|source| owner(table, source)).collect();
+    let own: BTreeSet<&String> =
+        (0..of_job.len()).filter(|source| of_job[*source]).filter_map(|source| owners[source].as_ref()).collect();
+    let all_told = (0..of_job.len()).all(|source| !of_job[source] || owners[source].is_some());
+    if own.len() < 2 || !all_told {
+        return Vec::new();
+    }
+    let of = |job: &String| {
+        let told = |row: &Row| row.fields.get("job").map(ToString::to_string);
+        let keep = |row: &Row| match of_job[row.source] {
+            true => owners[row.source].as_ref() == Some(job),
+            false => told(row).is_none_or(|other| other == *job || !own.contains(&other)),
+        };
+        table.only(None, keep, |source, _| !of_job[source] || owners[source].as_ref() == Some(job))
+    };
+    own.iter().map(|job| ((*job).clone(), of(job))).collect()
+}
+
+/// The job that printed a source: as Slurm's lines in it say, else as Slurm named the file.
+pub(super) fn owner(table: &Table, source: usize) -> Option<String> {
+    let own = table.rows.iter().filter(|row| row.source == source && row.kind.starts_with("slurm."));
+    let told: BTreeSet<String> = own.filter_map(|row| row.fields.get("job")).map(ToString::to_string).collect();
+    let by_name = || Some(SLURM_OUT.as_ref()?.captures(&table.sources[source])?[1].to_owned());
+    if told.len() == 1 { told.into_iter().next() } else { by_name() }
+}
+
+/// The attempts of a job: what its launcher or scheduler started anew in the same log.
+fn attempts(table: &Table) -> Vec<Table> {
+    let Some(seats) = Seats::of(table) else { return vec![table.clone()] };
+    let of = |at: usize| {
+        let begins = if at == 0 { None } else { seats.starts[at] };
+        let until = seats.starts.get(at + 1).copied().flatten();
+        let late = |row: &Row| matches!((row.placed, until), (Some(row), Some(end)) if end.before(row) == Some(true));
+        let keep = |row: &Row| match seats.seat(row) {
+            Some(seat) => seat == at,
+            None => !late(row),
+        };
+        table.only(begins, keep, |source, line| seats.line(source, line).is_none_or(|seat| seat == at))
+    };
+    (0..seats.starts.len()).map(of).collect()
+}
+
+/// Which attempt each row is of.
+struct Seats {
+    of_job: Vec<bool>,
+    /// When each attempt began, where a line tells.
+    starts: Vec<Option<Placed>>,
+    /// Lines of a source behind which another attempt begins.
+    marks: BTreeMap<usize, Vec<u64>>,
+    /// The attempt that a source as a whole is of.
+    whole: BTreeMap<usize, usize>,
+}
+
+impl Seats {
+    /// None where there is one attempt, or where it is not clear which row is of which.
+    fn of(table: &Table) -> Option<Self> {
+        let of_job = window::is_of_job(table);
+        let mut seats = Self { of_job, starts: Vec::new(), marks: BTreeMap::new(), whole: BTreeMap::new() };
+        for (source, name) in table.sources.iter().enumerate() {
+            if let Some(found) = ATTEMPT.as_ref().and_then(|layout| layout.captures(name)) {
+                seats.whole.insert(source, found[1].parse().ok()?);
+            }
+        }
+        let mut seen: BTreeSet<(usize, u64)> = BTreeSet::new();
+        let marked = table.rows.iter().filter(|row| row.parents.is_empty());
+        for row in marked {
+            if row.attempt.is_some_and(|mark| seen.insert((row.source, mark))) {
+                seats.marks.entry(row.source).or_default().push(row.line);
+            }
+        }
+        let most = seats.marks.values().map(Vec::len).chain(seats.whole.values().copied()).max()?;
+        if most == 0 || most > MOST_ATTEMPTS {
+            return None;
+        }
+        seats.starts = vec![None; most + 1];
+        for (source, lines) in &seats.marks {
+            for (at, line) in lines.iter().enumerate() {
+                let first = table.rows.iter().filter(|row| row.source == *source && row.line >= *line);
+                let told = first.filter_map(|row| Some((row.line, row.placed?))).min_by_key(|(line, _)| *line);
+                let earlier = |known: Placed, told: Placed| if told.micros < known.micros { told } else { known };
+                if let Some((_, told)) = told {
+                    let slot = &mut seats.starts[at + 1];
+                    *slot = Some(slot.map_or(told, |known| earlier(known, told)));
+                }
+            }
+        }
+        seats.clear(table).then_some(seats)
+    }
+
+    /// Whether each row of the job has its place.
+    fn clear(&self, table: &Table) -> bool {
+        let own = |source: usize| self.marks.contains_key(&source) || self.whole.contains_key(&source);
+        let timed = self.starts.iter().skip(1).all(Option::is_some);
+        let rows =
+            table.rows.iter().filter(|row| row.parents.is_empty() && self.of_job[row.source] && !own(row.source));
+        let placed = rows.into_iter().all(|row| timed && row.placed.is_some());
+        placed && table.trail.iter().all(|advance| !self.of_job[advance.source] || own(advance.source))
+    }
+
+    /// The attempt of a row; none for other witnesses.
+    fn seat(&self, row: &Row) -> Option<usize> {
+        if !self.of_job[row.source] {
+            return None;
+        }
+        self.line(row.source, row.line).or_else(|| {
+            let at = row.placed?;
+            Some(self.starts.iter().skip(1).flatten().filter(|start| start.before(at) == Some(true)).count())
+        })
+    }
+
+    fn line(&self, source: usize, line: u64) -> Option<usize> {
+        let by_mark = self.marks.get(&source).map(|marks| marks.partition_point(|mark| *mark <= line));
+        self.whole.get(&source).copied().or(by_mark)
+    }
+}
+
+/// Most attempts that are told apart.
+const MOST_ATTEMPTS: usize = 64;
