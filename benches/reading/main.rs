@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench                          # logs of 256 MB
 //! cargo bench -- --megabytes 2000      # as the goals are stated
+//! cargo bench -- --hosts 128 --megabytes 1000   # an incident: a job of 1,024 ranks, its hosts, its scheduler
 //! ```
 //!
 //! All commands run side by side on the same file, pinned to as many cores, and the least of three runs counts. No
@@ -10,6 +11,7 @@
 #![allow(clippy::disallowed_methods, reason = "a program for people: reads files, runs commands")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+mod incident;
 mod logs;
 mod measure;
 mod signatures;
@@ -33,15 +35,42 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == measure::FLAG) {
         return measure::between(&arguments[1..]);
     }
-    let asked = arguments.iter().position(|argument| argument == "--megabytes").and_then(|at| arguments.get(at + 1));
-    let megabytes = asked.and_then(|number| number.parse().ok()).unwrap_or(256);
-    match compare(megabytes) {
+    let asked = |name: &str| {
+        let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+        value.and_then(|number| number.parse::<u64>().ok())
+    };
+    let megabytes = asked("--megabytes").unwrap_or(256);
+    let done = match asked("--hosts") {
+        Some(hosts) => whole(hosts.max(1), megabytes),
+        None => compare(megabytes),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What reading all witnesses of an incident costs, and what comes of it.
+fn whole(hosts: u64, megabytes: u64) -> Result<(), String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("incident-{hosts}-{megabytes}"));
+    if !folder.exists() {
+        incident::write(&folder, hosts, megabytes, 7).map_err(|error| error.to_string())?;
+    }
+    let cost = measure::least(2, ROUNDS, &diag(&folder))?;
+    println!(
+        "{} ranks, {megabytes} MB of job log, two cores: {:.2} s, {:.2} s of CPU, {:.0} MiB",
+        hosts * 8,
+        cost.wall,
+        cost.cpu,
+        cost.memory
+    );
+    let told = Command::new(env!("CARGO_BIN_EXE_diag")).arg("analyze").arg("--quiet").arg(&folder).output();
+    let told = told.map_err(|error| error.to_string())?;
+    println!("{}", String::from_utf8_lossy(&told.stdout).lines().next().unwrap_or_default());
+    Ok(())
 }
 
 fn compare(megabytes: u64) -> Result<(), String> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-use diag_parsers::{Event, Fields, Name, Says, Value};
+use diag_parsers::{Event, Fields, Name, Says, Stamp, Value};
 use foldhash::quality::RandomState;
 
 use super::{Advance, Row};
@@ -54,7 +54,7 @@ impl Ledger {
             self.step(event.line, event.fields.int("step"));
         }
         let key = self.key(&event);
-        let mark = mark(&event);
+        let mark = mark(event.kind, &event.fields, event.at);
         match self.known.get(&key) {
             Some(at) => repeat(&mut self.rows[*at], event),
             None => {
@@ -144,13 +144,13 @@ const ANEW: [(Name, &str); 2] = [("elastic.restart", "left"), ("slurm.requeued",
 const ONE_START: i64 = 600_000_000;
 
 /// What tells the attempt that begins behind an event from others; the agents of a job all print the same.
-fn mark(event: &Event) -> Option<u64> {
-    let (_, field) = ANEW.iter().find(|(kind, _)| *kind == event.kind)?;
+pub(super) fn mark(kind: Name, fields: &Fields, at: Option<Stamp>) -> Option<u64> {
+    let (_, field) = ANEW.iter().find(|(known, _)| *known == kind)?;
     let mut hasher = HASHING.build_hasher();
-    event.kind.hash(&mut hasher);
-    event.fields.int(field).hash(&mut hasher);
-    if event.kind == "slurm.requeued" {
-        event.at.map(|at| at.micros / ONE_START).hash(&mut hasher);
+    kind.hash(&mut hasher);
+    fields.int(field).hash(&mut hasher);
+    if kind == "slurm.requeued" {
+        at.map(|at| at.micros / ONE_START).hash(&mut hasher);
     }
     Some(hasher.finish())
 }

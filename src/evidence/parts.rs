@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Placed, Row, Table, window};
+use super::ledger::mark;
+use super::{BEGAN, ENDED, Placed, Row, Table, window};
 
 /// A job, or an attempt of one, with what is told of it.
 #[derive(Debug, Clone)]
@@ -88,7 +89,11 @@ fn attempts(table: &Table) -> Vec<Table> {
         };
         table.only(begins, keep, |source, line| seats.line(source, line).is_none_or(|seat| seat == at))
     };
-    (0..seats.starts.len()).map(of).collect()
+    let said =
+        |table: &Table| table.rows.iter().any(|row| seats.of_job[row.source] && ![BEGAN, ENDED].contains(&row.kind));
+    let mut attempts: Vec<Table> = (0..seats.starts.len()).map(of).collect();
+    attempts.retain(said);
+    attempts
 }
 
 /// Which attempt each row is of.
@@ -112,11 +117,10 @@ impl Seats {
                 seats.whole.insert(source, found[1].parse().ok()?);
             }
         }
-        let mut seen: BTreeSet<(usize, u64)> = BTreeSet::new();
-        let marked = table.rows.iter().filter(|row| row.parents.is_empty());
-        for row in marked {
-            if row.attempt.is_some_and(|mark| seen.insert((row.source, mark))) {
-                seats.marks.entry(row.source).or_default().push(row.line);
+        for row in table.rows.iter().filter(|row| row.parents.is_empty()) {
+            // The agents of a job all print that it is started anew; the first of them counts.
+            if mark(row.kind, &row.fields, row.at).is_some_and(|mark| row.attempt != Some(mark)) {
+                seats.marks.entry(row.source).or_default().push(row.line + 1);
             }
         }
         let most = seats.marks.values().map(Vec::len).chain(seats.whole.values().copied()).max()?;

@@ -10,7 +10,7 @@ use diag_parsers::{Clock, Stamp, hostlist, time};
 use serde::Serialize;
 
 use super::clock::SECOND;
-use super::{Placed, Row, RowId, Says, Settled, Table};
+use super::{Placed, Row, RowId, Says, Settled, Table, parts};
 
 /// What goes wrong this much before a job begins can still be its cause: a prolog, a container that starts.
 const BEFORE: i64 = 600 * SECOND;
@@ -68,6 +68,8 @@ pub struct Window {
     pub begins: Option<Placed>,
     /// Microseconds on the axis of the incident.
     pub ends: Option<Placed>,
+    /// From its first word of trouble to its last.
+    pub death: Option<(i64, i64)>,
     /// Whether it began where another attempt had ended, so that what came before killed that one.
     pub follows: bool,
     /// How far clocks may be apart beyond what rows tell of themselves, in microseconds: zones that nothing settles.
@@ -107,7 +109,9 @@ pub(super) fn derive(table: &mut Table) {
 
 fn window(table: &Table, of_job: &[bool]) -> Window {
     let own = || table.rows.iter().filter(|row| of_job[row.source]);
-    let jobs: BTreeSet<String> = own().filter_map(|row| row.fields.get("job")).map(ToString::to_string).collect();
+    let told = own().filter_map(|row| row.fields.get("job")).map(ToString::to_string);
+    let by_name = (0..of_job.len()).filter(|source| of_job[*source]).filter_map(|source| parts::owner(table, source));
+    let jobs: BTreeSet<String> = told.chain(by_name).collect();
     let mut window = Window { nodes: hosts(table), ..Window::default() };
     window.job = table.asked.clone().or_else(|| jobs.first().filter(|_| jobs.len() == 1).cloned());
     window.follows = table.begins.is_some();
@@ -122,6 +126,8 @@ fn window(table: &Table, of_job: &[bool]) -> Window {
     let over = |row: &&Row| row.is_trouble() || row.says == Says::Success;
     let last = |row: &Row| Some(Placed { micros: end_of(row)?, ..row.placed? });
     window.ends = own().filter(over).filter_map(last).max_by_key(|at| at.micros);
+    let troubles = || own().filter(|row| row.is_trouble()).filter_map(|row| row.placed).map(|at| at.micros);
+    window.death = troubles().min().zip(troubles().max());
     recorded(table, &mut window);
     window
 }
@@ -142,10 +148,15 @@ fn recorded(table: &Table, window: &mut Window) {
     };
     let records: Vec<&Row> = table.rows.iter().filter(tells).collect();
     let job_of = |row: &Row| row.fields.get("job").map(ToString::to_string);
-    let jobs: BTreeSet<String> = records.iter().filter_map(|row| job_of(row)).collect();
-    let mine = window.job.clone().or_else(|| jobs.first().cloned().filter(|_| jobs.len() == 1));
-    let Some(mine) = mine else { return };
     let ran_on = |row: &Row| row.fields.text("nodes").and_then(|list| hostlist::expand(list, MOST_HOSTS).ok());
+    let fits = |row: &Row| {
+        let nodes: BTreeSet<String> = ran_on(row).unwrap_or_default().iter().map(|node| table.host(node)).collect();
+        !table.job.hosts.is_empty() && table.job.hosts.values().all(|host| nodes.contains(host))
+    };
+    let jobs: BTreeSet<String> = records.iter().filter_map(|row| job_of(row)).collect();
+    let only = |jobs: BTreeSet<String>| jobs.first().cloned().filter(|_| jobs.len() == 1);
+    let by_nodes = || only(records.iter().filter(|row| fits(row)).filter_map(|row| job_of(row)).collect());
+    let Some(mine) = window.job.clone().or_else(|| only(jobs)).or_else(by_nodes) else { return };
     for row in records.into_iter().filter(|row| job_of(row).as_ref() == Some(&mine)) {
         let nodes: BTreeSet<String> =
             ran_on(row).unwrap_or_default().into_iter().map(|node| table.host(&node)).collect();
@@ -176,7 +187,7 @@ fn placed(table: &Table, row: &Row, at: Stamp) -> Option<Placed> {
 /// Why a row of another witness is no cause.
 fn aside(window: &Window, row: &Row) -> Option<Aside> {
     let other = |job: &String| row.fields.get("job").is_some_and(|told| told.to_string() != *job);
-    if window.job.as_ref().is_some_and(other) {
+    if window.job.as_ref().is_some_and(other) || window.job.is_none() && window.is_far(row) {
         return Some(Aside::OtherJob);
     }
     if !window.nodes.is_empty() && row.node().is_some_and(|node| !on_any(node, &window.nodes)) {
@@ -191,6 +202,18 @@ fn aside(window: &Window, row: &Row) -> Option<Aside> {
         .ends
         .is_some_and(|ends| at.micros > ends.micros + ends.slack + at.slack + window.doubt + AFTER)
         .then_some(Aside::After)
+}
+
+impl Window {
+    /// Whether a witness of many jobs tells of one at a time at which this job did not die, where its id is not known.
+    fn is_far(&self, row: &Row) -> bool {
+        let (Some(_), Some(_), Some((first, last))) = (row.fields.get("witness"), row.fields.get("job"), self.death)
+        else {
+            return false;
+        };
+        let near = |at: Placed| (first - BEFORE - self.doubt..=last + AFTER + self.doubt).contains(&at.micros);
+        row.placed.is_some_and(|at| !near(at))
+    }
 }
 
 /// The time of a row's last occurrence.
