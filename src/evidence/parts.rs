@@ -93,7 +93,7 @@ fn attempts(table: &Table) -> Vec<Table> {
         |table: &Table| table.rows.iter().any(|row| seats.of_job[row.source] && ![BEGAN, ENDED].contains(&row.kind));
     let mut attempts: Vec<Table> = (0..seats.starts.len()).map(of).collect();
     attempts.retain(said);
-    attempts
+    if attempts.is_empty() { vec![table.clone()] } else { attempts }
 }
 
 /// Which attempt each row is of.
@@ -171,3 +171,52 @@ impl Seats {
 
 /// Most attempts that are told apart.
 const MOST_ATTEMPTS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use diag_parsers::{Block, Catalogue, Depth, Scanner};
+
+    use super::*;
+    use crate::evidence::Ledger;
+
+    fn names(logs: &[(&str, &str)]) -> Vec<String> {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let read = |(name, log): &(&str, &str)| {
+            let mut ledger = Ledger::new(scanner.catalogue().volatile());
+            let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+            scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
+            ((*name).to_owned(), ledger)
+        };
+        let table = Table::new(logs.iter().map(read).collect());
+        parts(&table).into_iter().map(|part| part.name).collect()
+    }
+
+    const RESTART: &str = "[INFO] 2026-05-04 03:12:44,118 api: [default] Worker group FAILED. 1/1 attempts left; will restart worker group\n";
+
+    #[test]
+    fn attempts_are_told_apart_where_a_launcher_says_that_it_starts_anew() {
+        let log = |middle: &str| format!("[rank1]: ValueError: bad shard\n{middle}[rank2]: KeyError: 'x'\n");
+        assert_eq!(names(&[("job.log", &log(""))]), [""]);
+        assert_eq!(names(&[("job.log", &log(RESTART))]), ["attempt 1 of 2", "attempt 2 of 2"]);
+        assert_eq!(
+            names(&[("job.log", &log(&RESTART.repeat(3)))]),
+            ["attempt 1 of 2", "attempt 2 of 2"],
+            "three agents"
+        );
+        assert_eq!(names(&[("job.log", RESTART)]), [""], "nothing came after it");
+    }
+
+    #[test]
+    fn a_requeue_that_nothing_surrounds_is_one_part() {
+        let log =
+            "slurmstepd: error: *** JOB 71204 ON gpu-17 CANCELLED AT 2026-05-04T03:12:41 DUE TO JOB REQUEUE ***\n";
+        assert_eq!(names(&[("slurm.log", log)]), [""]);
+    }
+
+    #[test]
+    fn jobs_are_told_apart_by_the_names_of_their_files() {
+        let log = "[rank1]: ValueError: bad shard\n";
+        assert_eq!(names(&[("a/slurm-71204.out", log), ("a/slurm-71205.out", log)]), ["job 71204", "job 71205"]);
+        assert_eq!(names(&[("a/rank_1.log", log), ("a/rank_2.log", log)]), [""]);
+    }
+}
