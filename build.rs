@@ -8,7 +8,7 @@ use std::{env, fs};
 use serde_json::{Map, Value, json};
 
 /// Folders under `playbooks/` that hold something else than causes.
-const OTHER: [&str; 3] = ["sets", "catalogue", "echoes"];
+const OTHER: [&str; 4] = ["sets", "catalogue", "echoes", "policy"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("playbooks");
@@ -28,6 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut echoes: Vec<Value> = tables(&root.join("echoes"))?.into_values().collect();
     echoes.iter_mut().for_each(strip);
     let catalogue = tables(&root.join("catalogue"))?;
+    let policy = tables(&root.join("policy"))?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("policy.json"), serde_json::to_vec(&policy)?)?;
     let library = json!({"playbooks": playbooks, "echoes": echoes, "sets": sets, "catalogue": catalogue});
     fs::write(Path::new(&env::var("OUT_DIR")?).join("library.json"), serde_json::to_vec(&library)?)?;
     Ok(())

@@ -33,6 +33,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::health::Autopilot,
     &crate::health::Nhc,
     &crate::infiniband::Ports,
+    &crate::kernel::Lost,
     &crate::kubernetes::Described,
     &crate::kubernetes::Rows,
     &crate::kubernetes::Exporter,

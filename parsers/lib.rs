@@ -22,6 +22,7 @@ pub mod hostlist;
 mod index;
 pub mod infiniband;
 pub mod journal;
+pub mod kernel;
 pub mod kubernetes;
 pub mod launcher;
 pub mod line;

@@ -204,7 +204,7 @@ mod tests {
             ("26/05/04 03:12:41 x", Clock::Local, 17),
             ("05-04 03:12:41 x", Clock::Yearless, 14),
             ("[14711.786065] x", Clock::Monotonic, 14),
-            ("Nov 9 12:01:01 host", Clock::Yearless, 14),
+            ("May 4 03:12:41 host", Clock::Yearless, 14),
             ("Mon 2026-05-04 03:12:41 UTC host", Clock::Local, 27),
         ] {
             let (stamp, taken) = leading(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));

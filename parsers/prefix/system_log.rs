@@ -7,7 +7,7 @@ use crate::time;
 /// Most bytes of a host's name, or of a program's.
 const LONGEST_NAME: usize = 80;
 
-/// `/dev/kmsg`'s `6,3973,227996636,-;` (priority, number, microseconds since boot, flags), netconsole's with a release
+/// `/dev/kmsg`'s `6,8812,9421180230,-;` (priority, number, microseconds since boot, flags), netconsole's with a release
 /// in front of it.
 ///
 /// Linux 6.6 `kernel/printk/printk.c` (`info_print_ext_header`), `drivers/net/netconsole.c` (`release_append`).
@@ -67,7 +67,7 @@ pub(super) fn caller(line: &[u8], context: &mut Context) -> Option<usize> {
     (rest.get(pad + 1 + digits) == Some(&b']')).then_some(pad + digits + 3)
 }
 
-/// `- 1131566461 2005.11.09 dn228 ` of logs that a cluster archived: alert, seconds since 1970, date, node.
+/// `- 1777864361 2026.05.04 gpu-17 ` of logs that a cluster archived: alert, seconds since 1970, date, node.
 pub(super) fn archived(line: &[u8], context: &mut Context) -> Option<usize> {
     let text = std::str::from_utf8(&line[..line.len().min(120)]).ok()?;
     let mut words = text.splitn(5, ' ');
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn each_form_tells_time_and_host() {
         for (line, clock, node, rest) in [
-            ("6,3973,227996636,-;NVRM: x", Clock::Monotonic, None, "NVRM: x"),
+            ("6,8812,9421180230,-;NVRM: x", Clock::Monotonic, None, "NVRM: x"),
             ("4,12,9000000,-,caller=T41;NVRM: x", Clock::Monotonic, None, "NVRM: x"),
             ("6.6.12,6,12,9000000,-;NVRM: x", Clock::Monotonic, None, "NVRM: x"),
             ("<6>[   12.345678] NVRM: x", Clock::Monotonic, None, "NVRM: x"),
@@ -158,9 +158,9 @@ mod tests {
             ("Mon 2026-05-04 03:12:41 UTC gpu-17 kernel: NVRM: x", Clock::Local, Some("gpu-17"), "kernel: NVRM: x"),
             ("May 04 03:12:41.250000 gpu-17 kernel: NVRM: x", Clock::Yearless, Some("gpu-17"), "kernel: NVRM: x"),
             (
-                "- 1131566461 2005.11.09 dn228 Nov 9 12:01:01 dn228/dn228 kernel: x",
+                "- 1777864361 2026.05.04 gpu-17 May 4 03:12:41 gpu-17/gpu-17 kernel: x",
                 Clock::Utc,
-                Some("dn228"),
+                Some("gpu-17"),
                 "kernel: x",
             ),
         ] {

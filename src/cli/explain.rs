@@ -2,8 +2,11 @@
 
 use std::io::Write as _;
 
+use serde_json::{Map, Value};
+
 use super::screen::{self, Color};
 use crate::error::Error;
+use crate::evidence::gpu_fault::{Policy, Repeats, Which};
 use crate::playbook::{Library, Playbook, Shelved};
 use crate::report::text::{Look, manual};
 
@@ -65,8 +68,42 @@ pub(super) fn list(library: &Library, look: Look) -> String {
 
 fn entry(library: &Library, table: &str, number: &str, look: Look) -> Option<String> {
     let name = table.to_lowercase();
-    let entry = library.catalogue.get(&name)?.get(&name)?.get(number)?.as_object()?;
-    Some(manual::entry(&format!("{} {number}", table.to_uppercase()), entry, look))
+    let mut entry = library.catalogue.get(&name)?.get(&name)?.get(number)?.as_object()?.clone();
+    if name == "xid" {
+        entry.extend(policy(number).unwrap_or_default());
+    }
+    Some(manual::entry(&format!("{} {number}", table.to_uppercase()), &entry, look))
+}
+
+/// What the policy makes of an Xid, and where that comes from.
+fn policy(number: &str) -> Option<Map<String, Value>> {
+    let policy = Policy::built_in();
+    let rule = policy.of_xid(number.parse().ok()?)?;
+    let which = |list: &[Which]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let repeats = |repeats: &Repeats| {
+        format!(
+            "from {} processes on one GPU within {} on, the GPU itself is suspected",
+            repeats.processes, repeats.within
+        )
+    };
+    let counts = if rule.alone { "only where nothing else failed" } else { "alone or with others" };
+    let source = policy.source(rule).map(|source| format!("{}, {}", source.title, source.version));
+    let said = [
+        (
+            "policy_sign_of",
+            rule.fact.clone().unwrap_or_else(|| "nothing by itself: the wake of another error".to_owned()),
+        ),
+        ("policy_blames", rule.blames.clone()),
+        ("policy_action", rule.action.clone()),
+        ("policy_counts", rule.fact.as_ref().map(|_| counts.to_owned()).unwrap_or_default()),
+        ("policy_repeats", rule.repeats.as_ref().map(repeats).unwrap_or_default()),
+        ("explains_on_its_gpu", which(&rule.over)),
+        ("explains_on_its_node", which(&rule.over_node)),
+        ("explains_within", rule.within.clone()),
+        ("policy_since", rule.since.clone().unwrap_or_default()),
+        ("policy_source", source.unwrap_or_default()),
+    ];
+    Some(said.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value))).collect())
 }
 
 fn unknown(library: &Library, words: &[&str]) -> Error {

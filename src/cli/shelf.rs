@@ -70,7 +70,8 @@ pub(super) fn read(folder: &Path, built_in: &[EchoGroup]) -> Shelf {
 }
 
 fn other(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| ["sets", "catalogue", "tests", "echoes"].iter().any(|other| name == *other))
+    path.file_name()
+        .is_some_and(|name| ["sets", "catalogue", "tests", "echoes", "policy"].iter().any(|other| name == *other))
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

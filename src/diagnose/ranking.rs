@@ -50,7 +50,10 @@ fn ranked<'p>(found: Match<'p>, table: &Table) -> Ranked<'p> {
 
 /// Surer first, then what is more than the wake of something, then what explains more, then what came first.
 fn order(a: &Ranked<'_>, b: &Ranked<'_>, table: &Table) -> std::cmp::Ordering {
-    let weight = |ranked: &Ranked<'_>| ranked.explained.iter().map(|row| table.rows[*row].count).sum::<u64>();
+    // What was derived from other rows says nothing that they do not say.
+    let told = |row: &&RowId| table.rows[**row].parents.is_empty();
+    let weight =
+        |ranked: &Ranked<'_>| ranked.explained.iter().filter(told).map(|row| table.rows[*row].count).sum::<u64>();
     let place = |ranked: &Ranked<'_>| {
         let row = &table.rows[ranked.found.anchor()];
         (row.source, row.line)
@@ -88,7 +91,10 @@ fn wakes_everything(found: &Match<'_>) -> bool {
 /// The rows by which the same cause is told of another thing: no wake of this one.
 fn elsewhere(found: &Match<'_>, table: &Table) -> Vec<RowId> {
     let first = found.playbook.needs.values().next();
-    first.map(|clue| candidates(clue, table)).unwrap_or_default()
+    let mut rows = first.map(|clue| candidates(clue, table)).unwrap_or_default();
+    let parents: Vec<RowId> = rows.iter().flat_map(|row| table.rows[*row].parents.clone()).collect();
+    rows.extend(parents);
+    rows
 }
 
 /// The rows that echo a cause which stands at `anchor` and is told by the rows `needed`.

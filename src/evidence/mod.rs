@@ -10,13 +10,16 @@ mod ends;
 mod fate;
 mod flapping;
 pub mod gpu;
+pub mod gpu_fault;
 mod interfaces;
 mod ledger;
 mod names;
 mod narrow;
+mod oom;
 mod parts;
 mod pods;
 mod processes;
+mod repeats;
 mod topology;
 mod window;
 
@@ -49,6 +52,17 @@ pub const DERIVED_KINDS: &[&str] = &[
     "rendezvous.crowded",
     BEGAN,
     ENDED,
+    "gpu_fault.lost",
+    "gpu_fault.memory",
+    "gpu_fault.memory_note",
+    "gpu_fault.gsp_silent",
+    "gpu_fault.link",
+    "gpu_fault.link_note",
+    "gpu_fault.program",
+    "gpu_fault.other",
+    "gpu_fault.other_note",
+    "pcie.storm",
+    "host_memory.storm",
 ];
 
 /// Index of a row in its table.
@@ -231,9 +245,12 @@ impl Table {
             row.filled = untold;
         }
         clock::derive(self);
+        oom::derive(self);
         fate::derive(self);
         window::derive(self);
         pods::derive(self);
+        gpu_fault::derive(self);
+        repeats::derive(self);
         ends::derive(self);
         interfaces::derive(self);
         flapping::derive(self);

@@ -35,7 +35,8 @@ fn the_schema_is_told_with_and_without_a_case() {
         assert!(bare.contains(word), "{word}: {bare}");
     }
     let (of_case, _) = said(&diag(&at, &["--schema", "job.log", "--format", "csv"]));
-    assert!(of_case.contains("evidence,xid,BIGINT,field of 1 rows\r\n"), "{of_case}");
+    // The driver's line, and the fault that follows from it.
+    assert!(of_case.contains("evidence,xid,BIGINT,field of 2 rows\r\n"), "{of_case}");
 }
 
 #[test]

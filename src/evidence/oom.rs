@@ -1,0 +1,43 @@
+//! Whose limit the kernel's OOM killer met: it prints the group of the victim in a line of its own.
+
+use diag_parsers::{Name, Value};
+
+use super::{RowId, Table};
+
+const KILLED: Name = "kernel.oom_killed";
+
+/// Lines that tell the group; those of newer kernels name the victim as well.
+const TOLD: [&str; 2] = ["kernel.oom_constraint", "kernel.oom_cgroup"];
+
+/// Most lines between the two: kernels up to 4.18 list all tasks in between.
+const NEAR: u64 = 2000;
+
+/// Fields that belong to the victim.
+const FIELDS: [&str; 3] = ["job", "pod_uid", "cgroup"];
+
+/// Copies the job, pod or group of the victim to the line that tells of its death.
+pub(super) fn derive(table: &mut Table) {
+    let killed = table.of_kind(KILLED).to_vec();
+    for row in killed {
+        let Some(told) = told(table, row) else { continue };
+        for name in FIELDS {
+            if let Some(value) = table.rows[told].fields.get(name).cloned() {
+                table.rows[row].fields.set_if_absent(name, value);
+            }
+        }
+    }
+}
+
+/// The nearest line before it that tells the group.
+fn told(table: &Table, killed: RowId) -> Option<RowId> {
+    let row = &table.rows[killed];
+    let fits = |id: &RowId| {
+        let other = &table.rows[*id];
+        let victim = |row: &super::Row| row.fields.get("victim_pid").map(Value::to_string);
+        other.source == row.source
+            && other.line < row.line
+            && row.line - other.line <= NEAR
+            && (victim(other).is_none() || victim(other) == victim(row))
+    };
+    TOLD.iter().flat_map(|kind| table.of_kind(kind)).copied().filter(fits).max_by_key(|id| table.rows[*id].line)
+}
