@@ -37,6 +37,7 @@ pub mod pbs;
 pub mod pickle;
 pub mod prefix;
 pub mod python;
+pub mod readings;
 pub mod record;
 pub mod scan;
 mod search;

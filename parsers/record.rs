@@ -48,6 +48,7 @@ pub static RECORDS: &[&dyn Record] = &[
     &crate::slurm::Answers,
     &crate::pbs::NodesJson,
     &crate::kubernetes::Documents,
+    &crate::readings::Looks,
 ];
 
 /// The reader of a document that begins like this.

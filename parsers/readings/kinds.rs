@@ -1,0 +1,102 @@
+//! The kinds of event that readings make.
+
+use crate::event::Name;
+
+pub(super) const LOOK: Name = "probe.look";
+pub(super) const UNKNOWN: Name = "probe.unknown";
+pub(super) const CANNOT_RUN: Name = "probe.cannot_run";
+/// A reading that this release does not know by name.
+pub(super) const OTHER: Name = "probe.other";
+pub(super) const REFUSED: Name = "hook.refused";
+pub(super) const HELD_BACK: Name = "hook.held_back";
+pub(super) const PASSED_LOUDLY: Name = "hook.passed_loudly";
+
+/// All of them: those that stand for many readings, then one a reading that can be bad or degraded.
+pub(super) static ALL: &[Name] = &[
+    LOOK,
+    UNKNOWN,
+    CANNOT_RUN,
+    OTHER,
+    REFUSED,
+    HELD_BACK,
+    PASSED_LOUDLY,
+    "probe.gpu.answers",
+    "probe.gpu.driver",
+    "probe.gpu.count",
+    "probe.gpu.name",
+    "probe.gpu.mig",
+    "probe.gpu.compute_mode",
+    "probe.gpu.recovery_action",
+    "probe.gpu.memory.used",
+    "probe.gpu.ecc.enabled",
+    "probe.gpu.ecc.dram.uncorrected.volatile",
+    "probe.gpu.ecc.sram.uncorrected.volatile",
+    "probe.gpu.remap.pending",
+    "probe.gpu.remap.failed",
+    "probe.gpu.retired_pages",
+    "probe.gpu.retired_pages.pending",
+    "probe.gpu.temperature",
+    "probe.gpu.power.limit",
+    "probe.gpu.clock.sm.max",
+    "probe.gpu.throttle",
+    "probe.gpu.pcie.width",
+    "probe.gpu.pcie.generation",
+    "probe.gpu.nvlink.active",
+    "probe.gpu.fabric",
+    "probe.pci.width",
+    "probe.pci.speed",
+    "probe.pci.errors.fatal",
+    "probe.pci.errors.nonfatal",
+    "probe.fabric.ports.active",
+    "probe.fabric.state",
+    "probe.fabric.rate",
+    "probe.fabric.addresses",
+    "probe.limits.memlock",
+    "probe.limits.nofile",
+    "probe.memory.total",
+    "probe.memory.available",
+    "probe.memory.ecc.uncorrected",
+    "probe.disks.free",
+    "probe.disks.inodes.free",
+    "probe.disks.size",
+    "probe.disks.read_only",
+    "probe.mounts.mounted",
+    "probe.mounts.answers",
+    "probe.services.running",
+    "probe.leftovers.shm.bytes",
+    "probe.leftovers.sysv.bytes",
+    "probe.clock.synchronised",
+];
+
+/// The kind of a reading.
+pub(super) fn of(probe: &str, name: &str) -> Name {
+    let parts = |kind: &&Name| {
+        let rest = kind.strip_prefix("probe.").and_then(|rest| rest.strip_prefix(probe));
+        rest.and_then(|rest| rest.strip_prefix('.')) == Some(name)
+    };
+    ALL.iter().find(parts).copied().unwrap_or(OTHER)
+}
+
+/// What a kind means, in one sentence.
+pub(super) fn about(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        LOOK => "a node was looked at",
+        UNKNOWN => "a reading of a node did not come in time, or made no sense",
+        CANNOT_RUN => "a reading of a node can't be taken there",
+        OTHER => "a reading of a node is not as it should be",
+        REFUSED => "a hook kept a job from a node",
+        HELD_BACK => "a hook would have kept a job from a node, but was held back",
+        PASSED_LOUDLY => "a hook let a job pass on a node that somebody should look at",
+        "probe.gpu.answers" => "a GPU does not answer the driver",
+        "probe.gpu.driver" => "no driver answers for the GPUs of a node",
+        "probe.gpu.count" => "a node has fewer GPUs than it should",
+        "probe.gpu.recovery_action" => "the driver asks for a GPU to be reset, or for more",
+        "probe.gpu.remap.pending" | "probe.gpu.retired_pages.pending" => "a repair of a GPU's memory waits for a reset",
+        "probe.gpu.fabric" => "a GPU has not joined the NVLink fabric",
+        "probe.gpu.nvlink.active" => "NVLinks of a GPU are down",
+        "probe.limits.memlock" => "jobs of a node may lock too little memory",
+        "probe.mounts.answers" => "a file system of a node answers with an error",
+        "probe.services.running" => "a daemon of a node does not run",
+        _ => return None,
+    })
+}

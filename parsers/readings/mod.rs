@@ -1,0 +1,227 @@
+//! What `diag probe` and the hooks of `diag` read of a node: the documents they write, as evidence.
+//!
+//! Shapes, both ours: `diag.readings/1` (`diag probe --format json`), one document or several; `diag.hook/1`, a line a run
+//! of a hook. A reading that is bad or degraded makes an event of its own kind, `probe.<probe>.<name>`. One that could not
+//! be taken makes `probe.unknown` or `probe.cannot_run` whatever it was of, so that no clue can take silence for proof.
+
+mod kinds;
+#[cfg(test)]
+mod tests;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+
+use crate::document::Place;
+use crate::event::{Event, Fields, Name, Problem, Says, Value};
+use crate::record::Record;
+use crate::stamp::Stamp;
+use crate::{MAX_FIELD, time};
+
+/// The reader of these documents.
+#[derive(Debug)]
+pub struct Looks;
+
+/// Most places from which a damaged document is read on: each may cost a walk to its end.
+const MOST_BROKEN: usize = 16;
+
+/// One document: a look at a node, or a run of a hook.
+#[derive(Deserialize)]
+struct Look<'a> {
+    schema: String,
+    #[serde(default)]
+    node: String,
+    #[serde(default)]
+    time: String,
+    #[serde(default)]
+    hook: String,
+    #[serde(default)]
+    job: Option<i64>,
+    #[serde(default)]
+    decision: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default, borrow)]
+    readings: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Reading {
+    probe: String,
+    name: String,
+    #[serde(default)]
+    of: std::collections::BTreeMap<String, String>,
+    #[serde(default)]
+    value: Json,
+    #[serde(default)]
+    unit: Option<String>,
+    #[serde(default)]
+    expected: Option<String>,
+    verdict: String,
+    #[serde(default)]
+    why: Option<String>,
+}
+
+impl Record for Looks {
+    fn kinds(&self) -> &'static [Name] {
+        kinds::ALL
+    }
+
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        kinds::about(kind)
+    }
+
+    fn recognises(&self, head: &[u8], _: &str) -> bool {
+        // The schema is the first key that is written.
+        let start = ["{", "\"schema\"", ":"]
+            .iter()
+            .try_fold(head, |rest, word| rest.trim_ascii_start().strip_prefix(word.as_bytes()));
+        let schema = start.map(<[u8]>::trim_ascii_start).unwrap_or_default();
+        ["\"diag.readings/", "\"diag.hook/"].iter().any(|word| schema.starts_with(word.as_bytes()))
+    }
+
+    fn read(&self, data: &[u8], _: &str, out: &mut Vec<Event>) -> Vec<Problem> {
+        let Ok(text) = std::str::from_utf8(data) else {
+            return vec![Problem { line: 0, what: "is no UTF-8".to_owned() }];
+        };
+        let mut place = Place::of(text);
+        let mut problems = Vec::new();
+        let mut rest = text;
+        while problems.len() < MOST_BROKEN {
+            let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
+            let broken = loop {
+                match stream.next() {
+                    Some(Ok(raw)) => look(&mut place, raw, out),
+                    Some(Err(error)) => break Some(error.to_string()),
+                    None => break None,
+                }
+            };
+            let Some(what) = broken else { break };
+            rest = rest.get(stream.byte_offset()..).unwrap_or_default().trim_start();
+            problems.push(Problem { line: place.line_of(rest, "").0, what: format!("is no reading of diag: {what}") });
+            // A line that a full disk has cut: the next run's stands behind it.
+            rest = rest.split_once('\n').map_or("", |(_, next)| next);
+        }
+        problems
+    }
+}
+
+fn look(place: &mut Place<'_>, raw: &RawValue, out: &mut Vec<Event>) {
+    let Ok(look) = serde_json::from_str::<Look<'_>>(raw.get()) else { return };
+    let at = time::read(&look.time);
+    let mut fields = Fields::default();
+    if !look.node.is_empty() {
+        fields.set("node", cut(&look.node));
+    }
+    if look.schema.starts_with("diag.hook/") {
+        fields.set("hook", cut(&look.hook));
+        if let Some(job) = look.job {
+            fields.set("job", job);
+        }
+        decided(place, raw, &look, (&fields, at), out);
+    } else if look.schema.starts_with("diag.readings/") {
+        out.push(told(place, (raw, "node"), (kinds::LOOK, Says::Info), fields.clone(), at));
+    } else {
+        return;
+    }
+    for raw in &look.readings {
+        reading(place, raw, (&fields, at), out);
+    }
+}
+
+/// What a hook decided of a job or a node.
+fn decided(
+    place: &mut Place<'_>,
+    raw: &RawValue,
+    look: &Look<'_>,
+    (common, at): (&Fields, Option<Stamp>),
+    out: &mut Vec<Event>,
+) {
+    let (kind, says) = match look.decision.as_str() {
+        // A witness of the whole cluster: what it says of a node need not concern the job that is asked about.
+        "refuse" => (kinds::REFUSED, Says::Warning),
+        "held-back" => (kinds::HELD_BACK, Says::Warning),
+        "pass-loudly" => (kinds::PASSED_LOUDLY, Says::Info),
+        _ => return,
+    };
+    let mut fields = common.clone();
+    fields.set("reason", cut(&look.reason));
+    out.push(told(place, (raw, "decision"), (kind, says), fields, at));
+}
+
+fn reading(place: &mut Place<'_>, raw: &RawValue, (common, at): (&Fields, Option<Stamp>), out: &mut Vec<Event>) {
+    let Ok(reading) = serde_json::from_str::<Reading>(raw.get()) else { return };
+    let own = kinds::of(&reading.probe, &reading.name);
+    let (kind, says) = match reading.verdict.as_str() {
+        "bad" => (own, Says::Failure),
+        "degraded" => (own, Says::Warning),
+        "unknown" => (kinds::UNKNOWN, Says::Warning),
+        "cannot-run" => (kinds::CANNOT_RUN, Says::Info),
+        _ => return,
+    };
+    let mut fields = common.clone();
+    fields.set("reading", cut(&format!("{}.{}", reading.probe, reading.name)));
+    fields.set("verdict", cut(&reading.verdict));
+    whose(&reading, &mut fields);
+    let texts = [("unit", &reading.unit), ("expected", &reading.expected), ("why", &reading.why)];
+    texts.into_iter().for_each(|(name, text)| {
+        if let Some(text) = text {
+            fields.set(name, cut(text));
+        }
+    });
+    if let Some(value) = value(&reading.value) {
+        fields.set("value", value);
+    }
+    out.push(told(place, (raw, "why"), (kind, says), fields, at));
+}
+
+/// What it was read of, in the names that all readers use.
+fn whose(reading: &Reading, fields: &mut Fields) {
+    for name in ["index", "uuid", "port", "mount", "service", "subject", "inactive"] {
+        if let Some(which) = reading.of.get(name) {
+            fields.set(name, cut(which));
+        }
+    }
+    let of = |name: &str| reading.of.get(name).map(|which| cut(which));
+    if let Some(gpu) = of("gpu").or_else(|| of("index").map(|index| format!("GPU {index}"))) {
+        fields.set("gpu", gpu);
+    }
+    if let Some(device) = ["gpu", "adapter", "drive"].iter().find_map(|role| of(role)) {
+        fields.set("pci", device);
+    }
+    if let Some(adapter) = reading.of.get("port").and_then(|port| port.split('/').next()) {
+        fields.set("hca", cut(adapter));
+    }
+}
+
+fn value(json: &Json) -> Option<Value> {
+    match json {
+        Json::Bool(flag) => Some(Value::Bool(*flag)),
+        Json::Number(number) => {
+            let float = number.as_f64()?;
+            #[allow(clippy::cast_possible_truncation, reason = "whole, and within the range of doubles that are exact")]
+            let whole = (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64);
+            Some(whole.map_or(Value::Float(float), Value::Int))
+        }
+        Json::String(text) => Some(Value::Text(cut(text))),
+        _ => None,
+    }
+}
+
+/// At most [`MAX_FIELD`] bytes.
+fn cut(text: &str) -> String {
+    let end = (0..=MAX_FIELD.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text[..end].to_owned()
+}
+
+/// An event on the line in which a key of a value stands.
+fn told(
+    place: &mut Place<'_>,
+    (raw, key): (&RawValue, &str),
+    (kind, says): (Name, Says),
+    fields: Fields,
+    at: Option<Stamp>,
+) -> Event {
+    let (line, offset, text) = place.line_of(raw.get(), key);
+    Event { kind, says, line, offset, text, at, fields }
+}

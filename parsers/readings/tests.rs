@@ -1,0 +1,97 @@
+use super::*;
+
+const LOOK: &str = r#"{
+  "schema": "diag.readings/1",
+  "node": "gpu-17",
+  "time": "2026-05-04T03:12:41.5Z",
+  "verdict": "bad",
+  "elapsed_ms": 208,
+  "readings": [
+    {"probe": "gpu", "name": "count", "value": 8.0, "verdict": "ok"},
+    {
+      "probe": "gpu",
+      "name": "answers",
+      "of": {"index": "3"},
+      "value": false,
+      "verdict": "bad",
+      "why": "the GPU has fallen off the bus"
+    },
+    {"probe": "fabric", "name": "rate", "of": {"port": "mlx5_0/1"}, "value": 2e11, "unit": "bits_per_second", "expected": "400 Gb/s", "verdict": "degraded", "why": "slow"},
+    {"probe": "mounts", "name": "run", "of": {"subject": "/data"}, "verdict": "unknown", "why": "no answer within 2 s"},
+    {"probe": "clock", "name": "synchronised", "verdict": "cannot-run", "why": "no"},
+    {"probe": "coffee", "name": "level", "verdict": "bad", "why": "empty"}
+  ]
+}
+"#;
+
+const RUN: &str = r#"{"schema":"diag.hook/1","time":"2026-05-04T03:12:41Z","node":"gpu-17","hook":"prolog","job":71204,"decision":"refuse","reason":"GPU 3: the GPU has fallen off the bus","elapsed_ms":90,"readings":[{"probe":"gpu","name":"answers","of":{"gpu":"0000:1b:00.0","index":"3"},"value":false,"verdict":"bad","why":"the GPU has fallen off the bus"}]}"#;
+
+fn read(text: &str) -> (Vec<Event>, Vec<Problem>) {
+    assert!(Looks.recognises(text.as_bytes(), "x"));
+    let mut out = Vec::new();
+    let problems = Looks.read(text.as_bytes(), "x", &mut out);
+    (out, problems)
+}
+
+#[test]
+fn what_is_not_ok_is_told_and_only_what_is_bad_failed() {
+    let (events, problems) = read(LOOK);
+    assert_eq!(problems, []);
+    let told: Vec<(Name, Says, u64)> = events.iter().map(|event| (event.kind, event.says, event.line)).collect();
+    let wanted = [
+        (kinds::LOOK, Says::Info, 3),
+        ("probe.gpu.answers", Says::Failure, 15),
+        ("probe.fabric.rate", Says::Warning, 17),
+        (kinds::UNKNOWN, Says::Warning, 18),
+        (kinds::CANNOT_RUN, Says::Info, 19),
+        (kinds::OTHER, Says::Failure, 20),
+    ];
+    assert_eq!(told, wanted);
+    let (lost, rate, silent) = (&events[1], &events[2], &events[3]);
+    assert_eq!(lost.text, r#"      "why": "the GPU has fallen off the bus""#);
+    assert_eq!((lost.fields.text("node"), lost.fields.text("gpu")), (Some("gpu-17"), Some("GPU 3")));
+    assert_eq!(lost.fields.get("value"), Some(&Value::Bool(false)));
+    assert_eq!((rate.fields.int("value"), rate.fields.text("hca")), (Some(200_000_000_000), Some("mlx5_0")));
+    assert_eq!((silent.fields.text("reading"), silent.fields.text("subject")), (Some("mounts.run"), Some("/data")));
+    assert_eq!(lost.at, time::read("2026-05-04T03:12:41.5Z"));
+    assert!(lost.at.is_some());
+}
+
+#[test]
+fn a_run_of_a_hook_is_told_with_its_readings_and_a_cut_line_costs_itself_only() {
+    let pass = RUN.replace("refuse", "pass");
+    let text = format!("{}\n{}\n{RUN}\n{pass}\n", RUN.replace("refuse", "held-back"), &RUN[..140]);
+    let (events, problems) = read(&text);
+    let told: Vec<(Name, u64)> = events.iter().map(|event| (event.kind, event.line)).collect();
+    let lost = "probe.gpu.answers";
+    assert_eq!(told, [(kinds::HELD_BACK, 1), (lost, 1), (kinds::REFUSED, 3), (lost, 3), (lost, 4)]);
+    assert_eq!((events[2].fields.int("job"), events[2].fields.text("node")), (Some(71204), Some("gpu-17")));
+    assert_eq!(events[3].fields.int("job"), Some(71204));
+    assert_eq!(events[2].text, RUN);
+    assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn other_documents_are_left_alone() {
+    for text in [
+        "",
+        "{",
+        r#"{"schema":"else/1"}"#,
+        r#"{"node":"x","schema":"diag.readings/1"}"#,
+        r#"{"x":"\"schema\":\"diag.hook/1\""}"#,
+    ] {
+        assert!(!Looks.recognises(text.as_bytes(), "x"), "{text}");
+    }
+}
+
+#[test]
+fn a_document_of_broken_lines_ends() {
+    let text = format!("{{\"schema\":\"diag.hook/1\",\n{}", "{\"a\":\n".repeat(10_000));
+    assert_eq!(read(&text).1.len(), MOST_BROKEN);
+}
+
+#[test]
+fn each_kind_has_one_name() {
+    assert_eq!(kinds::of("gpu", "ecc.dram.uncorrected.volatile"), "probe.gpu.ecc.dram.uncorrected.volatile");
+    assert_eq!((kinds::of("gpu.ecc", "x"), kinds::of("", "unknown")), (kinds::OTHER, kinds::OTHER));
+}
