@@ -23,6 +23,7 @@ mod leavings;
 pub mod policy;
 pub mod record;
 pub mod slurm;
+pub mod state;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -31,6 +32,7 @@ use self::breaker::{Answer, Breaker};
 use self::decide::{Decision, decide};
 use self::job::Job;
 use self::policy::Policy;
+use self::state::State;
 use crate::probe::{self, Expected, Node, Task};
 use crate::reading::{Reading, Verdict};
 
@@ -152,7 +154,15 @@ impl Hook {
         let spare = Duration::from_millis(200);
         let deadline = Duration::from_secs_f64(self.policy.deadline.clamp(0.5, 300.0));
         let left = deadline.saturating_sub(self.began.elapsed() + spare);
-        probe::read_lanes(&node, lanes(&node, self.verb), &expected, left)
+        // A task's own look must not move the mark: it runs as the user, and sees less.
+        let mut state = State::load(&self.policy.state);
+        let readings = probe::read_lanes(&node, lanes(&node, self.verb, state.last()), &expected, left);
+        if self.verb == Verb::TaskProlog {
+            return readings;
+        }
+        let readings = state.take(readings);
+        state.save(&self.policy.state);
+        readings
     }
 
     /// Prolog and epilog: whether the node may take this job, or the next.
@@ -262,18 +272,19 @@ fn profile(file: &Path) -> Option<Expected> {
     toml::from_str(&std::fs::read_to_string(file).ok()?).ok()
 }
 
-/// What a hook looks at: few probes in few processes, since each costs a millisecond.
-fn lanes(node: &Node, verb: Verb) -> Vec<Vec<Task>> {
+/// What a hook looks at: few probes in few processes, since each costs a millisecond. Of the kernel's log only what is
+/// newer than `last`.
+fn lanes(node: &Node, verb: Verb, last: f64) -> Vec<Vec<Task>> {
     let tasks = |ids: &[&str]| {
         let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         probe::tasks(node, &ids)
     };
-    match verb {
-        Verb::TaskProlog => vec![tasks(&["limits"])],
-        // NVML is only loaded where there is a driver or a GPU to ask it about.
-        _ if node.has("/proc/driver/nvidia") || probe::has_gpu(node) => {
-            vec![tasks(&["gpu"]), tasks(&["limits", "memory", "disks", "services", "fabric", "mounts"])]
-        }
-        _ => vec![tasks(&["limits", "memory", "disks", "services", "fabric", "mounts"])],
+    if verb == Verb::TaskProlog {
+        return vec![tasks(&["limits"])];
     }
+    let mut rest = vec![Task { probe: "kernel".to_owned(), subject: last.to_string() }];
+    rest.extend(tasks(&["limits", "memory", "disks", "services", "fabric", "mounts"]));
+    // NVML is only loaded where there is a driver or a GPU to ask it about.
+    let gpus = node.has("/proc/driver/nvidia") || probe::has_gpu(node);
+    if gpus { vec![tasks(&["gpu"]), rest] } else { vec![rest] }
 }

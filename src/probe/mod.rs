@@ -9,6 +9,7 @@ mod disks;
 mod expected;
 mod fabric;
 mod gpu;
+mod kernel;
 mod leftovers;
 mod limits;
 mod memory;

@@ -40,6 +40,7 @@ pub struct Task {
 /// All probes.
 pub static PROBES: &[&Probe] = &[
     &super::gpu::PROBE,
+    &super::kernel::PROBE,
     &super::pci::PROBE,
     &super::fabric::PROBE,
     &super::services::PROBE,

@@ -1,4 +1,5 @@
 //! SQL over small tables.
+#![allow(clippy::disallowed_methods, reason = "tests write what SQL must not reach")]
 
 use polars_io::SerReader as _;
 use polars_io::parquet::read::ParquetReader;

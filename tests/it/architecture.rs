@@ -9,7 +9,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("verdict", &[]),
     ("reading", &[]),
-    ("probe", &["reading"]),
+    ("probe", &["evidence", "reading"]),
     ("hook", &["probe", "reading"]),
     ("redact", &[]),
     ("case", &["error"]),
