@@ -7,6 +7,10 @@ pub(super) const UNKNOWN: Name = "probe.unknown";
 pub(super) const CANNOT_RUN: Name = "probe.cannot_run";
 /// A reading that this release does not know by name.
 pub(super) const OTHER: Name = "probe.other";
+/// A GPU that the driver says to have fallen off the bus.
+pub(super) const GPU_LOST: Name = "probe.gpu.lost";
+/// A GPU of which the driver tells an error instead of a value.
+pub(super) const GPU_ANSWERS: Name = "probe.gpu.answers";
 pub(super) const REFUSED: Name = "hook.refused";
 pub(super) const HELD_BACK: Name = "hook.held_back";
 pub(super) const PASSED_LOUDLY: Name = "hook.passed_loudly";
@@ -20,7 +24,8 @@ pub(super) static ALL: &[Name] = &[
     REFUSED,
     HELD_BACK,
     PASSED_LOUDLY,
-    "probe.gpu.answers",
+    GPU_LOST,
+    GPU_ANSWERS,
     "probe.gpu.driver",
     "probe.gpu.count",
     "probe.gpu.name",
@@ -87,7 +92,8 @@ pub(super) fn about(kind: &str) -> Option<&'static str> {
         REFUSED => "a hook kept a job from a node",
         HELD_BACK => "a hook would have kept a job from a node, but was held back",
         PASSED_LOUDLY => "a hook let a job pass on a node that somebody should look at",
-        "probe.gpu.answers" => "a GPU does not answer the driver",
+        GPU_LOST => "a GPU has fallen off the bus",
+        GPU_ANSWERS => "a GPU does not answer the driver",
         "probe.gpu.driver" => "no driver answers for the GPUs of a node",
         "probe.gpu.count" => "a node has fewer GPUs than it should",
         "probe.gpu.recovery_action" => "the driver asks for a GPU to be reset, or for more",

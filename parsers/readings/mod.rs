@@ -1,7 +1,8 @@
 //! What `diag probe` and the hooks of `diag` read of a node: the documents they write, as evidence.
 //!
 //! Shapes, both ours: `diag.readings/1` (`diag probe --format json`), one document or several; `diag.hook/1`, a line a run
-//! of a hook. A reading that is bad or degraded makes an event of its own kind, `probe.<probe>.<name>`. One that could not
+//! of a hook. A reading that is bad or degraded makes an event of its own kind, `probe.<probe>.<name>`
+//! (`probe.gpu.lost` where a GPU has fallen off the bus; `what` and `why` are the sentence that says so). One that could not
 //! be taken makes `probe.unknown` or `probe.cannot_run` whatever it was of, so that no clue can take silence for proof.
 
 mod kinds;
@@ -151,7 +152,7 @@ fn decided(
 
 fn reading(place: &mut Place<'_>, raw: &RawValue, (common, at): (&Fields, Option<Stamp>), out: &mut Vec<Event>) {
     let Ok(reading) = serde_json::from_str::<Reading>(raw.get()) else { return };
-    let own = kinds::of(&reading.probe, &reading.name);
+    let own = reading.kind();
     let (kind, says) = match reading.verdict.as_str() {
         "bad" => (own, Says::Failure),
         "degraded" => (own, Says::Warning),
@@ -163,7 +164,8 @@ fn reading(place: &mut Place<'_>, raw: &RawValue, (common, at): (&Fields, Option
     fields.set("reading", cut(&format!("{}.{}", reading.probe, reading.name)));
     fields.set("verdict", cut(&reading.verdict));
     whose(&reading, &mut fields);
-    let texts = [("unit", &reading.unit), ("expected", &reading.expected), ("why", &reading.why)];
+    let texts =
+        [("unit", &reading.unit), ("expected", &reading.expected), ("why", &reading.why), ("what", &reading.why)];
     texts.into_iter().for_each(|(name, text)| {
         if let Some(text) = text {
             fields.set(name, cut(text));
@@ -173,6 +175,20 @@ fn reading(place: &mut Place<'_>, raw: &RawValue, (common, at): (&Fields, Option
         fields.set("value", value);
     }
     out.push(told(place, (raw, "why"), (kind, says), fields, at));
+}
+
+impl Reading {
+    /// The kind where it is not well. A GPU that gives an error for a value tells of itself, whatever was asked.
+    fn kind(&self) -> Name {
+        let kind = kinds::of(&self.probe, &self.name);
+        let refused = self.probe == "gpu" && self.value.is_null() && !["driver", "count"].contains(&self.name.as_str());
+        let lost = self.why.as_deref().is_some_and(|why| why.contains("fallen off the bus"));
+        match refused || kind == kinds::GPU_ANSWERS {
+            true if lost => kinds::GPU_LOST,
+            true => kinds::GPU_ANSWERS,
+            false => kind,
+        }
+    }
 }
 
 /// What it was read of, in the names that all readers use.

@@ -40,7 +40,7 @@ fn what_is_not_ok_is_told_and_only_what_is_bad_failed() {
     let told: Vec<(Name, Says, u64)> = events.iter().map(|event| (event.kind, event.says, event.line)).collect();
     let wanted = [
         (kinds::LOOK, Says::Info, 3),
-        ("probe.gpu.answers", Says::Failure, 15),
+        (kinds::GPU_LOST, Says::Failure, 15),
         ("probe.fabric.rate", Says::Warning, 17),
         (kinds::UNKNOWN, Says::Warning, 18),
         (kinds::CANNOT_RUN, Says::Info, 19),
@@ -63,12 +63,24 @@ fn a_run_of_a_hook_is_told_with_its_readings_and_a_cut_line_costs_itself_only() 
     let text = format!("{}\n{}\n{RUN}\n{pass}\n", RUN.replace("refuse", "held-back"), &RUN[..140]);
     let (events, problems) = read(&text);
     let told: Vec<(Name, u64)> = events.iter().map(|event| (event.kind, event.line)).collect();
-    let lost = "probe.gpu.answers";
+    let lost = kinds::GPU_LOST;
     assert_eq!(told, [(kinds::HELD_BACK, 1), (lost, 1), (kinds::REFUSED, 3), (lost, 3), (lost, 4)]);
     assert_eq!((events[2].fields.int("job"), events[2].fields.text("node")), (Some(71204), Some("gpu-17")));
     assert_eq!(events[3].fields.int("job"), Some(71204));
     assert_eq!(events[2].text, RUN);
     assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn an_error_instead_of_a_value_tells_of_the_gpu() {
+    let asked = |name: &str, why: &str| {
+        let reading = format!(r#"{{"probe":"gpu","name":"{name}","verdict":"bad","why":"{why}"}}"#);
+        read(&format!(r#"{{"schema":"diag.readings/1","readings":[{reading}]}}"#)).0[1].kind
+    };
+    assert_eq!(asked("ecc.dram.uncorrected.volatile", "an interrupt issue"), kinds::GPU_ANSWERS);
+    assert_eq!(asked("answers", "the driver demands a reset"), kinds::GPU_ANSWERS);
+    assert_eq!(asked("temperature", "the GPU has fallen off the bus"), kinds::GPU_LOST);
+    assert_eq!(asked("driver", "no driver answers"), "probe.gpu.driver");
 }
 
 #[test]

@@ -138,7 +138,7 @@ const WAKE: f64 = 3600.0;
 
 /// Whether a row is what a host says of itself, whatever runs on it.
 fn of_host(row: &Row) -> bool {
-    row.kind.starts_with("kernel.")
+    row.kind.starts_with("kernel.") || row.kind.starts_with("probe.")
 }
 
 /// Whether a row is by such a witness.
@@ -170,6 +170,7 @@ impl Cause<'_> {
             On::Any => true,
             On::Others => told != Some(true),
             On::Pod => row.fields.text("pod").is_none_or(|pod| self.pods.is_empty() || self.pods.contains(pod)),
+            On::Node => !self.elsewhere(row),
             // One line is one statement, however many formats know it.
             On::Same => told.unwrap_or(self.ranks.is_empty()) || self.places.contains(&(row.source, row.line)),
         };

@@ -37,6 +37,8 @@ pub enum On {
     Others,
     /// The culprit's pods; where one of the two tells no pod, anyone.
     Pod,
+    /// The culprit's node; where one of the two tells no node, anyone.
+    Node,
     /// The culprit's ranks, or its very line; where no rank is told of the culprit, rows that tell none.
     Same,
 }
