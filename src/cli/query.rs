@@ -142,7 +142,9 @@ mod asking {
         let scanner = crate::cli::analyze::scanner(args.formats.as_deref())?;
         let reading = reading::read(inputs, args.quiet, &scanner)?;
         let playbooks: Vec<&Playbook> = library.playbooks.iter().map(|shelved| &shelved.playbook).collect();
-        let task = Task { playbooks, catalogue: scanner.catalogue(), inputs: reading.inputs, notes: reading.notes };
+        let about = ["*".to_owned()];
+        let (catalogue, inputs, notes) = (scanner.catalogue(), reading.inputs, reading.notes);
+        let task = Task { about: &about, playbooks, catalogue, inputs, notes };
         let report = report::compose(&reading.table, task);
         let sheets = sheets::all(&reading.table, &report, &sheets::mentioned(sql));
         drop(reading.table);
