@@ -346,7 +346,7 @@ impl<'a> Teller<'a> {
         let after = self.times.between(anchor, first);
         Link {
             role,
-            what: self.catalogue.about(row.kind),
+            what: words::derived(row.kind).map_or_else(|| self.catalogue.about(row.kind), str::to_owned),
             time: row.at.map(|at| at.to_string()),
             since: self.times.before(first).and_then(|row| self.table.rows[row].at).map(|at| at.to_string()),
             after_s: after.map(|(seconds, _)| seconds),

@@ -86,6 +86,39 @@ pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
     }
 }
 
+/// Facts that no line tells, in words.
+pub(in crate::report) const DERIVED: [(&str, &str); 24] = [
+    ("collective.behind", "a rank has fewer completed collectives than its peers"),
+    ("collective.absent", "a rank is not in the collective that the others wait in"),
+    ("collective.mismatch", "ranks are in different collectives, or in one with different sizes"),
+    ("collective.stuck_together", "all ranks wait in the same collective"),
+    ("collective.no_record", "a rank left no record of its collectives"),
+    ("collective.unheard", "a rank is not heard of where its peers wait"),
+    ("collective.undumped", "a rank left no dump where its peers left theirs"),
+    ("rank.first_failure", "a rank failed before all others"),
+    ("rank.left", "a rank left before the others"),
+    ("rendezvous.crowded", "more processes came to the rendezvous than it has room for"),
+    ("network.astray", "an address that only one host has"),
+    ("network.flapping", "a link that goes down again and again"),
+    ("network.common_end", "the host at which broken connections end"),
+    ("gpu_fault.lost", "a GPU no longer answers"),
+    ("gpu_fault.memory", "a GPU's memory is at fault"),
+    ("gpu_fault.memory_note", "a GPU has a note on its memory, to be seen to some time"),
+    ("gpu_fault.gsp_silent", "a GPU's own processor does not answer the driver"),
+    ("gpu_fault.link", "a GPU's NVLink is at fault"),
+    ("gpu_fault.link_note", "a GPU has a note on its NVLink, to be seen to some time"),
+    ("gpu_fault.program", "a program met a fault of its own on a GPU"),
+    ("gpu_fault.other", "a GPU's driver reports a fault"),
+    ("gpu_fault.other_note", "a GPU's driver has a note, to be seen to some time"),
+    ("pcie.storm", "the PCIe bus corrects errors all the time"),
+    ("host_memory.storm", "a memory module corrects errors all the time"),
+];
+
+/// What a derived fact is, in words.
+pub(in crate::report) fn derived(kind: &str) -> Option<&'static str> {
+    DERIVED.iter().find(|(derived, _)| *derived == kind).map(|(_, about)| *about)
+}
+
 /// The culprit in a few words: `rank 3 on gpu-17, GPU 0000:3b:00.0`; empty where nobody is named.
 pub(in crate::report) fn culprit(culprit: &Culprit) -> String {
     let mut said = ranks(&culprit.ranks);
@@ -94,7 +127,8 @@ pub(in crate::report) fn culprit(culprit: &Culprit) -> String {
         said = if said.is_empty() { several("node ", &culprit.nodes) } else { format!("{said} on {nodes}") };
     }
     let others = [("GPU ", &culprit.gpus), ("pod ", &culprit.pods), ("job ", &culprit.jobs)];
-    let others = others.into_iter().map(|(one, names)| several(one, names));
+    // Some tools name a GPU by its index (`GPU 3`), and the word stands there already.
+    let others = others.into_iter().map(|(one, names)| several(one, names).replace("GPU GPU ", "GPU "));
     std::iter::once(said).chain(others).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 

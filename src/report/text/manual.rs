@@ -17,16 +17,6 @@ const MANY: usize = 12;
 /// Columns of what stands under a heading.
 const INDENT: usize = 2;
 
-/// Facts that no line tells, in words.
-const DERIVED: [(&str, &str); 6] = [
-    ("collective.behind", "a rank has fewer completed collectives than its peers"),
-    ("collective.absent", "a rank is not in the collective that the others wait in"),
-    ("collective.mismatch", "ranks are in different collectives, or in one with different sizes"),
-    ("collective.stuck_together", "all ranks wait in the same collective"),
-    ("collective.no_record", "a rank left no record of its collectives"),
-    ("rank.first_failure", "a rank failed before all others"),
-];
-
 /// Everything about a cause; `others` are the causes that there are.
 pub fn cause(playbook: &Playbook, others: &[&Playbook], catalogue: &Catalogue, look: Look) -> String {
     let mut manual = Manual { paper: Paper::new(look.width, look.colour), catalogue };
@@ -125,9 +115,9 @@ impl Manual<'_> {
         let mut told: Vec<String> = Vec::new();
         for pattern in patterns {
             let mut known: Vec<&str> = self.catalogue.kinds().filter(|kind| kind_fits(pattern, kind)).collect();
-            known.extend(DERIVED.iter().map(|(kind, _)| *kind).filter(|kind| kind_fits(pattern, kind)));
+            known.extend(words::DERIVED.iter().map(|(kind, _)| *kind).filter(|kind| kind_fits(pattern, kind)));
             for kind in known {
-                let about = DERIVED.iter().find(|(derived, _)| *derived == kind).map(|(_, about)| (*about).to_owned());
+                let about = words::derived(kind).map(str::to_owned);
                 let about = about.unwrap_or_else(|| self.catalogue.about(kind));
                 let first = about.split_once(". ").map_or(about.as_str(), |(first, _)| first);
                 let about = words::capital(first.trim_end_matches('.'));
