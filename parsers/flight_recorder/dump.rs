@@ -40,6 +40,8 @@ pub(super) struct Entry<'a> {
     /// `<library>:<operation>`.
     pub(super) name: &'a str,
     pub(super) completed: bool,
+    /// Whether the watchdog has taken it off its list.
+    pub(super) retired: bool,
     pub(super) is_p2p: bool,
     /// Nanoseconds since 1970, by the host's clock.
     pub(super) created: i64,
@@ -51,6 +53,24 @@ impl Entry<'_> {
     /// The operation without its library.
     pub(super) fn op(&self) -> &str {
         self.name.rsplit(':').next().unwrap_or(self.name)
+    }
+
+    /// Direction and peer (its place in the group) of `send 1->2` and `recv 2<-1`.
+    pub(super) fn message(&self) -> Option<(bool, usize)> {
+        let op = self.op();
+        let (send, peer) = match op.split_once("->") {
+            Some((_, peer)) => (true, peer),
+            None => (false, op.split_once("<-")?.1),
+        };
+        Some((send, peer.trim().parse().ok()?))
+    }
+
+    /// Whether it ended well, and can't have without all ranks of its group.
+    ///
+    /// When a communicator is aborted, torch finds its operations completed; the watchdog does not retire them.
+    pub(super) fn proves_all_came(&self) -> bool {
+        let rooted = ["broadcast", "reduce", "scatter", "gather"].contains(&self.op());
+        self.completed && self.retired && !self.is_p2p && !rooted
     }
 }
 

@@ -62,6 +62,8 @@ struct Light<'a> {
     #[serde(default, borrow)]
     state: Cow<'a, str>,
     #[serde(default)]
+    retired: bool,
+    #[serde(default)]
     is_p2p: bool,
     #[serde(default, deserialize_with = "number")]
     time_created_ns: i64,
@@ -120,6 +122,7 @@ fn entry(raw: &RawValue, at: usize) -> Option<Entry<'_>> {
         seq: light.collective_seq_id,
         name: light.profiling_name,
         completed: light.state == "completed",
+        retired: light.retired,
         is_p2p: light.is_p2p,
         created: light.time_created_ns,
         at,

@@ -10,7 +10,7 @@ mod json;
 mod name;
 mod pickled;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Event, Fields, Name, Problem, Says, Value};
 use crate::pickle::{self, Pickle};
@@ -30,6 +30,9 @@ const P2P: Name = "flight_recorder.p2p_pending";
 
 /// Operations told of a group beside the one that waits: so many before and behind it.
 const AROUND: usize = 2;
+
+/// Most peers of a group with which messages are told to be under way.
+const MOST_PEERS: usize = 16;
 
 /// Most groups of a dump that are told.
 const MOST_GROUPS: usize = 4096;
@@ -151,6 +154,11 @@ fn group(dump: &Dump<'_>, name: &str, told: &Told<'_, '_>, writer: &Writer<'_>, 
     let waits = told.collectives.iter().filter(open).min_by_key(|entry| entry.seq);
     let last = told.collectives.iter().map(|entry| entry.seq).max();
     let enqueued = counters.map(|counters| counters.enqueued).max(last);
+    let states = told.collectives.iter().filter(|entry| entry.proves_all_came()).map(|entry| entry.seq).max();
+    // Gloo counts what timed out as completed.
+    let counted = told.collectives.iter().any(|entry| !entry.name.starts_with("gloo:")).then_some(passed);
+    let ended = states.or(counted.filter(|passed| *passed >= 0));
+    let first = told.collectives.iter().chain(&told.p2p).next();
     let mut fields = writer.fields();
     fields.set("group", short(name, MAX_FIELD));
     fields.set("desc", short(told.desc, MAX_FIELD));
@@ -160,9 +168,13 @@ fn group(dump: &Dump<'_>, name: &str, told: &Told<'_, '_>, writer: &Writer<'_>, 
     if told.desc == "default_pg" && !told.members.is_empty() {
         fields.set("world_size", told.members.len() as i64);
     }
-    for (field, value) in
-        [("enqueued", enqueued), ("completed", (passed >= 0).then_some(passed)), ("seq", waits.map(|entry| entry.seq))]
-    {
+    for (field, value) in [
+        ("enqueued", enqueued),
+        ("completed", (passed >= 0).then_some(passed)),
+        ("ended", ended),
+        ("seq", waits.map(|entry| entry.seq)),
+        ("pg_id", first.map(|entry| entry.pg_id)),
+    ] {
         if let Some(value) = value {
             fields.set(field, value);
         }
@@ -170,8 +182,26 @@ fn group(dump: &Dump<'_>, name: &str, told: &Told<'_, '_>, writer: &Writer<'_>, 
     let text = format!("group {name} ({}): enqueued {}, completed {passed}", told.desc, enqueued.unwrap_or(-1));
     out.push(writer.event(GROUP, Says::Info, fields, told.place, &text));
     around(told, waits.copied(), writer, out);
-    let pending = told.p2p.iter().find(|entry| !entry.completed);
-    out.extend(pending.map(|entry| writer.operation(P2P, Says::Info, entry, told)));
+    messages(told, writer, out);
+}
+
+/// The first send and the first receive of each peer that did not complete.
+fn messages(told: &Told<'_, '_>, writer: &Writer<'_>, out: &mut Vec<Event>) {
+    let mut seen = BTreeSet::new();
+    for entry in told.p2p.iter().filter(|entry| !entry.completed) {
+        let message = entry.message();
+        if seen.len() >= MOST_PEERS || !seen.insert(message) {
+            continue;
+        }
+        let mut event = writer.operation(P2P, Says::Info, entry, told);
+        if let Some((send, peer)) = message {
+            event.fields.set("op", if send { "send" } else { "recv" });
+            if let Some(rank) = told.members.get(peer) {
+                event.fields.set("peer_rank", *rank);
+            }
+        }
+        out.push(event);
+    }
 }
 
 /// The operation that waits and those around it; the last ones where none waits.

@@ -46,6 +46,7 @@ fn entry<'p>(pickle: &'p Pickle<'p>, one: &'p Value<'p>, at: usize) -> Entry<'p>
         seq: number("collective_seq_id").or_else(|| number("seq_id")).unwrap_or_default(),
         name: text(pickle.get(one, "profiling_name")),
         completed: text(pickle.get(one, "state")) == "completed",
+        retired: pickle.get(one, "retired") == Some(&Value::Bool(true)),
         is_p2p: pickle.get(one, "is_p2p") == Some(&Value::Bool(true)),
         created: number("time_created_ns").unwrap_or_default(),
         at,

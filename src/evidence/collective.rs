@@ -5,6 +5,7 @@ mod progress;
 mod ras;
 mod recorder;
 mod silence;
+mod waits;
 
 use std::collections::BTreeSet;
 
@@ -48,7 +49,19 @@ fn crowded(table: &mut Table) {
 }
 
 /// Adds a fact about some ranks, with the host where they share one.
-fn about_ranks(table: &mut Table, kind: Name, ranks: &BTreeSet<i64>, mut fields: Fields, mut parents: Vec<RowId>) {
+fn about_ranks(table: &mut Table, kind: Name, ranks: &BTreeSet<i64>, fields: Fields, parents: Vec<RowId>) {
+    fact_of_ranks(table, kind, Says::Info, ranks, fields, parents);
+}
+
+/// The same, where the fact itself is the only sign that something failed.
+fn fact_of_ranks(
+    table: &mut Table,
+    kind: Name,
+    says: Says,
+    ranks: &BTreeSet<i64>,
+    mut fields: Fields,
+    mut parents: Vec<RowId>,
+) {
     fields.set("ranks", Value::Ranks(ranks.iter().copied().collect()));
     if let (Some(rank), 1) = (ranks.first(), ranks.len()) {
         fields.set("rank", *rank);
@@ -58,7 +71,7 @@ fn about_ranks(table: &mut Table, kind: Name, ranks: &BTreeSet<i64>, mut fields:
         fields.set("node", host.as_str());
     }
     parents.truncate(MOST_PARENTS);
-    table.derive(kind, Says::Info, fields, parents);
+    table.derive(kind, says, fields, parents);
 }
 
 /// The last row of a rank that is no failure: where it was when it was last heard.

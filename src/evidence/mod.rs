@@ -46,6 +46,8 @@ pub const DERIVED_KINDS: &[&str] = &[
     "network.flapping",
     "collective.unheard",
     "collective.undumped",
+    "collective.outdated",
+    "collective.fewer",
     "network.common_end",
     "rank.first_failure",
     "rank.left",
@@ -310,7 +312,7 @@ impl Table {
 
     /// Rows that tell of a failure the run did not survive.
     pub fn troubles(&self) -> impl Iterator<Item = RowId> {
-        (0..self.rows.len()).filter(|id| self.rows[*id].is_trouble() && self.rows[*id].parents.is_empty())
+        (0..self.rows.len()).filter(|id| self.rows[*id].is_trouble())
     }
 
     /// Rows that are only the wake of a failure.

@@ -13,6 +13,7 @@ mod playbooks;
 mod probing;
 mod query;
 mod reading;
+mod recorder;
 mod samples;
 mod telling;
 mod wording;

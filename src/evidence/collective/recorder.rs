@@ -2,16 +2,20 @@
 //!
 //! Groups are those of one name and the same ranks: ids are each process's own, and a name can occur twice. In each
 //! group, `lo` is the first collective that a rank enqueued and did not complete. Whoever has a smaller `lo` than its
-//! peers is *behind*: they completed a collective that its GPU did not. Whoever has none, and did not pass the one that
-//! the others wait in, is *absent*: its host never enqueued it. A rank that waits in another group is held up there and
-//! no cause. A rank without a dump is a third class: nothing tells what it did.
+//! peers is *behind*: they completed a collective that its GPU did not. Whoever did not enqueue the one that the others
+//! wait in is *absent*. Who waits for whom makes a graph (`waits`): a rank that waits in another group is held up there
+//! and no cause.
+//!
+//! Dumps are not taken at one instant. Where a peer has completed a collective that needs all ranks, and a rank's dump
+//! does not even show it as enqueued, that dump is *outdated*: what is missing in it proves nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use diag_parsers::{Fields, Value};
+use diag_parsers::{Fields, Says, Value};
 
 use super::fingerprint::at_odds;
-use super::{RowId, Table, about_ranks};
+use super::waits::{self, Message, Waits};
+use super::{RowId, Table, fact_of_ranks};
 
 /// Operations in which every rank has the same number of elements.
 const SAME_SIZE: [&str; 7] = [
@@ -24,66 +28,95 @@ const SAME_SIZE: [&str; 7] = [
     "reduce_scatter_tensor",
 ];
 
-/// A group: its name and its ranks.
-type Key = (String, Vec<i64>);
-
 /// What the dump of a rank tells of a group.
 #[derive(Debug, Default)]
-struct Seat {
+pub(super) struct Seat {
     /// The first collective that was enqueued and is not completed, and its row.
-    lo: Option<(i64, RowId)>,
+    pub(super) lo: Option<(i64, RowId)>,
     /// The last that was enqueued, as far as told.
-    enqueued: Option<i64>,
-    /// The last that completed, as far as told.
-    completed: Option<i64>,
+    pub(super) enqueued: Option<i64>,
+    /// The last that needs all ranks and is known to have ended well.
+    ended: Option<i64>,
     /// The row of the group.
-    row: Option<RowId>,
+    pub(super) row: Option<RowId>,
     /// Collectives by number; none where several have it (a coalesced group).
     operations: BTreeMap<i64, Option<RowId>>,
 }
 
-type Seats = BTreeMap<i64, Seat>;
+/// A process group: its name, its ranks, and what their dumps tell.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) name: String,
+    pub(super) members: Vec<i64>,
+    /// Whether the members are not told, and its id in the processes that recorded it.
+    guess: Option<i64>,
+    pub(super) seats: BTreeMap<i64, Seat>,
+}
 
 pub(super) fn derive(table: &mut Table) {
     let dumped = ranks(table, &["flight_recorder.dump"]);
     if dumped.is_empty() {
         return;
     }
-    let waiting = ranks(table, &["flight_recorder.pending", "flight_recorder.p2p_pending"]);
-    let groups = groups(table, &dumped);
-    if groups.iter().any(|(_, seats)| odd(table, seats)) {
+    let mut groups = groups(table, &dumped);
+    complete(&mut groups, &dumped);
+    let outdated = outdated(&mut groups);
+    if groups.iter().any(|group| odd(table, &group.seats)) {
         return;
     }
-    let mut late = Late::default();
-    for (key, seats) in &groups {
-        late.judge(key, seats, &dumped, &waiting);
+    let current: BTreeSet<i64> = dumped.difference(&outdated).copied().collect();
+    let waits = Waits::new(&groups, &current, &messages(table));
+    if waits.is_empty() {
+        unfinished(table, &groups, &dumped);
+    } else {
+        waits::tell(table, waits, &outdated);
     }
-    late.tell(table);
 }
 
 fn ranks(table: &Table, kinds: &[&str]) -> BTreeSet<i64> {
     kinds.iter().flat_map(|kind| table.of_kind(kind)).filter_map(|id| table.rows[*id].rank()).collect()
 }
 
+/// Sends and receives that did not complete and whose peer is told.
+fn messages(table: &Table) -> Vec<Message> {
+    let message = |row: &RowId| {
+        let fields = &table.rows[*row].fields;
+        Some(Message {
+            rank: fields.int("rank")?,
+            peer: fields.int("peer_rank")?,
+            send: fields.text("op") == Some("send"),
+            row: *row,
+        })
+    };
+    table.of_kind("flight_recorder.p2p_pending").iter().filter_map(message).collect()
+}
+
 /// The groups with what each rank tells of them. Where the members are not told, they are all ranks for the default
 /// group, and those that recorded something for another.
-fn groups(table: &Table, dumped: &BTreeSet<i64>) -> BTreeMap<Key, Seats> {
-    let mut groups: BTreeMap<Key, Seats> = BTreeMap::new();
-    let mut keys: BTreeMap<(i64, String), Key> = BTreeMap::new();
+fn groups(table: &Table, dumped: &BTreeSet<i64>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut keys: HashMap<(String, Vec<i64>), usize> = HashMap::new();
+    let mut of: HashMap<(i64, String), usize> = HashMap::new();
     for id in table.of_kind("flight_recorder.group").iter().copied() {
         let fields = &table.rows[id].fields;
         let (Some(rank), Some(name)) = (fields.int("rank"), fields.text("group")) else { continue };
-        let members = match fields.get("members").and_then(Value::ranks) {
+        let told = fields.get("members").and_then(Value::ranks);
+        let everyone = fields.text("desc") == Some("default_pg");
+        let members = match told {
             Some(members) => members.to_vec(),
-            None if fields.text("desc") == Some("default_pg") => dumped.iter().copied().collect(),
+            None if everyone => dumped.iter().copied().collect(),
             None => Vec::new(),
         };
-        let key = (name.to_owned(), members);
-        keys.insert((rank, name.to_owned()), key.clone());
-        let seat = groups.entry(key).or_default().entry(rank).or_default();
+        let guess = fields.int("pg_id").filter(|_| members.is_empty());
+        let at = *keys.entry((name.to_owned(), members.clone())).or_insert_with(|| {
+            groups.push(Group { name: name.to_owned(), members, guess, ..Group::default() });
+            groups.len() - 1
+        });
+        of.insert((rank, name.to_owned()), at);
+        let seat = groups[at].seats.entry(rank).or_default();
         seat.row = Some(id);
         seat.enqueued = fields.int("enqueued");
-        seat.completed = fields.int("completed");
+        seat.ended = fields.int("ended");
     }
     for kind in ["flight_recorder.collective", "flight_recorder.pending"] {
         for id in table.of_kind(kind).iter().copied() {
@@ -92,8 +125,8 @@ fn groups(table: &Table, dumped: &BTreeSet<i64>) -> BTreeMap<Key, Seats> {
             else {
                 continue;
             };
-            let Some(key) = keys.get(&(rank, name.to_owned())) else { continue };
-            let Some(seat) = groups.get_mut(key).and_then(|seats| seats.get_mut(&rank)) else { continue };
+            let seat = of.get(&(rank, name.to_owned())).and_then(|at| groups[*at].seats.get_mut(&rank));
+            let Some(seat) = seat else { continue };
             seat.operations.entry(seq).and_modify(|slot| *slot = None).or_insert(Some(id));
             if kind == "flight_recorder.pending" {
                 seat.lo = Some((seq, id));
@@ -103,8 +136,43 @@ fn groups(table: &Table, dumped: &BTreeSet<i64>) -> BTreeMap<Key, Seats> {
     groups
 }
 
+/// Adds the members that follow where none are told: groups of one id are the parts of one division of the job, of the
+/// same size. Whoever is in none of them belongs to the part that lacks as many.
+fn complete(groups: &mut [Group], dumped: &BTreeSet<i64>) {
+    let ids: BTreeSet<i64> = groups.iter().filter_map(|group| group.guess).collect();
+    for id in ids {
+        let parts = || groups.iter().filter(|group| group.guess == Some(id));
+        let size = parts().map(|group| group.seats.len()).max().unwrap_or(0);
+        let placed: BTreeSet<i64> = parts().flat_map(|group| group.seats.keys().copied()).collect();
+        let free: Vec<i64> = dumped.difference(&placed).copied().collect();
+        let lacking: usize = parts().map(|group| size - group.seats.len()).sum();
+        let short = parts().filter(|group| group.seats.len() < size).count();
+        for group in groups.iter_mut().filter(|group| group.guess == Some(id)) {
+            group.members = group.seats.keys().copied().collect();
+            if short == 1 && lacking == free.len() && group.seats.len() < size {
+                group.members.extend(&free);
+                free.iter().for_each(|rank| {
+                    group.seats.insert(*rank, Seat { enqueued: Some(0), ..Seat::default() });
+                });
+            }
+        }
+    }
+}
+
+/// Ranks whose dump was taken before those of others; their seats are taken away.
+fn outdated(groups: &mut [Group]) -> BTreeSet<i64> {
+    let mut old = BTreeSet::new();
+    for group in groups.iter() {
+        let Some(ended) = group.seats.values().filter_map(|seat| seat.ended).max() else { continue };
+        let before = |seat: &Seat| seat.enqueued.is_some_and(|enqueued| enqueued < ended);
+        old.extend(group.seats.iter().filter(|(_, seat)| before(seat)).map(|(rank, _)| *rank));
+    }
+    groups.iter_mut().for_each(|group| group.seats.retain(|rank, _| !old.contains(rank)));
+    old
+}
+
 /// Tells the first number at which ranks of a group called different collectives.
-fn odd(table: &mut Table, seats: &Seats) -> bool {
+fn odd(table: &mut Table, seats: &BTreeMap<i64, Seat>) -> bool {
     let numbers: BTreeSet<i64> = seats.values().flat_map(|seat| seat.operations.keys().copied()).collect();
     // Something is amiss only where somebody waits: numbers of a run that went on may be told apart by their sizes.
     if seats.values().all(|seat| seat.lo.is_none()) {
@@ -136,63 +204,31 @@ fn print(fields: &Fields) -> String {
     }
 }
 
-/// Ranks that keep others waiting, with the rows that tell.
-#[derive(Debug, Default)]
-struct Late {
-    absent: BTreeMap<i64, Vec<RowId>>,
-    behind: BTreeMap<i64, Vec<RowId>>,
-    missing: BTreeSet<i64>,
-    stuck: BTreeSet<i64>,
-    /// A row of somebody who waits, for each kind of lateness.
-    waits: Vec<RowId>,
-    where_: Option<(String, i64)>,
-}
-
-impl Late {
-    fn judge(&mut self, (name, members): &Key, seats: &Seats, dumped: &BTreeSet<i64>, waiting: &BTreeSet<i64>) {
-        let Some((hi, row)) = seats.values().filter_map(|seat| seat.lo).max() else { return };
-        let behind = seats.iter().filter(|(_, seat)| seat.lo.is_some_and(|(lo, _)| lo < hi));
-        for (rank, seat) in behind {
-            self.behind.entry(*rank).or_default().extend(seat.lo.map(|(_, row)| row));
+/// Nothing waits in any dump. A rank that enqueued fewer than its peers, or of which alone there is no dump, is still
+/// the one to look at: Gloo forgets what timed out, and marks nothing as completed.
+fn unfinished(table: &mut Table, groups: &[Group], dumped: &BTreeSet<i64>) {
+    for group in groups {
+        let reached = group.seats.values().filter_map(|seat| seat.enqueued).max();
+        let Some(reached) = reached.filter(|_| group.seats.values().all(|seat| seat.ended.is_none())) else { continue };
+        let fewer = |seat: &Seat| seat.enqueued.is_some_and(|enqueued| enqueued < reached);
+        let late: BTreeSet<i64> = group.seats.iter().filter(|(_, seat)| fewer(seat)).map(|(rank, _)| *rank).collect();
+        let row = |rank: &i64| group.seats.get(rank).and_then(|seat| seat.row);
+        let peer = group.seats.keys().find(|rank| !late.contains(rank)).and_then(row);
+        if !late.is_empty() && late.len() < group.seats.len() {
+            let mut fields = Fields::default();
+            fields.set("group", group.name.as_str());
+            fields.set("seq", reached);
+            let rows = late.iter().filter_map(row).take(super::MOST_PARENTS - 1).chain(peer).collect();
+            fact_of_ranks(table, "collective.fewer", Says::Failure, &late, fields, rows);
+            return;
         }
-        let passed =
-            |seat: &Seat| seat.completed >= Some(hi) || (seat.completed.is_none() && seat.enqueued >= Some(hi));
-        for (rank, seat) in seats.iter().filter(|(_, seat)| seat.lo.is_none() && !passed(seat)) {
-            if !waiting.contains(rank) {
-                self.absent.entry(*rank).or_default().extend(seat.row);
-            }
-        }
-        self.missing.extend(members.iter().filter(|rank| !dumped.contains(rank)));
-        self.stuck.extend(seats.iter().filter(|(_, seat)| seat.lo.is_some()).map(|(rank, _)| *rank));
-        self.waits.push(row);
-        self.where_.get_or_insert_with(|| (name.clone(), hi));
     }
-
-    fn tell(self, table: &mut Table) {
-        let Some((group, seq)) = self.where_ else { return };
+    let Some(group) = groups.iter().max_by_key(|group| group.members.len()) else { return };
+    let missing: BTreeSet<i64> = group.members.iter().copied().filter(|rank| !dumped.contains(rank)).collect();
+    if !missing.is_empty() && missing.len() * 2 < group.members.len() {
+        let rows = group.seats.values().filter_map(|seat| seat.row).take(2).collect();
         let mut fields = Fields::default();
-        fields.set("group", group);
-        fields.set("seq", seq);
-        if !self.absent.is_empty() {
-            tell(table, "collective.absent", &self.absent, &self.waits, fields);
-        } else if !self.behind.is_empty() {
-            tell(table, "collective.behind", &most(self.behind), &self.waits, fields.clone());
-        } else if self.missing.is_empty() && self.stuck.len() > 1 {
-            about_ranks(table, "collective.stuck_together", &self.stuck, fields.clone(), self.waits.clone());
-        } else if !self.missing.is_empty() {
-            about_ranks(table, "collective.undumped", &self.missing, fields, self.waits);
-        }
+        fields.set("group", group.name.as_str());
+        fact_of_ranks(table, "collective.undumped", Says::Failure, &missing, fields, rows);
     }
-}
-
-/// Who is behind in the most groups: those whose own group waits for them are behind in fewer.
-fn most(behind: BTreeMap<i64, Vec<RowId>>) -> BTreeMap<i64, Vec<RowId>> {
-    let most = behind.values().map(Vec::len).max().unwrap_or(0);
-    behind.into_iter().filter(|(_, rows)| rows.len() == most).collect()
-}
-
-fn tell(table: &mut Table, kind: &'static str, late: &BTreeMap<i64, Vec<RowId>>, waits: &[RowId], fields: Fields) {
-    let own = late.values().filter_map(|rows| rows.first()).copied().take(super::MOST_PARENTS - 1);
-    let parents = own.chain(waits.first().copied()).collect();
-    about_ranks(table, kind, &late.keys().copied().collect(), fields, parents);
 }
