@@ -12,21 +12,17 @@ const MOST_ENTRIES: usize = 1 << 20;
 /// The dump in a pickle.
 pub(super) fn read<'p>(pickle: &'p Pickle<'p>) -> Dump<'p> {
     let root = pickle.root();
-    let pairs = |key: &str| match pickle.get(root, key) {
-        Some(Value::Dict(pairs)) => pairs.as_slice(),
-        _ => &[],
-    };
-    let groups = pairs("pg_config").iter().map(|(name, config)| {
-        let config = pickle.at(*config);
+    let pairs = |key: &str| pickle.pairs(pickle.get(root, key));
+    let groups = pairs("pg_config").map(|(name, config)| {
         let members = ranks(text(pickle.get(config, "ranks")));
         let desc = text(pickle.get(config, "desc")).to_owned();
-        Group { name: text(Some(pickle.at(*name))).to_owned(), desc, members, place: Place::default() }
+        Group { name: name.to_owned(), desc, members, place: Place::default() }
     });
-    let status = pairs("pg_status").iter().filter_map(|(id, status)| {
-        let count = |key| pickle.get(pickle.at(*status), key).map_or(-1, int);
+    let status = pairs("pg_status").filter_map(|(id, status)| {
+        let count = |key| pickle.get(status, key).map_or(-1, int);
         let counters =
             Counters { enqueued: count("last_enqueued_collective"), completed: count("last_completed_collective") };
-        Some((text(Some(pickle.at(*id))).parse().ok()?, counters))
+        Some((id.parse().ok()?, counters))
     });
     let entries = pickle.items(pickle.get(root, "entries")).take(MOST_ENTRIES).enumerate();
     Dump {
@@ -37,20 +33,27 @@ pub(super) fn read<'p>(pickle: &'p Pickle<'p>) -> Dump<'p> {
     }
 }
 
+/// An operation; all keys are looked at once, for there are many operations.
 fn entry<'p>(pickle: &'p Pickle<'p>, one: &'p Value<'p>, at: usize) -> Entry<'p> {
-    let number = |key| pickle.get(one, key).map(int);
-    let mut group = pickle.items(pickle.get(one, "process_group")).map(|part| text(Some(part)));
-    Entry {
-        pg_id: number("pg_id").unwrap_or_default(),
-        group: (group.next().unwrap_or_default(), group.next().unwrap_or_default()),
-        seq: number("collective_seq_id").or_else(|| number("seq_id")).unwrap_or_default(),
-        name: text(pickle.get(one, "profiling_name")),
-        completed: text(pickle.get(one, "state")) == "completed",
-        retired: pickle.get(one, "retired") == Some(&Value::Bool(true)),
-        is_p2p: pickle.get(one, "is_p2p") == Some(&Value::Bool(true)),
-        created: number("time_created_ns").unwrap_or_default(),
-        at,
+    let mut entry = Entry { at, ..Entry::default() };
+    for (key, value) in pickle.pairs(Some(one)) {
+        match key {
+            "pg_id" => entry.pg_id = int(value),
+            "process_group" => {
+                let mut group = pickle.items(Some(value)).map(|part| text(Some(part)));
+                entry.group = (group.next().unwrap_or_default(), group.next().unwrap_or_default());
+            }
+            // 2.0 calls it `seq_id`.
+            "collective_seq_id" | "seq_id" => entry.seq = int(value),
+            "profiling_name" => entry.name = text(Some(value)),
+            "state" => entry.completed = text(Some(value)) == "completed",
+            "retired" => entry.retired = *value == Value::Bool(true),
+            "is_p2p" => entry.is_p2p = *value == Value::Bool(true),
+            "time_created_ns" => entry.created = int(value),
+            _ => {}
+        }
     }
+    entry
 }
 
 /// The rest of an operation.

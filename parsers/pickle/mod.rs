@@ -15,14 +15,33 @@ const MOST_MARKS: usize = 64;
 /// Most values of a pickle; a dump of 2,000 entries with stacks has 300,000.
 const MOST_VALUES: usize = 8 << 20;
 
+/// Most places in containers.
+const MOST_PLACES: usize = 32 << 20;
+
 /// Most slots of the memo.
 const MOST_MEMO: usize = 16 << 20;
 
 /// Index of a value in its pickle.
 pub type Id = u32;
 
+/// Where the places that a container holds stand, all in one list: a dump has tens of thousands of small containers, and
+/// an allocation for each cost more than all else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u32,
+    len: u32,
+    /// How many there is room for.
+    room: u32,
+}
+
+impl Span {
+    fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..(self.start + self.len) as usize
+    }
+}
+
 /// A value; containers hold places of others.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// `None`.
     None,
@@ -35,15 +54,16 @@ pub enum Value<'a> {
     /// Text.
     Text(&'a str),
     /// A list or tuple.
-    List(Vec<Id>),
-    /// A dictionary, in its order.
-    Dict(Vec<(Id, Id)>),
+    List(Span),
+    /// A dictionary: keys and values in turn, in its order.
+    Dict(Span),
 }
 
 /// A pickle that was read.
 #[derive(Debug)]
 pub struct Pickle<'a> {
     values: Vec<Value<'a>>,
+    places: Vec<Id>,
     root: Id,
 }
 
@@ -58,13 +78,13 @@ impl<'a> Pickle<'a> {
     /// # Errors
     /// What is wrong with it, and at which byte.
     pub fn read(data: &'a [u8]) -> Result<Self, String> {
-        let mut machine = Machine { values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: Vec::new() };
+        let mut machine = Machine::default();
         let mut rest = data;
         loop {
             let at = data.len() - rest.len();
             let (next, done) = machine.step(rest).map_err(|what| format!("{what} at byte {at}"))?;
             if let Some(root) = done {
-                return Ok(Self { values: machine.values, root });
+                return Ok(Self { values: machine.values, places: machine.places, root });
             }
             rest = next;
         }
@@ -81,28 +101,41 @@ impl<'a> Pickle<'a> {
     }
 
     /// The value of a text key; the last one counts.
-    pub fn get(&self, dict: &Value<'a>, key: &str) -> Option<&Value<'a>> {
-        let Value::Dict(pairs) = dict else { return None };
-        pairs
-            .iter()
-            .rev()
-            .find(|(name, _)| matches!(self.at(*name), Value::Text(text) if *text == key))
-            .map(|(_, value)| self.at(*value))
+    pub fn get<'p>(&'p self, dict: &'p Value<'a>, key: &str) -> Option<&'p Value<'a>> {
+        self.pairs(Some(dict)).filter(|(name, _)| *name == key).last().map(|(_, value)| value)
+    }
+
+    /// Text keys and values of a dictionary, in its order; none of anything else.
+    pub fn pairs<'p>(&'p self, dict: Option<&'p Value<'a>>) -> impl Iterator<Item = (&'a str, &'p Value<'a>)> {
+        let span = match dict {
+            Some(Value::Dict(span)) => *span,
+            _ => Span::default(),
+        };
+        self.places(span).chunks_exact(2).filter_map(|pair| match self.at(pair[0]) {
+            Value::Text(name) => Some((*name, self.at(pair[1]))),
+            _ => None,
+        })
     }
 
     /// The items of a list or tuple; none of anything else.
     pub fn items<'p>(&'p self, list: Option<&'p Value<'a>>) -> impl Iterator<Item = &'p Value<'a>> {
-        let ids = match list {
-            Some(Value::List(ids)) => ids.as_slice(),
-            _ => &[],
+        let span = match list {
+            Some(Value::List(span)) => *span,
+            _ => Span::default(),
         };
-        ids.iter().map(|id| self.at(*id))
+        self.places(span).iter().map(|id| self.at(*id))
+    }
+
+    fn places(&self, span: Span) -> &[Id] {
+        self.places.get(span.range()).unwrap_or_default()
     }
 }
 
 /// The stack machine that a pickle drives.
+#[derive(Default)]
 struct Machine<'a> {
     values: Vec<Value<'a>>,
+    places: Vec<Id>,
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: Vec<Option<Id>>,
@@ -156,10 +189,17 @@ impl<'a> Machine<'a> {
         self.stack.pop().filter(|_| self.stack.len() >= floor).ok_or_else(|| "a value is missing".to_owned())
     }
 
-    /// Values above the last mark.
-    fn marked(&mut self) -> Result<Vec<Id>, String> {
+    /// Where on the stack the values above the last mark begin.
+    fn marked(&mut self) -> Result<usize, String> {
         let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len());
-        Ok(self.stack.split_off(mark.ok_or("a mark is missing")?))
+        mark.ok_or_else(|| "a mark is missing".to_owned())
+    }
+
+    /// Where on the stack so many last values begin.
+    fn last(&self, count: usize) -> Result<usize, String> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let from = self.stack.len().checked_sub(count).filter(|from| *from >= floor);
+        from.ok_or_else(|| "a value is missing".to_owned())
     }
 
     fn mark(&mut self, rest: &'a [u8]) -> Result<&'a [u8], String> {
@@ -172,8 +212,8 @@ impl<'a> Machine<'a> {
 
     fn constant(&mut self, rest: &'a [u8], code: u8) -> Result<&'a [u8], String> {
         self.push(match code {
-            b'}' => Value::Dict(Vec::new()),
-            b']' | b')' => Value::List(Vec::new()),
+            b'}' => Value::Dict(Span::default()),
+            b']' | b')' => Value::List(Span::default()),
             b'N' => Value::None,
             code => Value::Bool(code == 0x88),
         })?;
@@ -234,33 +274,49 @@ impl<'a> Machine<'a> {
 
     /// Opcodes that put values into containers.
     fn gather(&mut self, code: u8) -> Result<(), String> {
-        let inside = match code {
+        let from = match code {
             b'u' | b'e' | b't' => self.marked()?,
             b's' | 0x86 => self.last(2)?,
             b'a' | 0x85 => self.last(1)?,
             _ => self.last(3)?,
         };
         if matches!(code, b't' | 0x85..=0x87) {
-            return self.push(Value::List(inside));
+            let span = self.keep(Span::default(), from)?;
+            return self.push(Value::List(span));
         }
-        let target = self.stack.last().and_then(|id| self.values.get_mut(*id as usize));
-        match (code, target) {
-            (b'u' | b's', Some(Value::Dict(pairs))) if inside.len().is_multiple_of(2) => {
-                pairs.extend(inside.chunks_exact(2).map(|pair| (pair[0], pair[1])));
-                Ok(())
-            }
-            (b'e' | b'a', Some(Value::List(items))) => {
-                items.extend(inside);
-                Ok(())
-            }
-            _ => Err("items for something that holds none".to_owned()),
-        }
+        let target = from.checked_sub(1).and_then(|at| self.stack.get(at)).copied().unwrap_or(Id::MAX);
+        let span = match (code, self.values.get(target as usize)) {
+            (b'u' | b's', Some(Value::Dict(span))) if (self.stack.len() - from).is_multiple_of(2) => *span,
+            (b'e' | b'a', Some(Value::List(span))) => *span,
+            _ => return Err("items for something that holds none".to_owned()),
+        };
+        let span = self.keep(span, from)?;
+        self.values[target as usize] = if matches!(code, b'u' | b's') { Value::Dict(span) } else { Value::List(span) };
+        Ok(())
     }
 
-    fn last(&mut self, count: usize) -> Result<Vec<Id>, String> {
-        let mut values: Vec<Id> = (0..count).map(|_| self.pop()).collect::<Result<_, _>>()?;
-        values.reverse();
-        Ok(values)
+    /// Puts what stands on the stack from there on behind what a container holds. One that has no room left moves, to
+    /// twice its room, so that a container that is filled one by one costs no more than the pickle is long.
+    fn keep(&mut self, mut span: Span, from: usize) -> Result<Span, String> {
+        let more = self.stack.len() - from;
+        let len = span.len as usize + more;
+        if len > span.room as usize {
+            let room = if span.len == 0 { more } else { 2 * len };
+            let start = self.places.len();
+            if start + room > MOST_PLACES {
+                return Err("more values in containers than a dump has".to_owned());
+            }
+            self.places.extend_from_within(span.range());
+            self.places.extend_from_slice(&self.stack[from..]);
+            self.places.resize(start + room, 0);
+            span = Span { start: start as u32, len: len as u32, room: room as u32 };
+        } else {
+            let end = span.range().end;
+            self.places[end..end + more].copy_from_slice(&self.stack[from..]);
+            span.len = len as u32;
+        }
+        self.stack.truncate(from);
+        Ok(span)
     }
 }
 
