@@ -29,6 +29,7 @@ pub mod line;
 pub mod lint;
 pub mod literals;
 pub mod lspci;
+pub mod nccl_inspector;
 pub mod nccl_ras;
 mod noise;
 pub mod nvidia_smi;

@@ -49,6 +49,8 @@ pub static RECORDS: &[&dyn Record] = &[
     &crate::pbs::NodesJson,
     &crate::kubernetes::Documents,
     &crate::readings::Looks,
+    &crate::nccl_inspector::Dumps,
+    &crate::python::Spied,
 ];
 
 /// The reader of a document that begins like this.

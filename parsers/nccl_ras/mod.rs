@@ -12,10 +12,12 @@ use serde_json::value::RawValue;
 use crate::MAX_LINE;
 use crate::event::{Event, Fields, Name, Problem, Says};
 use crate::record::Record;
+use crate::time;
 
 /// The reader of samples.
 pub struct Samples;
 
+const REPORT: Name = "nccl.ras_report";
 const MISSING: Name = "nccl.ras_missing_rank";
 const MANY: Name = "nccl.ras_many";
 const OUTLIER: Name = "nccl.ras_outlier";
@@ -28,6 +30,8 @@ const LATE_OF: usize = 2;
 
 #[derive(Deserialize)]
 struct Sample<'a> {
+    #[serde(default, borrow)]
+    timestamp: Option<&'a RawValue>,
     #[serde(borrow)]
     communicators: Vec<Comm<'a>>,
 }
@@ -72,11 +76,15 @@ impl Member {
 
 impl Record for Samples {
     fn kinds(&self) -> &'static [Name] {
-        &[MISSING]
+        &[REPORT, MISSING]
     }
 
     fn about(&self, kind: &str) -> Option<&'static str> {
-        (kind == MISSING).then_some("a rank did not answer the job's watch network")
+        match kind {
+            REPORT => Some("the job's watch network was asked"),
+            MISSING => Some("a rank did not answer the job's watch network"),
+            _ => None,
+        }
     }
 
     fn recognises(&self, head: &[u8], _: &str) -> bool {
@@ -129,6 +137,11 @@ fn counts(sample: &Sample<'_>) -> Counts {
 }
 
 fn tell(text: &str, sample: &Sample<'_>, before: Option<&Sample<'_>>, out: &mut Vec<Event>) {
+    if let Some(raw) = sample.timestamp {
+        let mut report = event(text, raw, REPORT, Says::Info, Fields::default());
+        report.at = time::read(raw.get().trim_matches('"'));
+        out.push(report);
+    }
     let before = before.map(counts);
     // The largest communicator is the job's: its ranks are global.
     let Some(job) = sample.communicators.iter().max_by_key(|comm| comm.size) else { return };
@@ -140,17 +153,19 @@ fn tell(text: &str, sample: &Sample<'_>, before: Option<&Sample<'_>>, out: &mut 
     for (raw, member) in sample.communicators.iter().flat_map(|comm| members(&comm.missing_ranks)) {
         out.push(event(text, raw, MISSING, Says::Warning, fields(&member, &global)));
     }
-    for Gap { few, many, kind, reached } in &gaps {
+    for Gap { comm, few, many, kind, reached } in &gaps {
         let causes: Vec<_> = few.iter().filter(|(_, member)| !waiting.contains(&member.seat())).collect();
         if causes.is_empty() {
             continue;
         }
         let mut told = Fields::default();
+        told.set("comm", comm.hash.as_str());
         told.set("many", many.len() as i64);
         told.set("operation", *reached);
         out.extend(many.first().map(|(raw, _)| event(text, raw, MANY, Says::Info, told)));
         for (raw, member) in causes {
             let mut fields = fields(member, &global);
+            fields.set("comm", comm.hash.as_str());
             fields.set("operation", member.count(kind));
             out.push(event(text, raw, OUTLIER, Says::Info, fields));
         }
@@ -159,13 +174,14 @@ fn tell(text: &str, sample: &Sample<'_>, before: Option<&Sample<'_>>, out: &mut 
 
 /// Members of a communicator that launched fewer operations of a kind than the many.
 struct Gap<'a> {
+    comm: &'a Comm<'a>,
     few: Vec<(&'a RawValue, Member)>,
     many: Vec<(&'a RawValue, Member)>,
     kind: String,
     reached: i64,
 }
 
-fn gap<'a>(comm: &Comm<'a>, before: Option<&Counts>) -> Option<Gap<'a>> {
+fn gap<'a>(comm: &'a Comm<'a>, before: Option<&Counts>) -> Option<Gap<'a>> {
     let all = members(&comm.ranks);
     let kinds: BTreeSet<String> = all.iter().flat_map(|(_, member)| member.collective_counts.keys().cloned()).collect();
     let reached = |kind: &str| all.iter().map(|(_, member)| member.count(kind)).max().unwrap_or_default();
@@ -181,7 +197,7 @@ fn gap<'a>(comm: &Comm<'a>, before: Option<&Counts>) -> Option<Gap<'a>> {
     let kind = kinds.iter().find(stuck)?.clone();
     let reached = reached(&kind);
     let (few, many) = all.into_iter().partition(|(_, member)| member.count(&kind) < reached);
-    Some(Gap { few, many, kind, reached })
+    Some(Gap { comm, few, many, kind, reached })
 }
 
 fn fields(member: &Member, global: &BTreeMap<Seat, i64>) -> Fields {

@@ -4,6 +4,7 @@
 //! the same writer. So a traceback is read whole, interleaved with those of other ranks, or cut off.
 
 mod class;
+mod spied;
 mod stack;
 
 use std::sync::LazyLock;
@@ -16,6 +17,7 @@ use crate::grammar::Grammar;
 use crate::line::{Cursor, Line};
 use class::Class;
 
+pub use spied::Spied;
 pub use stack::Stacks;
 
 /// Exceptions, told apart by who has to explain them.

@@ -25,6 +25,12 @@ static NUMBERED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"(?i)(?:^|[^A-Za-z0-9]){word}(?:$|[^A-Za-z0-9])")).ok()
 });
 
+/// What may stand before `rank` without making another number of it: nothing, or what the file holds.
+const OF_RANK: [&str; 14] = [
+    "", "global", "world", "log", "stdout", "stderr", "out", "err", "pyspy", "spy", "pystack", "stack", "stacks",
+    "dump",
+];
+
 static TORCHRUN: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:^|[/!])attempt_[0-9]+/(?P<rank>[0-9]{1,4})/(?:stdout|stderr)\.log(?:$|\.)").ok());
 
@@ -72,7 +78,7 @@ fn numbered(name: &str) -> Witness {
         let number = found["number"].parse().ok();
         let of = found.name("of").map_or("", |of| of.as_str()).trim_end_matches(['_', '.', '-']).to_ascii_lowercase();
         match (found["word"].to_ascii_lowercase().as_str(), of.as_str()) {
-            ("rank", "" | "global" | "world" | "log" | "stdout" | "stderr" | "out" | "err") => witness.rank = number,
+            ("rank", of) if OF_RANK.contains(&of) => witness.rank = number,
             ("rank", "local") => witness.local_rank = number,
             ("task", "") => witness.label = number,
             _ => {}
@@ -124,6 +130,8 @@ mod tests {
             ("logs/rank12.err.gz", rank(12)),
             ("a.tar!out/stderr_rank-7.txt", rank(7)),
             ("out/1/rank.03/stdout", rank(3)),
+            ("stacks/pyspy_rank_3.json", rank(3)),
+            ("py-spy-rank-3.txt", rank(3)),
             ("run/local_rank_2.log", local(2)),
             ("run_x7/attempt_0/3/stderr.log", local(3)),
             ("bundle.tgz!run_x7/attempt_1/0/stdout.log", local(0)),

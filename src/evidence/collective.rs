@@ -1,10 +1,12 @@
 //! Facts about collectives that follow from what the ranks say: who is behind, absent, at odds, silent.
 
 mod fingerprint;
+mod inspector;
 mod progress;
 mod ras;
 mod recorder;
 mod silence;
+mod stacks;
 mod waits;
 
 use std::collections::BTreeSet;
@@ -19,9 +21,11 @@ const MOST_PARENTS: usize = 6;
 /// Derives the facts.
 pub fn derive(table: &mut Table) {
     progress::derive(table);
+    recorder::derive(table);
     fingerprint::derive(table);
     ras::derive(table);
-    recorder::derive(table);
+    stacks::derive(table);
+    inspector::derive(table);
     silence::derive(table);
     first_failure(table);
     crowded(table);
@@ -69,6 +73,7 @@ fn fact_of_ranks(
     let hosts: BTreeSet<&String> = ranks.iter().filter_map(|rank| table.job.hosts.get(rank)).collect();
     if let (Some(host), 1) = (hosts.first(), hosts.len()) {
         fields.set("node", host.as_str());
+        fields.set("host", host.as_str());
     }
     parents.truncate(MOST_PARENTS);
     table.derive(kind, says, fields, parents);

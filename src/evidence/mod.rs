@@ -48,6 +48,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "collective.undumped",
     "collective.outdated",
     "collective.fewer",
+    "collective.comes_last",
     "network.common_end",
     "rank.first_failure",
     "rank.left",
