@@ -52,7 +52,7 @@ const PIECES: [&[u8]; 22] = [
 ];
 
 /// Documents and tables that are read as a whole.
-const DUMPS: [&[u8]; 7] = [
+const DUMPS: [&[u8]; 10] = [
     include_bytes!("../../sample-logs/rank-straggler/flight-recorder-one-absent/logs/fr_0"),
     include_bytes!("../../sample-logs/collective-mismatch/flight-recorder-one-skipped/logs/fr_1.json"),
     include_bytes!("../../sample-logs/healthy/nvidia-smi-of-one-h200/logs/smi.xml"),
@@ -60,10 +60,6 @@ const DUMPS: [&[u8]; 7] = [
     include_bytes!("../../sample-logs/gpu-ecc-uncorrectable/remapping-fails-on-one-of-eight/logs/session.log"),
     include_bytes!("../../sample-logs/gpu-nvlink-error/three-links-of-one-gpu-inactive/logs/session.log"),
     include_bytes!("../../sample-logs/ib-retry-exceeded/port-in-polling/logs/session.log"),
-/// Documents that are read as a whole.
-const DUMPS: [&[u8]; 5] = [
-    include_bytes!("../../sample-logs/rank-straggler/flight-recorder-one-absent/logs/fr_0"),
-    include_bytes!("../../sample-logs/collective-mismatch/flight-recorder-one-skipped/logs/fr_1.json"),
     br#"[{"pid":4121,"thread_name":"MainThread","owns_gil":false,"frames":[{"name":"main","filename":"train.py","line":7}],"process_info":{"command_line":"python train.py --rank 3"}}]"#,
     br#"{"header":{"id":"0x7f01","rank":1,"n_ranks":3},"metadata":{"inspector_output_format_version":"v4.0","hostname":"gpu-18","pid":4121},"coll_perf":{"coll":"AllReduce","coll_sn":1,"coll_msg_size_bytes":1048576,"coll_exec_time_us":900,"coll_busbw_gbs":2.25}}"#,
     br#"{"nccl_version":"2.28.9","timestamp":"2026-11-26 12:00:00","communicators":[{"hash":"0x1","size":2,"ranks":[{"rank":0,"host":"10.0.4.17","pid":4121,"cuda_dev":0,"collective_counts":{"AllReduce":7}},{"rank":1,"host":"10.0.4.18","pid":4121,"cuda_dev":0,"collective_counts":{"AllReduce":6}}]}]}"#,

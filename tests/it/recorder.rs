@@ -38,7 +38,7 @@ fn told(scene: &Scene, form: &dyn Fn(usize) -> Form) -> Value {
 
 /// What a good reader says.
 fn wanted(scene: &Scene) -> Value {
-    let rank = json!([scene.rank]);
+    let rank = json!(scene.play(1).culprit.into_iter().collect::<Vec<_>>());
     match scene.fault {
         Fault::None | Fault::Early => json!(["healthy", null, null]),
         Fault::Absent => json!(["diagnosed", "rank-straggler", rank]),
