@@ -82,8 +82,8 @@ impl Record for Dumps {
         &[COLLECTIVE]
     }
 
-    fn about(&self, _: &str) -> Option<&'static str> {
-        Some("how long a rank was in collectives of a kind, as NCCL's Inspector measured it")
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        (kind == COLLECTIVE).then_some("how long a rank was in collectives of a kind, as NCCL's Inspector measured it")
     }
 
     fn recognises(&self, head: &[u8], _: &str) -> bool {

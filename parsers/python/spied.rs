@@ -52,8 +52,8 @@ impl Record for Spied {
         &[STACK]
     }
 
-    fn about(&self, _: &str) -> Option<&'static str> {
-        Some("a process was asked where it is")
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        (kind == STACK).then_some("a process was asked where it is")
     }
 
     fn recognises(&self, head: &[u8], _: &str) -> bool {

@@ -160,8 +160,8 @@ impl Grammar for Stacks {
         &[STACK]
     }
 
-    fn about(&self, _: &str) -> Option<&'static str> {
-        Some("a process was asked where it is")
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        (kind == STACK).then_some("a process was asked where it is")
     }
 
     fn anchors(&self) -> &'static [&'static str] {
