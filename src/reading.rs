@@ -188,6 +188,14 @@ impl Reading {
         self
     }
 
+    /// The value, where it is a number.
+    pub fn as_number(&self) -> Option<f64> {
+        match self.value {
+            Some(Quantity::Number(number)) => Some(number),
+            _ => None,
+        }
+    }
+
     /// `probe.name`, as a kind of evidence.
     pub fn kind(&self) -> String {
         format!("probe.{}.{}", self.probe, self.name)

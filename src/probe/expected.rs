@@ -48,7 +48,7 @@ impl Expected {
         let find = |probe: &'static str, name: &'static str| {
             readings.iter().filter(move |r| r.probe == probe && r.name == name)
         };
-        let count = |probe: &'static str, name: &'static str| find(probe, name).find_map(number);
+        let count = |probe: &'static str, name: &'static str| find(probe, name).find_map(Reading::as_number);
         let text = |probe: &'static str, name: &'static str| {
             find(probe, name).find_map(|r| Some(r.value.as_ref()?.to_string()))
         };
@@ -71,12 +71,5 @@ impl Expected {
             services: running.filter_map(|r| r.of.get("service").cloned()).collect(),
             exact: exact.collect(),
         }
-    }
-}
-
-fn number(reading: &Reading) -> Option<f64> {
-    match reading.value {
-        Some(Quantity::Number(number)) => Some(number),
-        _ => None,
     }
 }

@@ -48,7 +48,7 @@ fn read(node: &Node, _: &str, _: &Expected, out: Out) {
 fn processes(node: &Node) -> (BTreeSet<u32>, BTreeSet<String>) {
     let mut users = BTreeSet::new();
     let mut stuck = BTreeSet::new();
-    for pid in node.list("/proc").into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
+    for pid in node.processes() {
         let Ok(status) = node.text(&format!("/proc/{pid}/status")) else { continue };
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         if let Some(uid) = field("Uid:").and_then(|ids| ids.split_whitespace().next()?.parse().ok()) {

@@ -52,6 +52,5 @@ fn read(node: &Node, _: &str, _: &Expected, out: Out) {
 }
 
 fn slurmd(node: &Node) -> Option<String> {
-    let pids = node.list("/proc").into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit()));
-    pids.into_iter().find(|pid| node.word(&format!("/proc/{pid}/comm")).as_deref() == Some("slurmd"))
+    node.processes().find(|pid| node.word(&format!("/proc/{pid}/comm")).as_deref() == Some("slurmd"))
 }

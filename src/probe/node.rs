@@ -67,6 +67,12 @@ impl Node {
         names
     }
 
+    /// Numbers of all processes. Of them only `comm`, `status` and `limits` may be read: what needs a process's memory map
+    /// may hang with it.
+    pub fn processes(&self) -> impl Iterator<Item = String> {
+        self.list("/proc").into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+    }
+
     /// Whether a path is there.
     pub fn has(&self, path: &str) -> bool {
         fs::symlink_metadata(self.path(path)).is_ok()

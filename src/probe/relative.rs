@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::reading::{Quantity, Reading, Verdict};
+use crate::reading::{Reading, Verdict};
 
 /// A reading that must be the same for all GPUs, and what it means where one has less.
 struct Rule {
@@ -26,7 +26,7 @@ pub(super) fn judge(readings: &mut [Reading]) {
     for rule in &RULES {
         let Some(usual) = usual(readings.iter().filter(|reading| rule.speaks_of(reading))) else { continue };
         for reading in readings.iter_mut().filter(|reading| rule.speaks_of(reading)) {
-            if number(reading).is_some_and(|value| value < usual) {
+            if reading.as_number().is_some_and(|value| value < usual) {
                 *reading = reading.clone().found(rule.verdict, format!("{} ({usual} is usual)", rule.why));
             }
         }
@@ -39,16 +39,9 @@ impl Rule {
     }
 }
 
-fn number(reading: &Reading) -> Option<f64> {
-    match reading.value {
-        Some(Quantity::Number(value)) => Some(value),
-        _ => None,
-    }
-}
-
 /// The value that more than half have; none where there are fewer than three.
 fn usual<'a>(readings: impl Iterator<Item = &'a Reading>) -> Option<f64> {
-    let values: Vec<f64> = readings.filter_map(number).collect();
+    let values: Vec<f64> = readings.filter_map(Reading::as_number).collect();
     let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
     for value in &values {
         *counts.entry(value.to_bits()).or_default() += 1;

@@ -45,6 +45,5 @@ fn read(node: &Node, _: &str, expected: &Expected, out: Out) {
 
 /// Names of all processes. Only `comm` is read: what needs a process's memory map may hang with it.
 fn running(node: &Node) -> Vec<String> {
-    let pids = node.list("/proc").into_iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit()));
-    pids.filter_map(|pid| node.word(&format!("/proc/{pid}/comm"))).collect()
+    node.processes().filter_map(|pid| node.word(&format!("/proc/{pid}/comm"))).collect()
 }

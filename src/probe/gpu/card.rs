@@ -2,7 +2,7 @@
 
 use nvml_wrapper::Device;
 use nvml_wrapper::enum_wrappers::device::ComputeMode;
-use nvml_wrapper::enums::device::{SampleValue, UsedGpuMemory};
+use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 
@@ -86,5 +86,4 @@ pub(super) fn processes(device: &Device<'_>, answers: &mut Answers) {
             "memory is held by no process that the driver knows: left over from a dead one".to_owned()
         })
     });
-    let _ = UsedGpuMemory::Unavailable;
 }

@@ -58,12 +58,12 @@ fn read(node: &Node, subject: &str, expected: &Expected, out: Out) {
     };
     if !subject.is_empty() {
         let found = nvml.device_by_pci_bus_id(subject);
-        return one(&nvml, &library, found, ("gpu", subject), expected, out);
+        return one(&library, found, ("gpu", subject), expected, out);
     }
     system(&nvml, node, expected, out);
     if node.list(DRIVER_LIST).is_empty() {
         for index in 0..nvml.device_count().unwrap_or(0) {
-            one(&nvml, &library, nvml.device_by_index(index), ("index", &index.to_string()), expected, out);
+            one(&library, nvml.device_by_index(index), ("index", &index.to_string()), expected, out);
         }
     }
 }
@@ -108,7 +108,6 @@ fn system(nvml: &Nvml, node: &Node, expected: &Expected, out: Out) {
 }
 
 fn one(
-    nvml: &Nvml,
     library: &OsStr,
     found: Result<Device<'_>, NvmlError>,
     (what, which): (&str, &str),
@@ -129,5 +128,4 @@ fn one(
     links::read(&device, expected, &mut answers);
     links::fabric(Fabric::open(library).as_ref(), &device, &mut answers);
     card::processes(&device, &mut answers);
-    let _ = nvml;
 }
