@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("error", &[]),
     ("verdict", &[]),
     ("reading", &[]),
@@ -18,18 +18,27 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("playbook", &["error", "verdict"]),
     ("diagnose", &["evidence", "playbook", "verdict"]),
     ("report", &["diagnose", "evidence", "playbook", "reading", "verdict"]),
+    ("plan", &["diagnose", "error", "evidence", "playbook", "report", "verdict"]),
+    ("policy", &["error", "plan", "playbook"]),
+    ("exec", &["error", "plan", "policy"]),
+    ("verify", &["error", "exec", "plan", "playbook", "verdict"]),
+    ("agent", &["case", "diagnose", "error", "exec", "plan", "playbook", "policy", "report", "verdict", "verify"]),
     ("sheets", &["evidence", "report"]),
     ("rehearsal", &["collect", "diagnose", "error", "evidence", "playbook", "verdict"]),
     (
         "cli",
         &[
+            "agent",
             "case",
             "collect",
             "diagnose",
             "error",
             "evidence",
+            "exec",
             "hook",
+            "plan",
             "playbook",
+            "policy",
             "probe",
             "reading",
             "redact",
@@ -37,13 +46,14 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "report",
             "sheets",
             "verdict",
+            "verify",
         ],
     ),
     ("lib", &[]),
 ];
 
 /// Rooms that touch files, processes or clocks: the only ones that may lift the lint.
-const WORLD: [&str; 5] = ["case", "collect", "hook", "probe", "cli"];
+const WORLD: [&str; 7] = ["agent", "case", "collect", "exec", "hook", "probe", "cli"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

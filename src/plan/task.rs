@@ -1,0 +1,106 @@
+//! What is done, where and at what risk: the unit that is asked for, approved and run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::name::NodeName;
+use crate::playbook::schema::Risk;
+
+/// One thing to do, on one or many nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Unique within its plan: `confirm-ib-pair`. Also names files of the case folder.
+    pub id: String,
+    /// What it does, for the person who is asked.
+    pub title: String,
+    /// What it risks.
+    pub risk: Risk,
+    /// What it disturbs while it runs, in words; empty: nothing.
+    #[serde(default)]
+    pub disturbs: String,
+    /// All of it. Groups are independent of each other: as many run at a time as the limits allow.
+    pub groups: Vec<Group>,
+}
+
+/// Parts that need each other, as the two ends of a pair test: they start together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// One a target.
+    pub parts: Vec<Part>,
+}
+
+/// Work for one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Where.
+    pub target: Target,
+    /// What.
+    pub work: Work,
+}
+
+/// Where something runs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// On the machine that diag runs on: `scontrol`, `kubectl`.
+    Here,
+    /// On a node, by whatever transport reaches it.
+    Node(NodeName),
+}
+
+/// What one target is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Arguments, or a script.
+    pub what: What,
+    /// Environment beside the target's own; names are `[A-Z_][A-Z0-9_]*`.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// After this it is killed, with all that it started.
+    pub timeout: Duration,
+    /// Most bytes kept of each of stdout and stderr; what is beyond is counted and dropped.
+    pub output_cap: usize,
+}
+
+/// Arguments, or a script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    /// A program and its arguments. No shell reads them.
+    Argv(Vec<String>),
+    /// A script.
+    Script(Script),
+}
+
+/// Constant text from a playbook. Parameters reach it as `DIAG_*` variables of its environment, never as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// `sh` or `bash`.
+    pub shell: String,
+    /// The text; handed over on standard input or as a file, so that no other shell reads it.
+    pub text: String,
+}
+
+impl Task {
+    /// Every target, each once, in the order they stand.
+    #[must_use]
+    pub fn targets(&self) -> Vec<&Target> {
+        let mut seen = Vec::new();
+        for part in self.groups.iter().flat_map(|group| &group.parts) {
+            if !seen.contains(&&part.target) {
+                seen.push(&part.target);
+            }
+        }
+        seen
+    }
+
+    /// What it would run, where, as a digest (SHA-256 in hex): what a person has agreed to.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_string(&self.groups).unwrap_or_default();
+        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
