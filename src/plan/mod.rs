@@ -4,4 +4,4 @@ mod name;
 mod task;
 
 pub use name::{NodeName, NotANode};
-pub use task::{Group, Part, Script, Target, Task, What, Work};
+pub use task::{Access, Group, Part, Script, Target, Task, What, Work};

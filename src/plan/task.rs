@@ -63,6 +63,19 @@ pub struct Work {
     pub timeout: Duration,
     /// Most bytes kept of each of stdout and stderr; what is beyond is counted and dropped.
     pub output_cap: usize,
+    /// What it may touch of the machine that diag runs on, should it run there. On nodes it has all that its user has.
+    #[serde(default)]
+    pub access: Access,
+}
+
+/// What work on the machine that diag runs on may touch; by default it only looks, and asks nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// The network: what asks a controller or an API needs it.
+    pub network: bool,
+    /// The file system, beside a temporary folder of its own.
+    pub files: bool,
 }
 
 /// Arguments, or a script.
