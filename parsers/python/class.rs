@@ -1,5 +1,7 @@
 //! Who has to explain an exception: the program, its communication, its launcher, its GPU.
 
+use super::errno;
+
 /// What kind of trouble an exception tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
@@ -220,6 +222,9 @@ impl Class {
         let short = short.split('(').next().unwrap_or(short);
         if short == "RuntimeError" && BARE.contains(&message.trim_end_matches('.')) {
             return Self::Comm;
+        }
+        if let Some(class) = errno::class(short, message) {
+            return class;
         }
         let fits =
             |(_, types, parts): &&Rule| types.contains(&short) || parts.iter().any(|part| message.contains(part));

@@ -4,6 +4,7 @@
 //! the same writer. So a traceback is read whole, interleaved with those of other ranks, or cut off.
 
 mod class;
+mod errno;
 mod spied;
 mod stack;
 
@@ -25,8 +26,12 @@ pub struct Exceptions;
 
 const EXCEPTION: Name = "python.exception";
 const COMM: Name = "python.comm_exception";
+const CONNECT: Name = "python.connect_exception";
 const LAUNCHER: Name = "python.launcher_exception";
 const DEVICE: Name = "python.device_exception";
+
+/// Above the frames of a traceback.
+const HEADER: &str = "Traceback (most recent call last):";
 
 /// Lines above an exception that are searched for its frames.
 const REACH: usize = 80;
@@ -48,13 +53,14 @@ static LAST_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 impl Grammar for Exceptions {
     fn kinds(&self) -> &'static [Name] {
-        &[EXCEPTION, COMM, LAUNCHER, DEVICE]
+        &[EXCEPTION, COMM, CONNECT, LAUNCHER, DEVICE]
     }
 
     fn about(&self, kind: &str) -> Option<&'static str> {
         Some(match kind {
             EXCEPTION => "a process raised an exception",
             COMM => "a process raised because its communication broke",
+            CONNECT => "a process raised because it could not connect",
             LAUNCHER => "a launcher passed on that a process failed",
             DEVICE => "a process raised an error of its GPU",
             _ => return None,
@@ -74,12 +80,26 @@ impl Grammar for Exceptions {
             "Died",
             "Crashed",
             "OutOfResources",
+            HEADER,
         ]
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let text = cursor.line.str();
-        let Some((kind, message)) = last_line(plain(&text)) else { return };
+        if text.trim_end().ends_with(HEADER) {
+            if let Some(line) = unusual_end(cursor) {
+                self.told(&Cursor { block: cursor.block, line: line.clone() }, any_name(plain(&line.str())), out);
+            }
+            return;
+        }
+        self.told(cursor, last_line(plain(&text)), out);
+    }
+}
+
+impl Exceptions {
+    /// What an exception's last line, type and message tell, and the frames above it.
+    fn told(&self, cursor: &Cursor<'_>, last: Option<(&str, &str)>, out: &mut Vec<Event>) {
+        let Some((kind, message)) = last else { return };
         let frame = Frames::above(cursor);
         let whole = frame.header || !frame.places.is_empty();
         if !whole && !convincing(kind) {
@@ -90,6 +110,9 @@ impl Grammar for Exceptions {
         fields.set("type", kind.rsplit('.').next().unwrap_or(kind));
         fields.set("message", cut(message));
         fields.set("class", class.name());
+        if let Some(number) = errno::number(message) {
+            fields.set("errno", number);
+        }
         fields.set("whole", whole);
         fields.set("uncaught", by_hook(cursor));
         if frame.chained || passed_on(kind, message) {
@@ -112,6 +135,9 @@ impl Grammar for Exceptions {
             fields.set("func", func.as_str());
         }
         let (kind, says) = match class {
+            Class::Comm if errno::could_not_connect(kind, message) && !frame.within("/multiprocessing/") => {
+                (CONNECT, Says::Failure)
+            }
             Class::Comm => (COMM, Says::Teardown),
             Class::Launcher => (LAUNCHER, Says::Teardown),
             // The lines of other formats tell what failed; but somebody has to explain it.
@@ -121,6 +147,30 @@ impl Grammar for Exceptions {
         };
         out.push(Event::on(cursor, &cursor.line, kind, says, fields));
     }
+}
+
+/// The last line of the traceback that begins here, where its exception is called as no other: `queue.Empty`, `gaierror`.
+fn unusual_end<'a>(cursor: &Cursor<'a>) -> Option<Line<'a>> {
+    let mut frames = 0;
+    for line in cursor.stream().take(REACH) {
+        let text = line.str();
+        if frame(&text).is_some() {
+            frames += 1;
+        } else if frames > 0 && !text.starts_with(|c: char| c.is_whitespace() || "|│".contains(c)) {
+            let text = plain(&text);
+            return (last_line(text).is_none() && any_name(text).is_some()).then(|| line.clone());
+        }
+    }
+    None
+}
+
+/// Type and message, whatever the type is called: dotted, or in CamelCase.
+fn any_name(text: &str) -> Option<(&str, &str)> {
+    let (name, message) = text.split_once(": ").unwrap_or((text.trim_end_matches(':'), ""));
+    let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let camel = name.starts_with(|c: char| c.is_ascii_uppercase()) && name.bytes().any(|b| b.is_ascii_lowercase());
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (begins && (camel || name.contains('.')) && name.split('.').all(part)).then_some((name, message))
 }
 
 /// Whether torch's hook for exceptions that nobody caught printed a line: it puts `[rank3]: ` in front
@@ -221,6 +271,11 @@ impl Frames {
     fn collective(&self) -> Option<&str> {
         let calls = self.places.iter().rev().find(|place| place.0.ends_with("distributed_c10d.py"));
         calls.map(|place| place.2.as_str())
+    }
+
+    /// Whether the exception comes out of such a file.
+    fn within(&self, part: &str) -> bool {
+        self.places.iter().any(|place| place.0.contains(part))
     }
 
     /// The innermost frame of the program itself; else the innermost one.
@@ -380,6 +435,29 @@ KeyError: 'labels'
             ["python.launcher_exception", "python.exception"]
         );
         assert_eq!(found[1].fields.int("local_rank"), Some(3));
+    }
+
+    #[test]
+    fn a_traceback_is_an_exception_whatever_it_is_called() {
+        let log = "\
+[rank2]: Traceback (most recent call last):
+[rank2]:   File \"train.py\", line 31, in step
+[rank2]:     batch = next(batches)
+[rank2]: queue.Empty
+[rank0]: Traceback (most recent call last):
+[rank0]:   File \"train.py\", line 9, in main
+[rank0]: socket.gaierror: [Errno -2] Name or service not known
+Traceback (most recent call last):
+  File \"train.py\", line 9, in main
+INFO: saved
+";
+        let found = exceptions(log);
+        let told = |event: &Event| (event.kind, event.fields.int("rank"), event.line);
+        assert_eq!(
+            found.iter().map(told).collect::<Vec<_>>(),
+            [("python.exception", Some(2), 4), ("python.connect_exception", Some(0), 7)]
+        );
+        assert_eq!((found[0].fields.text("type"), found[1].fields.int("errno")), (Some("Empty"), Some(-2)));
     }
 
     #[test]
