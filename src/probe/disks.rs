@@ -25,11 +25,14 @@ const LEAST_FREE: f64 = 0.03;
 /// Bytes that are enough, however small their share.
 const ENOUGH: u64 = 20 << 30;
 
+/// Least size of `/dev/shm` where nobody says what is expected: what NCCL's user guide (2.27, *Docker*) gives containers.
+const LEAST_SHM: u64 = 1 << 30;
+
 fn subjects(node: &Node) -> Vec<String> {
     if !node.is_here() {
         return Vec::new();
     }
-    let local = |mount: &Mount| mount.is_disk() || mount.at == "/dev/shm" || mount.at == "/tmp";
+    let local = |mount: &Mount| mount.is_disk() || mount.is_room_in_memory();
     mounts(node).into_iter().filter(local).map(|mount| mount.at).collect()
 }
 
@@ -44,12 +47,10 @@ fn read(node: &Node, subject: &str, expected: &Expected, out: Out) {
     let free = stat.blocks_available() * stat.fragment_size();
     if subject == "/dev/shm" {
         let reading = about("size").count(size, Unit::Bytes);
-        out(match expected.shm {
-            Some(wanted) => reading.expect(format!(">= {wanted}")).judge(size >= wanted, Verdict::Degraded, || {
-                format!("shared memory is {} MiB, {} are expected", size >> 20, wanted >> 20)
-            }),
-            None => reading,
-        });
+        let wanted = expected.shm.unwrap_or(LEAST_SHM);
+        out(reading.expect(format!(">= {wanted}")).judge(size >= wanted, Verdict::Degraded, || {
+            format!("shared memory is {} MiB, {} are expected", size >> 20, wanted >> 20)
+        }));
     }
     let share = free as f64 / size.max(1) as f64;
     out(about("free").count(free, Unit::Bytes).judge(share >= LEAST_FREE || free >= ENOUGH, Verdict::Degraded, || {

@@ -41,10 +41,19 @@ impl Mount {
         ["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs"].contains(&self.kind.as_str())
     }
 
-    /// Whether only this mount is read-only: by somebody's choice, and not because the file system was stopped.
+    /// Whether it is room for files in memory: shared memory, `/tmp`, the scratch space of a node without disks. What the
+    /// system keeps for itself (`/run`, `/sys`) is none.
+    pub(super) fn is_room_in_memory(&self) -> bool {
+        let own = ["/run", "/sys", "/proc", "/dev"];
+        self.kind == "tmpfs"
+            && (self.at == "/dev/shm" || !own.iter().any(|at| self.at == *at || self.at.starts_with(&format!("{at}/"))))
+    }
+
+    /// Whether only this mount is read-only: by somebody's choice, and not because the file system was stopped. Memory has
+    /// no disk whose error could stop it.
     pub(super) fn read_only_by_choice(&self) -> bool {
         let says = |options: &str| options.split(',').any(|option| option == "ro");
-        says(&self.mount_options) && !says(&self.super_options)
+        self.kind == "tmpfs" || (says(&self.mount_options) && !says(&self.super_options))
     }
 }
 
