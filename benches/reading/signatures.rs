@@ -37,7 +37,8 @@ pub(crate) fn read() -> Result<Known, String> {
     Ok(known)
 }
 
-/// A pattern that ripgrep takes beside others: groups without names, no line feed.
+/// A pattern that ripgrep takes beside others: groups without names, no line feed, no escape that its regex crate does
+/// not know (ripgrep 13 has version 1.5).
 fn nameless(pattern: &str) -> String {
     let mut parts = pattern.split("(?P<");
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -45,5 +46,27 @@ fn nameless(pattern: &str) -> String {
         plain.push_str("(?:");
         plain.push_str(part.split_once('>').map_or(part, |(_, rest)| rest));
     }
-    plain.replace("\\n", "\\r")
+    unescaped(&plain).replace("\\n", "\\r")
+}
+
+/// What has a meaning of its own, so that an escape takes it away (regex-syntax 0.6, `is_meta_character`).
+const META: &str = r"\.+*?()|[]{}^$#&-~";
+
+/// A pattern without escapes of what has no meaning of its own.
+fn unescaped(pattern: &str) -> String {
+    let mut plain = String::with_capacity(pattern.len());
+    let mut rest = pattern.chars();
+    while let Some(letter) = rest.next() {
+        match (letter, rest.clone().next()) {
+            ('\\', Some(next)) => {
+                rest.next();
+                if META.contains(next) || next.is_alphanumeric() {
+                    plain.push('\\');
+                }
+                plain.push(next);
+            }
+            _ => plain.push(letter),
+        }
+    }
+    plain
 }

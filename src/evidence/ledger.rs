@@ -239,7 +239,56 @@ fn join(known: &mut Row, later: Row) {
 
 #[cfg(test)]
 mod tests {
+    use diag_parsers::{Block, Catalogue, Depth, Scanner};
+
     use super::*;
+
+    /// What is kept of a log of so many lines by eight ranks: training noise, NCCL's notes, steps, and the wake of a
+    /// hung collective that is told again and again.
+    fn kept(lines: usize) -> (usize, usize, usize) {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let mut log = String::new();
+        for line in 0..lines {
+            let rank = line % 8;
+            let text = match line / 8 % 6 {
+                0 => format!(
+                    "[rank{rank}]: iteration {line} | consumed samples: {line} | lm loss: 2.{line:06}E+00 | grad norm: 0.{line}"
+                ),
+                1 => format!(
+                    "{rank}: gpu-17:41{rank}:419 [{rank}] NCCL INFO Channel 0{rank}/0 : {rank}[0] -> {line}[1] via P2P/IPC/read"
+                ),
+                2 => format!(
+                    "[rank{rank}]:[E504 03:12:41.{line:06}257 ProcessGroupNCCL.cpp:629] [Rank {rank}] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=12, OpType=ALLREDUCE, NumelIn=1, NumelOut=1, Timeout(ms)=600000) ran for 600{:03} milliseconds before timing out.",
+                    line % 1000
+                ),
+                3 => format!(
+                    "{rank}: gpu-17:41{rank}:419 [{rank}] NCCL WARN NET/IB : Got completion from peer 10.0.4.{rank}<{}> with status=12 opcode=0 len=0 vendor err 129 (Send) hca mlx5_{rank}",
+                    30_000 + line % 20_000
+                ),
+                4 => format!(
+                    "[rank{rank}]:[E504 03:12:42.{line:06}257 ProcessGroupNCCL.cpp:681] [Rank {rank}] Some NCCL operations have failed or timed out. Due to the asynchronous nature of CUDA kernels, subsequent GPU operations might run on corrupted/incomplete data."
+                ),
+                _ => format!(
+                    "Epoch 3:  {}%|####5     | {line}/100000 [03:21<04:05,  2.24it/s, train_loss=1.{line}]",
+                    line % 100
+                ),
+            };
+            log.push_str(&text);
+            log.push('\n');
+        }
+        let mut ledger = Ledger::new(scanner.catalogue().volatile());
+        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+        scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
+        (ledger.rows.len(), ledger.kept, ledger.rows.iter().map(|row| row.count as usize).sum())
+    }
+
+    #[test]
+    fn memory_follows_facts_and_not_lines() {
+        let ((rows, bytes, events), (more_rows, more_bytes, more_events)) = (kept(2_000), kept(8_000));
+        assert!(rows >= 24 && more_events > 3 * events, "{rows} rows, {events} and {more_events} events");
+        assert_eq!(rows, more_rows);
+        assert!(more_bytes < bytes + 64 * rows, "{bytes} and {more_bytes} bytes");
+    }
 
     #[test]
     fn a_log_of_nothing_but_long_failures_is_kept_within_bounds() {

@@ -1,6 +1,7 @@
 //! Several jobs, or several attempts of one, in what was read: each is judged by itself, so that none swallows another's
 //! cause and a later good end does not hide an earlier death.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -11,13 +12,13 @@ use super::{BEGAN, ENDED, Placed, Row, Table, window};
 
 /// A job, or an attempt of one, with what is told of it.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct Part<'a> {
     /// `job 71204`, `attempt 2 of 3`; empty where there is only one.
     pub name: String,
     /// The id of the job, where there are several.
     pub job: Option<String>,
     /// Its facts.
-    pub table: Table,
+    pub table: Cow<'a, Table>,
 }
 
 /// Slurm's names for the output of a job and of an array task (sbatch(1), `filename pattern`).
@@ -27,24 +28,25 @@ static SLURM_OUT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:^|[
 static ATTEMPT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:^|[/!])attempt_(\d{1,4})/").ok());
 
 /// The jobs and attempts of a table, in order; one where there are no several.
-pub fn parts(table: &Table) -> Vec<Part> {
+pub fn parts(table: &Table) -> Vec<Part<'_>> {
     let jobs = jobs(table);
-    let one = |job: Option<String>, table: Table| {
-        let attempts = attempts(&table);
-        let count = attempts.len();
-        let name = |at: usize| match (&job, count) {
-            (None, 1) => String::new(),
-            (None, _) => format!("attempt {} of {count}", at + 1),
-            (Some(job), 1) => format!("job {job}"),
-            (Some(job), _) => format!("job {job}, attempt {} of {count}", at + 1),
-        };
-        let part = |(at, table)| Part { name: name(at), job: job.clone(), table };
-        attempts.into_iter().enumerate().map(part).collect::<Vec<Part>>()
-    };
     match jobs.len() {
-        0 => one(None, table.clone()),
-        _ => jobs.into_iter().flat_map(|(job, table)| one(Some(job), table)).collect(),
+        0 => of_job(None, Cow::Borrowed(table)),
+        _ => jobs.into_iter().flat_map(|(job, table)| of_job(Some(job), Cow::Owned(table))).collect(),
     }
+}
+
+/// The attempts of a job, by name.
+fn of_job(job: Option<String>, table: Cow<'_, Table>) -> Vec<Part<'_>> {
+    let attempts = attempts(table);
+    let count = attempts.len();
+    let name = |at: usize| match (&job, count) {
+        (None, 1) => String::new(),
+        (None, _) => format!("attempt {} of {count}", at + 1),
+        (Some(job), 1) => format!("job {job}"),
+        (Some(job), _) => format!("job {job}, attempt {} of {count}", at + 1),
+    };
+    attempts.into_iter().enumerate().map(|(at, table)| Part { name: name(at), job: job.clone(), table }).collect()
 }
 
 /// The jobs whose own logs are there, each with its rows and those of the witnesses of all; none where there is one.
@@ -77,8 +79,12 @@ pub(super) fn owner(table: &Table, source: usize) -> Option<String> {
 }
 
 /// The attempts of a job: what its launcher or scheduler started anew in the same log.
-fn attempts(table: &Table) -> Vec<Table> {
-    let Some(seats) = Seats::of(table) else { return vec![table.clone()] };
+fn attempts(table: Cow<'_, Table>) -> Vec<Cow<'_, Table>> {
+    let Some(seats) = Seats::of(&table) else { return vec![table] };
+    let told = seats.told(&table);
+    if told.is_empty() {
+        return vec![table];
+    }
     let of = |at: usize| {
         let begins = if at == 0 { None } else { seats.starts[at] };
         let until = seats.starts.get(at + 1).copied().flatten();
@@ -89,11 +95,7 @@ fn attempts(table: &Table) -> Vec<Table> {
         };
         table.only(begins, keep, |source, line| seats.line(source, line).is_none_or(|seat| seat == at))
     };
-    let said =
-        |table: &Table| table.rows.iter().any(|row| seats.of_job[row.source] && ![BEGAN, ENDED].contains(&row.kind));
-    let mut attempts: Vec<Table> = (0..seats.starts.len()).map(of).collect();
-    attempts.retain(said);
-    if attempts.is_empty() { vec![table.clone()] } else { attempts }
+    told.into_iter().map(|at| Cow::Owned(of(at))).collect()
 }
 
 /// Which attempt each row is of.
@@ -124,7 +126,8 @@ impl Seats {
             }
         }
         let most = seats.marks.values().map(Vec::len).chain(seats.whole.values().copied()).max()?;
-        if most == 0 || most > MOST_ATTEMPTS {
+        let shared = table.rows.iter().filter(|row| !seats.of_job[row.source]).count();
+        if most == 0 || most > MOST_ATTEMPTS || most.saturating_mul(shared) > MOST_SHARED {
             return None;
         }
         seats.starts = vec![None; most + 1];
@@ -140,6 +143,13 @@ impl Seats {
             }
         }
         seats.clear(table).then_some(seats)
+    }
+
+    /// The attempts of which the job itself says something. A table is made of each, and those of all hold what other
+    /// witnesses tell, so one that nobody tells of is left out before.
+    fn told(&self, table: &Table) -> BTreeSet<usize> {
+        let own = table.rows.iter().filter(|row| row.parents.is_empty() && ![BEGAN, ENDED].contains(&row.kind));
+        own.filter_map(|row| self.seat(row)).filter(|at| *at < self.starts.len()).collect()
     }
 
     /// Whether each row of the job has its place.
@@ -172,6 +182,9 @@ impl Seats {
 /// Most attempts that are told apart.
 const MOST_ATTEMPTS: usize = 64;
 
+/// Most rows of other witnesses that the attempts hold in all, each its own.
+const MOST_SHARED: usize = 200_000;
+
 #[cfg(test)]
 mod tests {
     use diag_parsers::{Block, Catalogue, Depth, Scanner};
@@ -180,6 +193,10 @@ mod tests {
     use crate::evidence::Ledger;
 
     fn names(logs: &[(&str, &str)]) -> Vec<String> {
+        parts(&table(logs)).into_iter().map(|part| part.name).collect()
+    }
+
+    fn table(logs: &[(&str, &str)]) -> Table {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
         let read = |(name, log): &(&str, &str)| {
             let mut ledger = Ledger::new(scanner.catalogue().volatile());
@@ -187,8 +204,24 @@ mod tests {
             scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
             ((*name).to_owned(), ledger)
         };
-        let table = Table::new(logs.iter().map(read).collect());
-        parts(&table).into_iter().map(|part| part.name).collect()
+        Table::new(logs.iter().map(read).collect())
+    }
+
+    #[test]
+    fn attempts_copy_no_more_than_they_tell() {
+        let mut log =
+            "May  4 03:12:40 gpu-17 kernel: NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.\n".to_owned();
+        for job in 100..150 {
+            log.push_str(&format!(
+                "slurmstepd: error: *** JOB {job} ON gpu-17 CANCELLED AT 2026-05-04T03:12:41 DUE TO JOB REQUEUE ***\n"
+            ));
+        }
+        let host = table(&[("messages", &log)]);
+        let told = parts(&host);
+        assert!(matches!(told.as_slice(), [Part { table: Cow::Borrowed(_), .. }]), "no job speaks here");
+        let job = table(&[("job.log", &format!("[rank1]: ValueError: bad shard\n{}", RESTART.repeat(40)))]);
+        let rows: usize = parts(&job).iter().map(|part| part.table.rows.len()).sum();
+        assert!(rows <= job.rows.len(), "{rows} of {}", job.rows.len());
     }
 
     const RESTART: &str = "[INFO] 2026-05-04 03:12:44,118 api: [default] Worker group FAILED. 1/1 attempts left; will restart worker group\n";

@@ -162,7 +162,7 @@ fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook]) -> Vec<
 
 /// Tells of one job or attempt.
 pub(super) struct Teller<'a> {
-    part: &'a Part,
+    part: &'a Part<'a>,
     table: &'a Table,
     catalogue: &'a Catalogue,
     times: &'a Times,
@@ -170,7 +170,7 @@ pub(super) struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    pub(super) fn new(part: &'a Part, catalogue: &'a Catalogue, times: &'a Times, ids: &'a mut Ids) -> Self {
+    pub(super) fn new(part: &'a Part<'a>, catalogue: &'a Catalogue, times: &'a Times, ids: &'a mut Ids) -> Self {
         Self { part, table: &part.table, catalogue, times, ids }
     }
 

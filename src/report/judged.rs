@@ -12,13 +12,13 @@ use crate::verdict::Outcome;
 
 /// A job or attempt, and what came of it.
 pub(super) struct Judged<'a> {
-    pub(super) part: &'a Part,
+    pub(super) part: &'a Part<'a>,
     pub(super) outcome: Outcome,
     pub(super) ranked: Vec<Ranked<'a>>,
 }
 
 impl<'a> Judged<'a> {
-    pub(super) fn of(part: &'a Part, playbooks: &[&'a Playbook]) -> Self {
+    pub(super) fn of(part: &'a Part<'a>, playbooks: &[&'a Playbook]) -> Self {
         let (outcome, ranked) = weigh(&part.table, playbooks);
         Self { part, outcome, ranked }
     }
