@@ -1,11 +1,25 @@
 //! Runs what was approved: on this machine, or on nodes by ssh, Slurm or Kubernetes. A *world* room.
 
+#![expect(clippy::disallowed_methods, reason = "a world room: starts programs, here and on nodes")]
+
+mod dry;
+mod fan;
+mod gate;
+mod keep;
+mod local;
 mod outcome;
+mod process;
+mod runtime;
+mod shell;
+mod wire;
 
-use std::future::Future;
-use std::pin::Pin;
-
+pub use dry::Dry;
+pub use fan::{FanOut, Job, Later, Limits, Transport};
+pub use gate::Gate;
+pub use keep::Room;
+pub use local::Local;
 pub use outcome::{End, Kept, Ran};
+pub use runtime::run;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Target, Task};
@@ -23,7 +37,7 @@ pub trait Executor: Send + Sync {
         task: &'a Approved<Task>,
         stop: &'a CancellationToken,
         told: &'a dyn Told,
-    ) -> Pin<Box<dyn Future<Output = Vec<Ran>> + Send + 'a>>;
+    ) -> Later<'a, Vec<Ran>>;
 }
 
 /// Whoever wants to know how a run goes: the line of progress, the journal, a screen.

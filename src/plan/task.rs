@@ -1,6 +1,7 @@
 //! What is done, where and at what risk: the unit that is asked for, approved and run.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,15 @@ pub enum Target {
     Here,
     /// On a node, by whatever transport reaches it.
     Node(NodeName),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here => f.write_str("this machine"),
+            Self::Node(name) => name.fmt(f),
+        }
+    }
 }
 
 /// What one target is to do.

@@ -7,6 +7,7 @@ mod authors;
 mod bad_inputs;
 mod cases;
 mod cluster;
+mod executors;
 mod hooks;
 mod hostile;
 mod playbooks;

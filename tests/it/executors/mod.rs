@@ -1,0 +1,5 @@
+//! Executors against real things: one list of contracts for all of them, and what only one of them can be asked.
+
+mod contracts;
+mod local;
+mod stage;
