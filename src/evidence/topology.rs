@@ -14,6 +14,7 @@ pub(super) fn derive(table: &mut Table) {
     table.job.world_size = largest(table, "world_size").max(largest(table, "nranks"));
     processes::derive(table);
     ranks_of_tasks(table);
+    nodes_of_labels(table);
     ranks_of_labels(table);
     ranks_of_local(table);
     rank_of_the_only_exit(table);
@@ -46,6 +47,26 @@ fn ranks_of_tasks(table: &mut Table) {
     for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
         if let Some(&[task]) = row.fields.get("tasks").and_then(Value::ranks) {
             row.fields.set("rank", task);
+        }
+    }
+}
+
+/// `srun -l` labels a line with the number of its task, and srun names the node of a task that ended badly.
+fn nodes_of_labels(table: &mut Table) {
+    let mut nodes: BTreeMap<(usize, i64), Option<String>> = BTreeMap::new();
+    for row in &table.rows {
+        let (Some(node), Some(tasks)) = (row.node(), row.fields.get("tasks").and_then(Value::ranks)) else { continue };
+        for task in tasks {
+            let told = nodes.entry((row.source, *task)).or_insert_with(|| Some(node.to_owned()));
+            if told.as_deref() != Some(node) {
+                *told = None;
+            }
+        }
+    }
+    for row in table.rows.iter_mut().filter(|row| row.node().is_none()) {
+        let Some(label) = row.fields.int("label") else { continue };
+        if let Some(Some(node)) = nodes.get(&(row.source, label)) {
+            row.fields.set("node", node.as_str());
         }
     }
 }
