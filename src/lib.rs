@@ -1,7 +1,7 @@
 //! Names the cause of a dead multi-GPU job, with the lines that prove it.
 //!
 //! Data goes one way: bytes → lines → events → evidence → findings → report. Each room below imports only
-//! rooms to its left; only `case`, `collect` and `cli` touch the world.
+//! rooms to its left; only the world rooms of ARCHITECTURE.md touch the world.
 
 pub mod case;
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod error;
 pub mod evidence;
 pub mod exec;
 pub mod hook;
+pub mod kubernetes;
 pub mod plan;
 pub mod playbook;
 pub mod policy;

@@ -18,8 +18,10 @@ use crate::verdict::Outcome;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Files, folders, globs, archives, or `-` for standard input.
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required_unless_present = "k8s", value_name = "INPUT")]
     inputs: Vec<String>,
+    #[command(flatten)]
+    cluster: super::cluster::Args,
     #[command(flatten)]
     narrow: super::narrow::Args,
     /// How to tell it.
@@ -65,7 +67,8 @@ pub(super) fn run(args: &Args, mut library: Library, causes: &[String]) -> Resul
     let playbooks = library.playbooks.iter().map(|shelved| &shelved.playbook);
     let playbooks: Vec<&Playbook> =
         playbooks.filter(|playbook| diagnose::considered(&["*".to_owned()], playbook)).collect();
-    let Reading { table, inputs, mut notes, case } = reading::read(&args.inputs, args.quiet, &scanner)?;
+    let Reading { table, inputs, mut notes, case } =
+        reading::read(args.cluster.target()?.as_ref(), &args.inputs, args.quiet, &scanner)?;
     let (table, left_out) = super::narrow::apply(&args.narrow, table)?;
     notes.extend(left_out);
     let mut report =

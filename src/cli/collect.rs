@@ -6,7 +6,7 @@ use indicatif::DecimalBytes;
 
 use super::{EXIT_HEALTHY, delivery, progress};
 use crate::case::{Collection, Draft};
-use crate::collect::{self, Gathered};
+use crate::collect::{self, Gathered, cluster};
 use crate::error::Error;
 use crate::redact::Masker;
 use crate::report::guard;
@@ -20,6 +20,7 @@ Examples:
   diag collect slurm-4242.out dmesg/ nccl_trace/ -o case-4242
   diag collect /var/log/slurmctld.log -o case-4242    more for the same case
   diag collect logs/ --redact -o case-to-send         without API keys, tokens and passwords
+  diag collect --k8s research/train-0 -o case-4242    what a cluster tells of a pod
   diag analyze case-4242                              the same verdict on every machine
 
 A case holds the bytes as they were found, archives packed, with a SHA-256 each
@@ -30,8 +31,10 @@ A case holds the bytes as they were found, archives packed, with a SHA-256 each
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Files, folders, globs, archives, or `-` for standard input.
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required_unless_present = "k8s", value_name = "INPUT")]
     inputs: Vec<String>,
+    #[command(flatten)]
+    cluster: super::cluster::Args,
     /// The case folder: new, empty, or a case that gets more. `case-` and the time, if left out.
     #[arg(long, short, visible_alias = "case", value_name = "DIR")]
     output: Option<PathBuf>,
@@ -66,12 +69,15 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
     let collection = Collection {
         at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         diag: env!("CARGO_PKG_VERSION").to_owned(),
-        inputs: args.inputs.clone(),
+        inputs: args.cluster.named().into_iter().chain(args.inputs.clone()).collect(),
         masked,
     };
+    let (held, refused) = args.cluster.target()?.as_ref().map(cluster::fetch).transpose()?.unwrap_or_default();
     let mut draft = Draft::begin(&root, collection)?;
+    refused.iter().for_each(|error| draft.leave_out(error));
     let gathered =
-        progress::with(args.quiet, |meter| collect::gather(&args.inputs, &mut draft, masker.as_ref(), meter));
+        progress::with(args.quiet, |meter| collect::gather(held, &args.inputs, &mut draft, masker.as_ref(), meter));
+    let gathered = gathered.map(|done| Gathered { left_out: [refused, done.left_out].concat(), ..done });
     match gathered {
         Ok(done) if done.files > 0 => {
             draft.finish()?;

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a world room: reads playbook folders, writes reports, tells the time")]
 
 mod analyze;
+mod cluster;
 mod collect;
 mod delivery;
 mod explain;
@@ -36,6 +37,7 @@ Examples:
   diag nccl-timeout logs/ -v           with all cited lines whole
   diag analyze logs/ --format html -o report.html
   kubectl logs my-pod | diag analyze -  standard input
+  diag analyze --k8s research/train-0  a pod of a live cluster, by read-only calls
   diag collect logs/ dmesg/ -o case    everything of an incident in one folder
   diag explain rank-exception          how a cause is recognised
   diag explain xid 79                  what a number of the driver means

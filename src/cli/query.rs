@@ -86,7 +86,7 @@ fn schema(args: &Args) -> Result<u8, Error> {
     let mut sheets = sheets::schema();
     if !args.words.is_empty() {
         let scanner = super::analyze::scanner(args.formats.as_deref())?;
-        let reading = reading::read(&args.words, args.quiet, &scanner)?;
+        let reading = reading::read(None, &args.words, args.quiet, &scanner)?;
         if let Some(evidence) = sheets.first_mut() {
             evidence.columns.extend(sheets::fields(&reading.table));
         }
@@ -140,7 +140,7 @@ mod asking {
     pub(super) fn answer(args: &Args, mut library: Library, inputs: &[String], sql: &str) -> Result<(), Error> {
         crate::cli::add_playbooks(&mut library, args.playbooks.as_deref())?;
         let scanner = crate::cli::analyze::scanner(args.formats.as_deref())?;
-        let reading = reading::read(inputs, args.quiet, &scanner)?;
+        let reading = reading::read(None, inputs, args.quiet, &scanner)?;
         let playbooks: Vec<&Playbook> = library.playbooks.iter().map(|shelved| &shelved.playbook).collect();
         let about = ["*".to_owned()];
         let (catalogue, inputs, notes) = (scanner.catalogue(), reading.inputs, reading.notes);

@@ -3,6 +3,7 @@
 use diag_parsers::{Fields, Scanner};
 
 use super::progress;
+use crate::collect::cluster::{self, Target};
 use crate::collect::{self, Document, Harvest, Keep, Witness};
 use crate::error::Error;
 use crate::evidence::{Ledger, Table};
@@ -21,12 +22,19 @@ pub(super) struct Reading {
     pub(super) case: bool,
 }
 
-/// Reads all inputs.
-pub(super) fn read(inputs: &[String], quiet: bool, scanner: &Scanner) -> Result<Reading, Error> {
+/// Reads a live cluster, if one is named, and all inputs.
+pub(super) fn read(
+    cluster: Option<&Target>,
+    inputs: &[String],
+    quiet: bool,
+    scanner: &Scanner,
+) -> Result<Reading, Error> {
+    let (held, refused) = cluster.map(cluster::fetch).transpose()?.unwrap_or_default();
     let volatile = scanner.catalogue().volatile();
     let keep = Keep { new: &|| Ledger::new(volatile.clone()), take: Ledger::absorb, append: Ledger::merge };
     let Harvest { documents, remarks, case } =
-        progress::with(quiet, |meter| collect::read(inputs, scanner, &keep, meter));
+        progress::with(quiet, |meter| collect::read(held, inputs, scanner, &keep, meter));
+    let remarks = collect::few([refused, remarks].concat());
     if documents.is_empty() {
         let nothing = || Error::new("input.none", inputs.join(" "), "nothing to read here");
         return Err(remarks.into_iter().next().unwrap_or_else(nothing));

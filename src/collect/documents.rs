@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use super::cluster::Held;
 use super::order::natural;
 use crate::case::{self, Standing};
 use crate::error::Error;
@@ -36,22 +37,27 @@ pub(super) enum Place {
     File(PathBuf, u64),
     /// A pipe with a name: its size is not known, and somebody has to write to it.
     Pipe(PathBuf),
+    /// Bytes that were fetched.
+    Held(Vec<u8>),
 }
 
 impl Source {
     /// Bytes to be read, where known.
     pub(super) fn size(&self) -> Option<u64> {
-        match self.at {
-            Place::File(_, size) if size > 0 => Some(size),
+        match &self.at {
+            Place::File(_, size) if *size > 0 => Some(*size),
+            Place::Held(bytes) => Some(bytes.len() as u64),
             _ => None,
         }
     }
 }
 
-/// The sources that the inputs name, each once, and what is wrong with the others. A folder is passed over.
-pub(super) fn find(inputs: &[String], except: Option<&Path>) -> (Vec<Source>, Vec<Error>) {
+/// What was fetched, then the sources that the inputs name, each once, and what is wrong with the others. A folder is passed
+/// over.
+pub(super) fn find(held: Vec<Held>, inputs: &[String], except: Option<&Path>) -> (Vec<Source>, Vec<Error>) {
     let except = except.and_then(|path| fs::metadata(path).ok()).map(|about| (about.dev(), about.ino()));
-    let mut walk = Walk { except, alone: inputs.len() == 1, ..Walk::default() };
+    let mut walk = Walk { except, alone: held.is_empty() && inputs.len() == 1, ..Walk::default() };
+    walk.found.extend(held.into_iter().map(|held| source(held.name, Place::Held(held.bytes))));
     for input in inputs {
         walk.input(input);
     }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use diag_parsers::{Event, Scanner};
 
+use super::cluster::Held;
 use super::documents::{self, Place, Source};
 use super::open::{Meter, Raw};
 use super::unpack::{self, Balance, Intake, Stream, Taken};
@@ -28,13 +29,19 @@ pub struct Gathered {
     pub left_out: Vec<Error>,
 }
 
-/// Brings what the inputs name into a case. With a masker, archives and compressed files are unpacked for it, and what is
+/// Brings what was fetched, and what the inputs name, into a case. With a masker, archives and compressed files are unpacked for it, and what is
 /// no text is left out, as nobody can tell what secrets it holds.
 ///
 /// # Errors
 /// The case can't be written.
-pub fn gather(inputs: &[String], draft: &mut Draft, masker: Option<&Masker>, meter: &Meter) -> Result<Gathered, Error> {
-    let (sources, wrong) = documents::find(inputs, Some(draft.root()));
+pub fn gather(
+    held: Vec<Held>,
+    inputs: &[String],
+    draft: &mut Draft,
+    masker: Option<&Masker>,
+    meter: &Meter,
+) -> Result<Gathered, Error> {
+    let (sources, wrong) = documents::find(held, inputs, Some(draft.root()));
     meter.expect(&sources);
     let mut sink = Sink { draft, masker, done: Gathered::default(), failed: None };
     for error in wrong {

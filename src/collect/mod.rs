@@ -8,6 +8,7 @@
 
 mod archive;
 mod blocks;
+pub mod cluster;
 mod crew;
 mod decode;
 mod documents;
@@ -23,9 +24,11 @@ mod witness;
 use diag_parsers::{Event, Scanner, Tally};
 
 use crate::error::Error;
+use cluster::Held;
 
 pub use gather::{Gathered, gather};
 pub use open::Meter;
+pub use remarks::gather as few;
 pub use witness::Witness;
 
 /// How events are kept: what takes those of a part of a document, and how parts are joined.
@@ -70,12 +73,20 @@ pub struct Harvest<S> {
     pub case: bool,
 }
 
-/// Reads everything that the inputs name: files, folders, globs, archives, `-` for standard input.
-pub fn read<S: Send>(inputs: &[String], scanner: &Scanner, keep: &Keep<'_, S>, meter: &Meter) -> Harvest<S> {
-    let (sources, mut remarks) = documents::find(inputs, None);
+/// Reads texts that were fetched, and everything that the inputs name: files, folders, globs, archives, `-` for standard
+/// input.
+pub fn read<S: Send>(
+    held: Vec<Held>,
+    inputs: &[String],
+    scanner: &Scanner,
+    keep: &Keep<'_, S>,
+    meter: &Meter,
+) -> Harvest<S> {
+    let case = held.is_empty() && documents::is_case(inputs);
+    let (sources, mut remarks) = documents::find(held, inputs, None);
     meter.expect(&sources);
     let (mut documents, found) = crew::read(&sources, scanner, keep, meter);
     remarks.extend(found);
     witness::name(&mut documents);
-    Harvest { documents, remarks: remarks::gather(remarks), case: documents::is_case(inputs) }
+    Harvest { documents, remarks: remarks::gather(remarks), case }
 }

@@ -73,6 +73,7 @@ impl<'a> Raw<'a> {
         };
         Ok(match &source.at {
             Place::Input => raw(Box::new(io::stdin()), None, 0),
+            Place::Held(bytes) => raw(Box::new(bytes.as_slice()), None, bytes.len() as u64),
             Place::Pipe(path) => raw(Box::new(pipe(path, &source.name)?), None, 0),
             Place::File(path, _) => {
                 let file = File::open(path).map_err(failed)?;

@@ -8,7 +8,7 @@ use crate::error::Error;
 const MOST_ALIKE: usize = 3;
 
 /// Keeps the first few remarks of each kind; tells how many more there are.
-pub(super) fn gather(remarks: Vec<Error>) -> Vec<Error> {
+pub fn gather(remarks: Vec<Error>) -> Vec<Error> {
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut kept = Vec::new();
     for remark in remarks {

@@ -10,6 +10,7 @@ mod cluster;
 mod executors;
 mod hooks;
 mod hostile;
+mod kubernetes;
 mod playbooks;
 mod probing;
 mod query;

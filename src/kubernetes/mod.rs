@@ -1,0 +1,23 @@
+//! The API server of a Kubernetes cluster: whom to ask and how. A *world* room.
+//!
+//! Only this room knows the client, which is built with the feature `k8s` alone: it is most of a build that has it, and
+//! the first command needs none. What is asked for is the matter of those who ask: `collect` reads, `exec` runs Jobs.
+
+#[cfg(feature = "k8s")]
+mod client;
+mod name;
+
+use std::time::Duration;
+
+#[cfg(feature = "k8s")]
+pub use client::{Client, Refused, Stream, Verb};
+pub use name::is_name;
+
+/// Whom to ask, and how patiently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// A context of the kubeconfig; the current one where none is named.
+    pub context: Option<String>,
+    /// How long the server may be silent, each time that it is asked or goes on answering.
+    pub patience: Duration,
+}
