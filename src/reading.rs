@@ -28,6 +28,23 @@ pub struct Reading {
     /// Why it is not ok, in one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Which rule gave the verdict, where it is no fixed bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+}
+
+/// What a reading was judged against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// What the device itself says that it can do.
+    Maximum,
+    /// The golden profile.
+    Profile,
+    /// The others of its kind on the same node.
+    Peers,
+    /// What was read of it the last time.
+    Earlier,
 }
 
 /// A value.
@@ -126,6 +143,7 @@ impl Reading {
             expected: None,
             verdict: Verdict::Ok,
             why: None,
+            rule: None,
         }
     }
 
@@ -178,12 +196,22 @@ impl Reading {
         if holds { self } else { self.found(otherwise, why()) }
     }
 
+    /// Judges by a rule that is no fixed bound.
+    #[must_use]
+    pub fn judge_by(self, rule: Rule, holds: bool, otherwise: Verdict, why: impl FnOnce() -> String) -> Self {
+        if holds || otherwise <= self.verdict {
+            return self;
+        }
+        Self { rule: Some(rule), ..self.found(otherwise, why()) }
+    }
+
     /// Gives a verdict with its reason; a more urgent one stays.
     #[must_use]
     pub fn found(mut self, verdict: Verdict, why: impl Into<String>) -> Self {
         if verdict > self.verdict {
             self.verdict = verdict;
             self.why = Some(why.into());
+            self.rule = None;
         }
         self
     }
@@ -218,6 +246,10 @@ mod tests {
             reading.judge(false, Verdict::Bad, || "hot".into()).judge(false, Verdict::Degraded, || "warm".into());
         assert_eq!((reading.verdict, reading.why.as_deref()), (Verdict::Bad, Some("hot")));
         assert_eq!(worst([&reading, &Reading::new("gpu", "power")]), Verdict::Bad);
+        let kept = reading.clone().judge_by(Rule::Peers, false, Verdict::Degraded, || "x".into());
+        assert_eq!((kept.rule, reading.rule), (None, None), "the rule is that of the verdict");
+        let slow = Reading::new("gpu", "clock").judge_by(Rule::Peers, false, Verdict::Degraded, || "slow".into());
+        assert_eq!((slow.rule, slow.found(Verdict::Bad, "lost").rule), (Some(Rule::Peers), None));
         assert_eq!(worst([]), Verdict::Ok);
     }
 

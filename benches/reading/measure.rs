@@ -3,6 +3,7 @@
 //! The figures of ended children are a process's own (`getrusage`), so each run gets a process of its own between:
 //! this program again, with [`FLAG`] in front of the command.
 
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -25,10 +26,17 @@ pub(crate) struct Cost {
 }
 
 /// Runs a command some times on some cores; the least of each figure.
+#[allow(dead_code, reason = "each of the programs that share this file takes one of the two")]
 pub(crate) fn least(cores: usize, rounds: usize, command: &[String]) -> Result<Cost, String> {
-    let mut least = run(cores, command)?;
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    least_from(&own, cores, rounds, command)
+}
+
+/// The same with the process between under another name of this program.
+pub(crate) fn least_from(own: &Path, cores: usize, rounds: usize, command: &[String]) -> Result<Cost, String> {
+    let mut least = run(own, cores, command)?;
     for _ in 1..rounds {
-        let cost = run(cores, command)?;
+        let cost = run(own, cores, command)?;
         least.cpu = least.cpu.min(cost.cpu);
         least.wall = least.wall.min(cost.wall);
         least.memory = least.memory.min(cost.memory);
@@ -36,8 +44,7 @@ pub(crate) fn least(cores: usize, rounds: usize, command: &[String]) -> Result<C
     Ok(least)
 }
 
-fn run(cores: usize, command: &[String]) -> Result<Cost, String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+fn run(own: &Path, cores: usize, command: &[String]) -> Result<Cost, String> {
     let done = Command::new(own).arg(FLAG).arg(cores.to_string()).args(command).output().map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&done.stdout);
     let figures: Vec<f64> = text.split_whitespace().filter_map(|figure| figure.parse().ok()).collect();

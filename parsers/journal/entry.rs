@@ -23,6 +23,12 @@ pub(super) struct Entry {
     pub(super) pid: Text,
     #[serde(rename = "MESSAGE")]
     pub(super) message: Text,
+    /// Who wrote it, as journald knows: no writer can choose it.
+    #[serde(rename = "_UID")]
+    pub(super) uid: Text,
+    /// A run of a hook of ours (`diag.hook/1`).
+    #[serde(rename = "DIAG_RUN")]
+    pub(super) run: Text,
 }
 
 /// A value: text, bytes where it is no text, nothing, or a list where the field stands several times.
@@ -63,13 +69,25 @@ impl Entry {
             b"_TRANSPORT" => &mut self.transport,
             b"_PID" => &mut self.pid,
             b"MESSAGE" => &mut self.message,
+            b"_UID" => &mut self.uid,
+            b"DIAG_RUN" => &mut self.run,
             _ => return,
         };
         *slot = Text::Bytes(value.to_vec());
     }
 
-    /// The entry as lines of syslog; none where it says nothing.
+    /// The run of a hook that it holds: any user may write such a field, and only root's counts. journalctl leaves out
+    /// values of more than 4096 bytes unless it is asked for `--all`; then the message has to do.
+    pub(super) fn run(&self) -> Option<String> {
+        let by_root = self.uid.text().is_none_or(|uid| uid == "0");
+        self.run.text().filter(|text| by_root && text.starts_with("{\"schema\":\"diag.hook/"))
+    }
+
+    /// The entry as lines of syslog; none where it says nothing, or where a field says it better.
     pub(super) fn wrapped<'a>(&self, (line, offset, cited): Place<'a>) -> Option<Wrapped<'a>> {
+        if self.run().is_some() {
+            return None;
+        }
         let message = self.message.text().filter(|text| !text.is_empty())?;
         let head = self.head();
         let text = message.lines().map(|part| format!("{head}{part}")).collect::<Vec<_>>().join("\n");

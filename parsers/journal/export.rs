@@ -2,17 +2,16 @@
 
 use super::Place;
 use super::entry::Entry;
-use crate::record::Wrapped;
 
 /// Whether a document begins like an export.
 pub(super) fn begins(head: &[u8]) -> bool {
     head.starts_with(b"__CURSOR=") || head.starts_with(b"__REALTIME_TIMESTAMP=")
 }
 
-/// The entries of an export.
-pub(super) fn entries(data: &[u8]) -> Vec<Wrapped<'_>> {
+/// The entries of an export, each with the line of its message.
+pub(super) fn entries<'a>(data: &'a [u8], take: &mut dyn FnMut(&Entry, Place<'a>)) {
     let mut reader = Reader { data, at: 0, number: 1 };
-    let (mut found, mut entry, mut cited) = (Vec::new(), Entry::default(), None);
+    let (mut entry, mut cited) = (Entry::default(), None);
     while let Some((place, field)) = reader.field() {
         match field {
             Some((name, value)) => {
@@ -22,13 +21,16 @@ pub(super) fn entries(data: &[u8]) -> Vec<Wrapped<'_>> {
                 entry.set(name, value);
             }
             None => {
-                found.extend(cited.take().and_then(|place| std::mem::take(&mut entry).wrapped(place)));
+                if let Some(place) = cited.take() {
+                    take(&entry, place);
+                }
                 entry = Entry::default();
             }
         }
     }
-    found.extend(cited.and_then(|place| entry.wrapped(place)));
-    found
+    if let Some(place) = cited {
+        take(&entry, place);
+    }
 }
 
 struct Reader<'a> {

@@ -39,13 +39,28 @@ impl Record for Entries {
         }
     }
 
-    fn read(&self, _: &[u8], _: &str, _: &mut Vec<Event>) -> Vec<Problem> {
+    /// What hooks of ours wrote into fields of their own; all else is wrapped.
+    fn read(&self, data: &[u8], _: &str, out: &mut Vec<Event>) -> Vec<Problem> {
+        if memchr::memmem::find(data, b"DIAG_RUN").is_some() {
+            entries(data, &mut |entry, (line, offset, cited)| {
+                if let Some(run) = entry.run() {
+                    out.extend(crate::readings::in_entry(&run, line, offset, cited));
+                }
+            });
+        }
         Vec::new()
     }
 
     fn wrapped<'a>(&self, data: &'a [u8]) -> Vec<Wrapped<'a>> {
-        if export::begins(data) { export::entries(data) } else { objects(data) }
+        let mut found = Vec::new();
+        entries(data, &mut |entry, place| found.extend(entry.wrapped(place)));
+        found
     }
+}
+
+/// All entries, each with the line that is cited.
+fn entries<'a>(data: &'a [u8], take: &mut dyn FnMut(&Entry, Place<'a>)) {
+    if export::begins(data) { export::entries(data, take) } else { objects(data, take) }
 }
 
 /// A line of a document: number from 1, offset, bytes.
@@ -62,15 +77,16 @@ fn lines(data: &[u8]) -> impl Iterator<Item = Place<'_>> {
 }
 
 /// Entries as JSON objects, one a line or several lines each.
-fn objects(data: &[u8]) -> Vec<Wrapped<'_>> {
+fn objects<'a>(data: &'a [u8], take: &mut dyn FnMut(&Entry, Place<'a>)) {
     /// Longest entry that is read, in bytes.
     const MOST: usize = 4 << 20;
-    let mut found = Vec::new();
     let mut open: Option<(usize, Option<Place<'_>>)> = None;
     for (number, offset, line) in lines(data) {
         let begin = offset as usize;
         if line.starts_with(b"{") && line.ends_with(b"}") {
-            found.extend(Entry::from_json(line).and_then(|entry| entry.wrapped((number, offset, line))));
+            if let Some(entry) = Entry::from_json(line) {
+                take(&entry, (number, offset, line));
+            }
         } else if line.trim_ascii() == b"{" {
             open = Some((begin, None));
         } else if let Some((start, cited)) = &mut open {
@@ -79,13 +95,13 @@ fn objects(data: &[u8]) -> Vec<Wrapped<'_>> {
             }
             if line.starts_with(b"}") || begin - *start > MOST {
                 let text = &data[*start..begin + 1];
-                let entry = cited.and_then(|place| Entry::from_json(text)?.wrapped(place));
-                found.extend(entry);
+                if let Some((entry, place)) = Entry::from_json(text).zip(*cited) {
+                    take(&entry, place);
+                }
                 open = None;
             }
         }
     }
-    found
 }
 
 #[cfg(test)]
@@ -124,6 +140,35 @@ mod tests {
         let first = (5, "2026-05-04T03:12:41.250000Z gpu-17 kernel: x".to_owned());
         let text = "2026-05-04T03:12:41.250001Z gpu-18 unknown: a\n2026-05-04T03:12:41.250001Z gpu-18 unknown: b";
         assert_eq!(found, [first, (9, text.to_owned())]);
+    }
+
+    const RUN: &str = r#"{"schema":"diag.hook/1","time":"2026-05-04T03:12:41Z","node":"gpu-17","hook":"prolog","job":71204,"decision":"refuse","reason":"x","readings":[{"probe":"gpu","name":"answers","of":{"index":"3"},"value":false,"verdict":"bad","why":"the GPU has fallen off the bus"}]}"#;
+
+    fn runs(data: &str) -> (Vec<(Name, u64, String)>, usize) {
+        let mut out = Vec::new();
+        assert!(Entries.read(data.as_bytes(), "", &mut out).is_empty());
+        let told = out.into_iter().map(|event| (event.kind, event.line, event.text)).collect();
+        (told, Entries.wrapped(data.as_bytes()).len())
+    }
+
+    #[test]
+    fn a_run_of_a_hook_is_read_from_its_field() {
+        let entry = |uid: &str| {
+            let run = serde_json::to_string(RUN).unwrap();
+            format!(
+                r#"{{"__REALTIME_TIMESTAMP":"1777864361250000","_HOSTNAME":"gpu-17","_UID":"{uid}","SYSLOG_IDENTIFIER":"diag-hook","MESSAGE":"prolog of job 71204: refuse: x","DIAG_RUN":{run}}}"#
+            )
+        };
+        let line = entry("0");
+        let told = |line: u64, text: &str| {
+            [("hook.refused", line, text.to_owned()), ("probe.gpu.lost", line, text.to_owned())].to_vec()
+        };
+        assert_eq!(runs(&line), (told(1, &line), 0));
+        assert_eq!(runs(&entry("1000")), (Vec::new(), 1), "what a user wrote is a message like others");
+        let export = format!(
+            "__REALTIME_TIMESTAMP=1777864361250000\n_HOSTNAME=gpu-17\n_UID=0\nMESSAGE=prolog of job 71204: refuse: x\nDIAG_RUN={RUN}\n\n"
+        );
+        assert_eq!(runs(&export), (told(4, "MESSAGE=prolog of job 71204: refuse: x"), 0));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //! Shapes, both ours: `diag.readings/1` (`diag probe --format json`), one document or several; `diag.hook/1`, a line a run
 //! of a hook. A reading that is bad or degraded makes an event of its own kind, `probe.<probe>.<name>`
 //! (`probe.gpu.lost` where a GPU has fallen off the bus; `what` and `why` are the sentence that says so). One that could not
-//! be taken makes `probe.unknown` or `probe.cannot_run` whatever it was of, so that no clue can take silence for proof.
+//! be taken makes `probe.unknown` or `probe.cannot_run` whatever it was of, so that no clue can take silence for proof; a
+//! look in which nothing at all was read makes `probe.nothing_read`. Neither is health: both ask for an explanation.
+//! Numbers that are alike on nodes of one type make `probe.measured` as well, also where they are well.
 
 mod kinds;
+mod measured;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +20,7 @@ use crate::document::Place;
 use crate::event::{Event, Fields, Name, Problem, Says, Value};
 use crate::record::Record;
 use crate::stamp::Stamp;
-use crate::{MAX_FIELD, time};
+use crate::{MAX_FIELD, MAX_LINE, time};
 
 /// The reader of these documents.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ struct Reading {
     verdict: String,
     #[serde(default)]
     why: Option<String>,
+    #[serde(default)]
+    rule: Option<String>,
 }
 
 impl Record for Looks {
@@ -92,7 +97,7 @@ impl Record for Looks {
             let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
             let broken = loop {
                 match stream.next() {
-                    Some(Ok(raw)) => look(&mut place, raw, out),
+                    Some(Ok(raw)) => look(&mut |value: &RawValue, key: &str| place.line_of(value.get(), key), raw, out),
                     Some(Err(error)) => break Some(error.to_string()),
                     None => break None,
                 }
@@ -107,32 +112,58 @@ impl Record for Looks {
     }
 }
 
-fn look(place: &mut Place<'_>, raw: &RawValue, out: &mut Vec<Event>) {
+/// What stands in a field of a journal's entry: a run of a hook, cited by the entry's line.
+pub(crate) fn in_entry(text: &str, line: u64, offset: u64, cited: &[u8]) -> Vec<Event> {
+    let mut out = Vec::new();
+    let cited = String::from_utf8_lossy(&cited[..cited.len().min(MAX_LINE)]).into_owned();
+    if let Ok(raw) = serde_json::from_str::<&RawValue>(text) {
+        look(&mut |_: &RawValue, _: &str| (line, offset, cited.clone()), raw, &mut out);
+    }
+    out
+}
+
+/// Where a key of a value stands: line from 1, offset in bytes, the line.
+type Cite<'c> = &'c mut dyn FnMut(&RawValue, &str) -> (u64, u64, String);
+
+fn look(cite: Cite<'_>, raw: &RawValue, out: &mut Vec<Event>) {
     let Ok(look) = serde_json::from_str::<Look<'_>>(raw.get()) else { return };
     let at = time::read(&look.time);
-    let mut fields = Fields::default();
+    let mut common = Fields::default();
     if !look.node.is_empty() {
-        fields.set("node", cut(&look.node));
+        common.set("node", cut(&look.node));
     }
-    if look.schema.starts_with("diag.hook/") {
-        fields.set("hook", cut(&look.hook));
+    let of_hook = look.schema.starts_with("diag.hook/");
+    if of_hook {
+        common.set("hook", cut(&look.hook));
         if let Some(job) = look.job {
-            fields.set("job", job);
+            common.set("job", job);
         }
-        decided(place, raw, &look, (&fields, at), out);
+        decided(cite, raw, &look, (&common, at), out);
     } else if look.schema.starts_with("diag.readings/") {
-        out.push(told(place, (raw, "node"), (kinds::LOOK, Says::Info), fields.clone(), at));
+        out.push(told(cite, (raw, "node"), (kinds::LOOK, Says::Info), common.clone(), at));
     } else {
         return;
     }
-    for raw in &look.readings {
-        reading(place, raw, (&fields, at), out);
+    let readings =
+        look.readings.iter().filter_map(|raw| Some((*raw, serde_json::from_str::<Reading>(raw.get()).ok()?)));
+    let readings: Vec<(&RawValue, Reading)> = readings.collect();
+    for (raw, one) in &readings {
+        reading(cite, raw, one, (&common, at), out);
     }
+    if of_hook {
+        return; // It records only what is not well.
+    }
+    if readings.iter().all(|(_, one)| ["unknown", "cannot-run"].contains(&one.verdict.as_str())) {
+        let mut fields = common.clone();
+        fields.set("why", "nothing was read of it");
+        out.push(told(cite, (raw, "verdict"), (kinds::NOTHING, Says::Failure), fields, at));
+    }
+    measured::tell(&readings, cite, (&common, at), out);
 }
 
 /// What a hook decided of a job or a node.
 fn decided(
-    place: &mut Place<'_>,
+    cite: Cite<'_>,
     raw: &RawValue,
     look: &Look<'_>,
     (common, at): (&Fields, Option<Stamp>),
@@ -147,23 +178,30 @@ fn decided(
     };
     let mut fields = common.clone();
     fields.set("reason", cut(&look.reason));
-    out.push(told(place, (raw, "decision"), (kind, says), fields, at));
+    out.push(told(cite, (raw, "decision"), (kind, says), fields, at));
 }
 
-fn reading(place: &mut Place<'_>, raw: &RawValue, (common, at): (&Fields, Option<Stamp>), out: &mut Vec<Event>) {
-    let Ok(reading) = serde_json::from_str::<Reading>(raw.get()) else { return };
+fn reading(
+    cite: Cite<'_>,
+    raw: &RawValue,
+    reading: &Reading,
+    (common, at): (&Fields, Option<Stamp>),
+    out: &mut Vec<Event>,
+) {
     let own = reading.kind();
     let (kind, says) = match reading.verdict.as_str() {
         "bad" => (own, Says::Failure),
         "degraded" => (own, Says::Warning),
-        "unknown" => (kinds::UNKNOWN, Says::Warning),
+        // It should have come: a question that only a cause, or a run that went on, answers.
+        "unknown" => (kinds::UNKNOWN, Says::Failure),
         "cannot-run" => (kinds::CANNOT_RUN, Says::Info),
         _ => return,
     };
     let mut fields = common.clone();
     fields.set("reading", cut(&format!("{}.{}", reading.probe, reading.name)));
     fields.set("verdict", cut(&reading.verdict));
-    whose(&reading, &mut fields);
+    whose(reading, &mut fields);
+    fields.set("rule", cut(reading.rule.as_deref().unwrap_or("limit")));
     let texts =
         [("unit", &reading.unit), ("expected", &reading.expected), ("why", &reading.why), ("what", &reading.why)];
     texts.into_iter().for_each(|(name, text)| {
@@ -174,7 +212,28 @@ fn reading(place: &mut Place<'_>, raw: &RawValue, (common, at): (&Fields, Option
     if let Some(value) = value(&reading.value) {
         fields.set("value", value);
     }
-    out.push(told(place, (raw, "why"), (kind, says), fields, at));
+    if kind == kinds::XID {
+        return xids(cite, raw, (kind, says), (fields, at), out);
+    }
+    out.push(told(cite, (raw, "why"), (kind, says), fields, at));
+}
+
+/// A reading of the kernel's log may tell of several Xids of one GPU: an event each, so that each is weighed as a line of the log.
+fn xids(
+    cite: Cite<'_>,
+    raw: &RawValue,
+    kind: (Name, Says),
+    (fields, at): (Fields, Option<Stamp>),
+    out: &mut Vec<Event>,
+) {
+    /// Most numbers that are taken from one reading.
+    const MOST: usize = 64;
+    let list = fields.get("value").map(ToString::to_string).unwrap_or_default();
+    for xid in list.split(',').filter_map(|word| word.trim().parse::<i64>().ok()).take(MOST) {
+        let mut fields = fields.clone();
+        fields.set("xid", xid);
+        out.push(told(cite, (raw, "why"), kind, fields, at));
+    }
 }
 
 impl Reading {
@@ -232,12 +291,12 @@ fn cut(text: &str) -> String {
 
 /// An event on the line in which a key of a value stands.
 fn told(
-    place: &mut Place<'_>,
+    cite: Cite<'_>,
     (raw, key): (&RawValue, &str),
     (kind, says): (Name, Says),
     fields: Fields,
     at: Option<Stamp>,
 ) -> Event {
-    let (line, offset, text) = place.line_of(raw.get(), key);
+    let (line, offset, text) = cite(raw, key);
     Event { kind, says, line, offset, text, at, fields }
 }

@@ -42,9 +42,10 @@ fn what_is_not_ok_is_told_and_only_what_is_bad_failed() {
         (kinds::LOOK, Says::Info, 3),
         (kinds::GPU_LOST, Says::Failure, 15),
         ("probe.fabric.rate", Says::Warning, 17),
-        (kinds::UNKNOWN, Says::Warning, 18),
+        (kinds::UNKNOWN, Says::Failure, 18),
         (kinds::CANNOT_RUN, Says::Info, 19),
         (kinds::OTHER, Says::Failure, 20),
+        (kinds::MEASURED, Says::Info, 17),
     ];
     assert_eq!(told, wanted);
     let (lost, rate, silent) = (&events[1], &events[2], &events[3]);
@@ -106,4 +107,46 @@ fn a_document_of_broken_lines_ends() {
 fn each_kind_has_one_name() {
     assert_eq!(kinds::of("gpu", "ecc.dram.uncorrected.volatile"), "probe.gpu.ecc.dram.uncorrected.volatile");
     assert_eq!((kinds::of("gpu.ecc", "x"), kinds::of("", "unknown")), (kinds::OTHER, kinds::OTHER));
+}
+
+#[test]
+fn nothing_known_is_not_health() {
+    let silent = |rest: &str| {
+        let text = format!(
+            r#"{{"schema":"diag.readings/1","node":"gpu-17","verdict":"unknown","readings":[{{"probe":"gpu","name":"run","verdict":"unknown"}}{rest}]}}"#
+        );
+        read(&text).0.iter().map(|event| (event.kind, event.says)).collect::<Vec<_>>()
+    };
+    let look = (kinds::LOOK, Says::Info);
+    let unknown = (kinds::UNKNOWN, Says::Failure);
+    assert_eq!(silent(""), [look, unknown, (kinds::NOTHING, Says::Failure)]);
+    assert_eq!(silent(r#",{"probe":"memory","name":"total","value":1,"verdict":"ok"}"#), [look, unknown]);
+}
+
+#[test]
+fn an_xid_each_is_told_of_the_kernel_s_log() {
+    let text = r#"{"schema":"diag.readings/1","node":"gpu-17","readings":[
+{"probe":"kernel","name":"xid","of":{"gpu":"0000:9d:00.0"},"value":"48,63","verdict":"bad","why":"Xid 48: reset the GPU"}]}"#;
+    let xids: Vec<_> = read(text).0.iter().map(|event| (event.kind, event.line, event.fields.int("xid"))).collect();
+    assert_eq!(xids[1..], [(kinds::XID, 2, Some(48)), (kinds::XID, 2, Some(63))]);
+    let text = r#"{"schema":"diag.readings/1","readings":[{"probe":"kernel","name":"machine_check","value":2,"verdict":"bad"}]}"#;
+    assert_eq!(read(text).0[1].kind, "probe.kernel.machine_check");
+}
+
+#[test]
+fn numbers_are_told_with_the_type_of_their_node() {
+    let text = r#"{"schema":"diag.readings/1","node":"gpu-17","readings":[
+{"probe":"gpu","name":"name","of":{"index":"0"},"value":"NVIDIA H100 80GB HBM3","verdict":"ok"},
+{"probe":"gpu","name":"utilization","of":{"index":"0"},"value":0.97,"verdict":"ok"},
+{"probe":"gpu","name":"clock.sm","of":{"index":"0"},"value":1.98e9,"unit":"hertz","verdict":"ok"},
+{"probe":"gpu","name":"power","of":{"index":"0"},"value":650,"unit":"watts","verdict":"ok"}]}"#;
+    let (events, _) = read(text);
+    let measured: Vec<_> = events.iter().filter(|event| event.kind == kinds::MEASURED).collect();
+    assert_eq!(measured.len(), 1);
+    let fields = &measured[0].fields;
+    assert_eq!((fields.text("reading"), fields.int("value")), (Some("gpu.clock.sm"), Some(1_980_000_000)));
+    assert_eq!(
+        (fields.text("model"), fields.get("at_work")),
+        (Some("NVIDIA H100 80GB HBM3"), Some(&Value::Bool(true)))
+    );
 }

@@ -1,6 +1,7 @@
 //! `diag hook`: what slurmd, timers and node-problem-detector run; and what to put where so that they do.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -50,7 +51,9 @@ struct Install {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum System {
-    /// slurm.conf and the policy.
+    /// All of these.
+    All,
+    /// slurm.conf, the scripts that it names, and the policy.
     Slurm,
     /// A service and a timer that run health-check, and one that writes metrics.
     Systemd,
@@ -65,8 +68,13 @@ enum System {
 /// Files that belong together, by the name under which they are written.
 fn files(system: System) -> &'static [(&'static str, &'static str)] {
     match system {
+        System::All => &[],
         System::Slurm => &[
             ("slurm.conf.part", include_str!("../../packaging/slurm.conf.part")),
+            ("diag-hook-prolog", include_str!("../../packaging/diag-hook-prolog")),
+            ("diag-hook-epilog", include_str!("../../packaging/diag-hook-epilog")),
+            ("diag-hook-health-check", include_str!("../../packaging/diag-hook-health-check")),
+            ("diag-hook-task-prolog", include_str!("../../packaging/diag-hook-task-prolog")),
             ("hook.toml", include_str!("../../packaging/hook.toml")),
         ],
         System::Systemd => &[
@@ -98,7 +106,9 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 }
 
 fn show(install: &Install) -> Result<u8, Error> {
-    for (name, text) in files(install.system) {
+    let each = [System::Slurm, System::Systemd, System::Npd, System::Kubernetes, System::Prometheus];
+    let systems = if matches!(install.system, System::All) { each.as_slice() } else { &[install.system] };
+    for (name, text) in systems.iter().flat_map(|system| files(*system)) {
         match &install.write {
             Some(folder) => write(folder, name, text)?,
             None => super::delivery::deliver(format!("# {name}\n{text}\n").as_bytes(), None)?,
@@ -112,8 +122,14 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
     let path = folder.join(name);
     let place = path.display().to_string();
     if path.exists() {
-        let error = Error::new("output.exists", place, "it is there already");
+        let error = Error::new("output.exists", &place, "it is there already");
         return Err(error.with_way_on("move it away, or choose another folder"));
     }
-    super::delivery::deliver(text.as_bytes(), Some(&path))
+    super::delivery::deliver(text.as_bytes(), Some(&path))?;
+    if text.starts_with("#!") {
+        let may_run = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&path, may_run)
+            .map_err(|error| Error::new("output.unwritable", &place, error.to_string()))?;
+    }
+    Ok(())
 }

@@ -69,22 +69,26 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         return Err(Error::new("input.unreadable", args.root.display().to_string(), "no such folder"));
     }
     let node = Node::at(args.root.clone());
+    let mut counters = probe::Counters::default();
     loop {
-        let look = look(&node, args, &expected);
+        let look = look(&node, args, &expected, &mut counters);
         if let Some(file) = &args.record {
             record(&look, file)?;
         }
         delivery::deliver(&told(&look, args), args.output.as_deref())?;
         let Some(pause) = args.watch else {
-            return Ok(if look.verdict < Verdict::Unknown { EXIT_HEALTHY } else { EXIT_TROUBLE });
+            // Where nothing at all could be read, nothing is known to be well.
+            let known = look.readings.iter().any(|reading| reading.verdict == Verdict::Ok);
+            return Ok(if known && look.verdict < Verdict::Unknown { EXIT_HEALTHY } else { EXIT_TROUBLE });
         };
         std::thread::sleep(Duration::from_secs_f64(pause));
     }
 }
 
-fn look(node: &Node, args: &Args, expected: &Expected) -> Look {
+fn look(node: &Node, args: &Args, expected: &Expected, counters: &mut probe::Counters) -> Look {
     let began = Instant::now();
-    let readings = probe::read(node, &args.only, expected, Duration::from_secs_f64(args.deadline));
+    let mut readings = probe::read(node, &args.only, expected, Duration::from_secs_f64(args.deadline));
+    counters.compare(probe::uptime(node), &mut readings);
     let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let name = node.word("/proc/sys/kernel/hostname").or_else(|| node.word("/etc/hostname"));
     Look::new(name.unwrap_or_else(|| "this node".to_owned()), jiff::Timestamp::now().to_string(), elapsed, readings)

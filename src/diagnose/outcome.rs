@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use diag_parsers::{Value, hostlist};
+use diag_parsers::{Says, Value, hostlist};
 
 use super::matching::{Match, find};
 use super::ranking::{Ranked, rank};
@@ -20,11 +20,18 @@ pub fn weigh<'p>(table: &Table, playbooks: &[&'p Playbook]) -> (Outcome, Vec<Ran
 
 fn outcome(first: Option<&Ranked<'_>>, table: &Table) -> Outcome {
     let sure = first.is_some_and(|root| root.found.confidence >= Confidence::Likely);
-    match (sure, table.troubles().next().is_some()) {
+    let open = table.troubles().next().is_some() || first.is_some_and(|root| is_open(root, table));
+    match (sure, open) {
         (true, _) => Outcome::Diagnosed,
         (false, true) => Outcome::Undetermined,
         (false, false) => Outcome::Healthy,
     }
+}
+
+/// Whether a finding rests on readings of a node that are not as they should be, where no run shows that they do no harm.
+fn is_open(root: &Ranked<'_>, table: &Table) -> bool {
+    let read = |row: usize| ["probe.", "peers."].iter().any(|start| table.rows[row].kind.starts_with(start));
+    root.found.needed().any(read) && !table.rows.iter().any(|row| row.says == Says::Success)
 }
 
 /// Who is to blame; the flag says that every known rank is hit alike, so that none is.

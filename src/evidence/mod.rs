@@ -17,6 +17,7 @@ mod names;
 mod narrow;
 mod oom;
 mod parts;
+mod peers;
 mod pods;
 mod processes;
 mod repeats;
@@ -66,6 +67,10 @@ pub const DERIVED_KINDS: &[&str] = &[
     "gpu_fault.other_note",
     "pcie.storm",
     "host_memory.storm",
+    "peers.slow_clock",
+    "peers.low_power",
+    "peers.narrow_link",
+    "peers.slow_port",
 ];
 
 /// Index of a row in its table.
@@ -254,6 +259,7 @@ impl Table {
         pods::derive(self);
         gpu_fault::derive(self);
         repeats::derive(self);
+        peers::derive(self);
         ends::derive(self);
         interfaces::derive(self);
         flapping::derive(self);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::job::Job;
 use super::policy::{Policy, Unknown};
-use crate::reading::{Reading, Verdict};
+use crate::reading::{Quantity, Reading, Verdict};
 
 /// What the readings come to for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,10 @@ pub enum Decision {
 
 /// Decides over the readings that concern a job: its GPUs, and what all jobs need.
 pub fn decide(readings: &[Reading], job: &Job, policy: &Policy) -> Decision {
-    let concern: Vec<&Reading> = readings.iter().filter(|reading| concerns(reading, job)).collect();
+    // Where GPUs are divided (MIG), what Slurm numbers are slices: which GPU they are of it does not tell.
+    let divided = readings.iter().any(|r| short(r) == "gpu.mig" && r.value == Some(Quantity::Flag(true)));
+    let gpus = job.gpus.as_ref().filter(|_| !divided);
+    let concern: Vec<&Reading> = readings.iter().filter(|reading| concerns(reading, gpus)).collect();
     let of = |verdict| concern.iter().copied().filter(move |reading: &&Reading| reading.verdict == verdict);
     let bad: Vec<&Reading> = of(Verdict::Bad).collect();
     if let Some(decisive) = bad.iter().find(|reading| policy.decisive.contains(&short(reading))) {
@@ -38,8 +41,8 @@ pub fn decide(readings: &[Reading], job: &Job, policy: &Policy) -> Decision {
 }
 
 /// Whether a reading is of something that the job uses: GPUs of others are not its concern.
-fn concerns(reading: &Reading, job: &Job) -> bool {
-    let (Some(gpus), Some(index)) = (&job.gpus, reading.of.get("index")) else { return true };
+fn concerns(reading: &Reading, gpus: Option<&BTreeSet<u32>>) -> bool {
+    let (Some(gpus), Some(index)) = (gpus, reading.of.get("index")) else { return true };
     index.parse().map_or(true, |index: u32| gpus.contains(&index))
 }
 
@@ -101,6 +104,13 @@ mod tests {
         let readings = [gpu(3, "recovery_action", Verdict::Bad)];
         assert_eq!(decide(&readings, &job(&[0, 1]), &Policy::default()), Decision::Pass);
         assert!(matches!(decide(&readings, &Job::default(), &Policy::default()), Decision::Refuse(_)));
+    }
+
+    #[test]
+    fn numbers_of_slices_are_no_numbers_of_gpus() {
+        let mig = Reading::new("gpu", "mig").of("index", "3").flag(true);
+        let readings = [gpu(3, "recovery_action", Verdict::Bad), mig];
+        assert!(matches!(decide(&readings, &job(&[0]), &Policy::default()), Decision::Refuse(_)));
     }
 
     #[test]

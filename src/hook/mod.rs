@@ -16,8 +16,10 @@
     reason = "a world room: reads the environment, keeps the node's state, asks Slurm"
 )]
 
+mod bounded;
 pub mod breaker;
 pub mod decide;
+mod health;
 pub mod job;
 mod leavings;
 pub mod policy;
@@ -119,10 +121,19 @@ fn policy_of(config: Option<&Path>) -> (Policy, Option<String>) {
     }
 }
 
+/// The node's name: Slurm tells the one of its configuration, which need not be the host's.
 fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    // Slurm tells the node's own name in its configuration, which need not be the host's.
-    std::env::var("SLURMD_NODENAME").unwrap_or_else(|_| name.trim().split('.').next().unwrap_or("").to_owned())
+    let told = std::env::var("SLURMD_NODENAME").ok().filter(|name| is_name(name));
+    told.unwrap_or_else(|| {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        name.trim().split('.').next().unwrap_or("").to_owned()
+    })
+}
+
+/// Whether a text can be a node's name, and no option or list for scontrol.
+fn is_name(text: &str) -> bool {
+    let known = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    (1..=255).contains(&text.len()) && !text.starts_with(['-', '.']) && text.bytes().all(known)
 }
 
 struct Hook {
@@ -135,10 +146,8 @@ struct Hook {
 
 impl Hook {
     fn run(&self) -> Ended {
-        if self.verb == Verb::Epilog && self.policy.clean {
-            leavings::clean(&self.job);
-        }
-        let readings = self.read();
+        let left = if self.verb == Verb::Epilog { self.left_behind() } else { Vec::new() };
+        let readings = [self.read(), left].concat();
         match self.verb {
             Verb::Prolog | Verb::Epilog => self.gate(&readings),
             Verb::HealthCheck => self.health(&readings),
@@ -147,22 +156,40 @@ impl Hook {
         }
     }
 
+    /// What the job left behind, taken away where the policy allows it.
+    fn left_behind(&self) -> Vec<Reading> {
+        let (job, clean) = (self.job.clone(), self.policy.clean);
+        bounded::within(self.left() / 4, move || leavings::find(&job, clean)).unwrap_or_default()
+    }
+
     /// Looks at what this hook looks at, within the time that the policy allows.
     fn read(&self) -> Vec<Reading> {
         let node = Node::at("/");
-        let expected = self.policy.profile.as_deref().and_then(profile).unwrap_or_default();
-        let spare = Duration::from_millis(200);
-        let deadline = Duration::from_secs_f64(self.policy.deadline.clamp(0.5, 300.0));
-        let left = deadline.saturating_sub(self.began.elapsed() + spare);
+        let profile = self.policy.profile.clone();
+        let expected = profile.and_then(|file| bounded::within(self.left(), move || profile_of(&file)).flatten());
+        let expected = expected.unwrap_or_default();
         // A task's own look must not move the mark: it runs as the user, and sees less.
         let mut state = State::load(&self.policy.state);
+        let left = self.left().saturating_sub(self.spare());
         let readings = probe::read_lanes(&node, lanes(&node, self.verb, state.last()), &expected, left);
         if self.verb == Verb::TaskProlog {
             return readings;
         }
-        let readings = state.take(readings);
+        let readings = state.take(readings, probe::uptime(&node));
         state.save(&self.policy.state);
         readings
+    }
+
+    /// What is left of the time that the policy allows.
+    fn left(&self) -> Duration {
+        let deadline = Duration::from_secs_f64(self.policy.deadline.clamp(0.5, 300.0));
+        deadline.saturating_sub(self.began.elapsed())
+    }
+
+    /// Time that is needed when the readings are there: to count, to write down, and for health-check to ask the controller.
+    fn spare(&self) -> Duration {
+        let most = if self.verb == Verb::HealthCheck { Duration::from_secs(3) } else { Duration::from_millis(300) };
+        most.min(self.left() / 2)
     }
 
     /// Prolog and epilog: whether the node may take this job, or the next.
@@ -171,53 +198,12 @@ impl Hook {
         let (word, code, reason) = match decision {
             Decision::Pass => ("pass", 0, String::new()),
             Decision::PassLoudly(why) => ("pass-loudly", 0, why),
-            Decision::Refuse(why) => match self.breaker().ask(&self.node) {
+            Decision::Refuse(why) => match self.ask_breaker() {
                 Answer::Go => ("refuse", 1, why),
                 Answer::Stop(held) => ("held-back", 0, format!("{why}; but not refused: {held}")),
             },
         };
         self.end(word, code, &reason, readings)
-    }
-
-    /// Health-check: drains the node, or resumes what it drained.
-    fn health(&self, readings: &[Reading]) -> Ended {
-        let all = Job::default();
-        let within = Duration::from_secs(3);
-        match decide(readings, &all, &self.policy) {
-            Decision::Refuse(why) if !self.policy.drain => {
-                self.end("held-back", 1, &format!("{why}; the policy drains nothing"), readings)
-            }
-            Decision::Refuse(why) => match slurm::view(&self.node, within) {
-                Ok(view) if view.drained() => self.end("refuse", 0, &format!("{why}; drained already"), readings),
-                Ok(_) => match self.breaker().ask(&self.node) {
-                    Answer::Stop(held) => {
-                        self.end("held-back", 1, &format!("{why}; but not drained: {held}"), readings)
-                    }
-                    Answer::Go => match slurm::drain(&self.node, &why, within) {
-                        Ok(()) => self.end("refuse", 0, &why, readings),
-                        Err(error) => self.end("held-back", 1, &format!("{why}; but not drained: {error}"), readings),
-                    },
-                },
-                Err(error) => self.end("held-back", 1, &format!("{why}; but not drained: {error}"), readings),
-            },
-            // What can't be judged is no reason to give a node back.
-            Decision::PassLoudly(why) => self.end("pass-loudly", 0, &why, readings),
-            Decision::Pass => {
-                if self.policy.drain && self.drained_before() {
-                    let ours = slurm::view(&self.node, within).is_ok_and(|view| view.drained() && view.by_us());
-                    if ours && slurm::resume(&self.node, within).is_ok() {
-                        self.breaker().forget(&self.node);
-                        return self.end("pass", 0, "resumed: what it was drained for is gone", readings);
-                    }
-                }
-                self.end("pass", 0, "", readings)
-            }
-        }
-    }
-
-    /// Whether this node was refused lately, by its own count: spares the controller a question on each healthy look.
-    fn drained_before(&self) -> bool {
-        self.breaker().has(&self.node)
     }
 
     /// Task-prolog: a line in the job's output where something is not well; a job is never held here.
@@ -246,6 +232,13 @@ impl Hook {
         Breaker::new(self.policy.shared.as_deref().unwrap_or(&self.policy.state), self.policy.most_nodes)
     }
 
+    /// Asks the breaker; its folder may be of a file system that hangs, and then nothing is refused.
+    fn ask_breaker(&self) -> Answer {
+        let (breaker, node) = (self.breaker(), self.node.clone());
+        let answer = bounded::within(self.left() / 2, move || breaker.ask(&node));
+        answer.unwrap_or_else(|| Answer::Stop("the folder in which nodes count does not answer".to_owned()))
+    }
+
     fn end(&self, decision: &str, code: u8, reason: &str, readings: &[Reading]) -> Ended {
         let run = record::Run {
             schema: "diag.hook/1",
@@ -258,17 +251,16 @@ impl Hook {
             elapsed_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
             readings: readings.iter().filter(|reading| reading.verdict != Verdict::Ok).collect(),
         };
-        record::write(&run, &self.policy.record);
-        let told = if reason.is_empty() {
-            String::new()
-        } else {
-            format!("diag-hook {}: {decision}: {reason}\n", self.verb.name())
-        };
+        if let Some(lines) = record::lines(&run) {
+            let file = self.policy.record.clone();
+            bounded::within(self.left().max(Duration::from_millis(100)), move || record::write(&lines, &file));
+        }
+        let told = if reason.is_empty() { String::new() } else { format!("diag-hook {}\n", record::message(&run)) };
         Ended { code, out: String::new(), err: told }
     }
 }
 
-fn profile(file: &Path) -> Option<Expected> {
+fn profile_of(file: &Path) -> Option<Expected> {
     toml::from_str(&std::fs::read_to_string(file).ok()?).ok()
 }
 

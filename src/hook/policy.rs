@@ -31,7 +31,7 @@ pub struct Policy {
     pub profile: Option<PathBuf>,
     /// Where each run is recorded, a line of JSON each.
     pub record: PathBuf,
-    /// Whether epilog removes shared memory that the job's user left behind.
+    /// Whether epilog kills processes of the job that outlived it, and removes shared memory that its user left behind.
     pub clean: bool,
 }
 

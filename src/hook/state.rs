@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::probe::Counters;
 use crate::reading::{Quantity, Reading, Verdict};
 
 /// Most faults that are kept.
@@ -21,6 +22,9 @@ pub struct State {
     /// Faults of GPUs that the log told of.
     #[serde(default)]
     faults: Vec<Reading>,
+    /// Counters of the fabric.
+    #[serde(default)]
+    counters: Counters,
 }
 
 impl State {
@@ -28,7 +32,7 @@ impl State {
     pub fn load(folder: &Path) -> Self {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
         let known = fs::read(file(folder)).ok().and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
-        known.filter(|state| state.boot == boot).unwrap_or(Self { boot, last: 0.0, faults: Vec::new() })
+        known.filter(|state| state.boot == boot).unwrap_or(Self { boot, ..Self::default() })
     }
 
     /// The second after which lines are new.
@@ -38,7 +42,9 @@ impl State {
 
     /// Takes in a look: its new faults are kept, old ones that the driver no longer knows of are dropped. Returns the
     /// readings together with the faults that still stand, each with the index of its GPU where that is known.
-    pub fn take(&mut self, mut readings: Vec<Reading>) -> Vec<Reading> {
+    /// `now` is in seconds since the boot.
+    pub fn take(&mut self, mut readings: Vec<Reading>, now: f64) -> Vec<Reading> {
+        self.counters.compare(now, &mut readings);
         if let Some(Quantity::Number(last)) =
             readings.iter().find(|r| r.probe == "kernel" && r.name == "last").and_then(|r| r.value.clone())
         {
@@ -108,20 +114,22 @@ mod tests {
     #[test]
     fn a_fault_stands_until_the_driver_says_that_nothing_needs_to_be_done() {
         let mut state = State::default();
-        let seen = state
-            .take(vec![xid("0000:3b:00.0"), Reading::new("gpu", "name").of("gpu", "0000:3b:00.0").of("index", "3")]);
+        let seen = state.take(
+            vec![xid("0000:3b:00.0"), Reading::new("gpu", "name").of("gpu", "0000:3b:00.0").of("index", "3")],
+            1.0,
+        );
         assert_eq!(seen[0].of.get("index").map(String::as_str), Some("3"), "it is told of the GPU that jobs know");
-        assert_eq!(state.take(Vec::new()).len(), 1, "the next job must know of it");
-        assert_eq!(state.take(vec![advice("0000:3b:00.0", Verdict::Bad)]).len(), 2);
-        assert_eq!(state.take(vec![advice("0000:3b:00.0", Verdict::Ok)]).len(), 1, "cured");
-        assert_eq!(state.take(Vec::new()), []);
+        assert_eq!(state.take(Vec::new(), 1.0).len(), 1, "the next job must know of it");
+        assert_eq!(state.take(vec![advice("0000:3b:00.0", Verdict::Bad)], 1.0).len(), 2);
+        assert_eq!(state.take(vec![advice("0000:3b:00.0", Verdict::Ok)], 1.0).len(), 1, "cured");
+        assert_eq!(state.take(Vec::new(), 1.0), []);
     }
 
     #[test]
     fn another_boot_begins_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let mut old = State { boot: "another".to_owned(), last: 99.0, faults: Vec::new() };
-        old.take(vec![xid("0000:3b:00.0")]);
+        let mut old = State { boot: "another".to_owned(), last: 99.0, ..State::default() };
+        old.take(vec![xid("0000:3b:00.0")], 1.0);
         old.save(folder.path());
         assert_eq!(State::load(folder.path()).last(), 0.0);
     }

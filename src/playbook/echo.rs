@@ -66,6 +66,9 @@ pub struct EchoGroup {
     pub title: String,
     /// The mechanism, and what does not belong here.
     pub summary: String,
+    /// Kinds of evidence: each playbook whose first need takes one of these has the group without naming it.
+    #[serde(default)]
+    pub of: Vec<String>,
     /// The echoes; none of them names a group.
     pub echoes: Vec<Echo>,
     /// Whether the group keeps its word.
@@ -88,6 +91,17 @@ pub struct GroupCase {
     /// Kinds of failure that it must leave to another cause, exactly.
     #[serde(default)]
     pub leaves: Vec<String>,
+}
+
+impl EchoGroup {
+    /// Whether a cause that is told by these kinds has the group without naming it.
+    pub fn belongs_to(&self, kinds: &[String]) -> bool {
+        let fits = |pattern: &String, kind: &String| match pattern.strip_suffix('*') {
+            Some(start) => kind.starts_with(start),
+            None => pattern == kind,
+        };
+        self.of.iter().any(|pattern| kinds.iter().any(|kind| fits(pattern, kind)))
+    }
 }
 
 /// Puts the echoes of the groups in the place of their names.

@@ -66,7 +66,33 @@ pub fn expand(playbook: &mut Playbook, groups: &[EchoGroup]) -> Result<(), Error
         Error::new("playbook.invalid", &playbook.id, format!("echoes: there is no group `{name}`"))
             .with_way_on("groups are the files of playbooks/echoes/")
     })?;
+    let Some(first) = playbook.needs.values().next() else { return Ok(()) };
+    let kinds = [first.evidence.as_slice(), &first.also].concat();
+    for group in groups.iter().filter(|group| group.belongs_to(&kinds)) {
+        playbook.echoes.extend(group.echoes.iter().cloned());
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_a_look_at_the_node_tells_explains_that_a_hook_refused() {
+        let library = built_in().unwrap();
+        let explains = |id: &str| {
+            let echoes = &library.get(id).unwrap().echoes;
+            echoes.iter().any(|echo| echo.kinds.iter().any(|kind| kind == "hook.refused"))
+        };
+        for told in ["gpu-fell-off-bus", "gpu-ecc-uncorrectable", "gpu-gsp-timeout", "disk-full", "host-hardware-error"]
+        {
+            assert!(explains(told), "{told}");
+        }
+        for other in ["rank-exception", "gpu-mmu-fault", "slurm-prolog-failed"] {
+            assert!(!explains(other), "{other}");
+        }
+    }
 }
 
 /// The built-in playbooks.

@@ -37,6 +37,9 @@ pub struct Expected {
     /// Services that must run, by the name of their process, for example `nv-fabricmanager`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
+    /// Settings of kernel and driver, for example `"sysctl:vm/swappiness" = "10"`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
     /// Readings by kind that must say just this, for example `"probe.gpu.driver" = "570.86.15"`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub exact: BTreeMap<String, String>,
@@ -54,9 +57,14 @@ impl Expected {
         };
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole and not negative")]
         let whole = |number: f64| number as u64;
-        let exact = [("gpu", "driver"), ("gpu", "cuda"), ("gpu", "vbios")];
+        let exact = [("gpu", "driver"), ("gpu", "cuda"), ("gpu", "vbios"), ("pci", "iommu")];
         let exact =
             exact.iter().filter_map(|(probe, name)| Some((format!("probe.{probe}.{name}"), text(probe, name)?)));
+        let setting = |r: &Reading| {
+            let key = super::config::key(&r.name, r.of.get("setting").map(String::as_str));
+            Some((key, r.value.as_ref()?.to_string()))
+        };
+        let config = readings.iter().filter(|r| r.probe == "config").filter_map(setting).collect();
         let answering = find("mounts", "answers").filter(|r| r.value == Some(Quantity::Flag(true)));
         let running = find("services", "running").filter(|r| r.value == Some(Quantity::Flag(true)));
         Self {
@@ -69,6 +77,7 @@ impl Expected {
             shm: count("disks", "size").map(whole),
             mounts: answering.filter_map(|r| r.of.get("mount").cloned()).collect(),
             services: running.filter_map(|r| r.of.get("service").cloned()).collect(),
+            config,
             exact: exact.collect(),
         }
     }

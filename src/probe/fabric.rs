@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::expected::Expected;
+use super::gids;
 use super::node::Node;
 use super::task::{Out, Probe, whole};
-use crate::reading::{Reading, Unit, Verdict};
+use crate::reading::{Reading, Rule, Unit, Verdict};
 
 const ADAPTERS: &str = "/sys/class/infiniband";
 
@@ -44,9 +45,11 @@ fn read(node: &Node, _: &str, expected: &Expected, out: Out) {
     }
     let reading = Reading::new("fabric", "ports.active").count(active, Unit::None);
     out(match expected.ports {
-        Some(wanted) => reading
-            .expect(wanted.to_string())
-            .judge(active >= wanted, Verdict::Bad, || format!("{active} of {wanted} ports are active")),
+        Some(wanted) => {
+            reading.expect(wanted.to_string()).judge_by(Rule::Profile, active >= wanted, Verdict::Bad, || {
+                format!("{active} of {wanted} ports are active")
+            })
+        }
         None => reading,
     });
 }
@@ -79,7 +82,7 @@ fn one(node: &Node, adapter: &str, port: &str, expected: &Expected, out: Out) ->
             out(about(&format!("counter.{counter}")).count(count, Unit::Total));
         }
     }
-    addresses(node, &folder, about("addresses"), out);
+    gids::read(node, &folder, &name, out);
     active
 }
 
@@ -95,25 +98,11 @@ fn rate(node: &Node, folder: &str, reading: Reading, expected: &Expected, out: O
     let reading = reading.number(gigabits * 1e9, Unit::BitsPerSecond);
     out(match expected.port_rate {
         Some(wanted) => {
-            reading.expect(format!("{} Gb/s", wanted / 1e9)).judge(gigabits * 1e9 >= wanted, Verdict::Degraded, || {
+            let reading = reading.expect(format!("{} Gb/s", wanted / 1e9));
+            reading.judge_by(Rule::Profile, gigabits * 1e9 >= wanted, Verdict::Degraded, || {
                 format!("the port runs at {gigabits} of {} Gb/s", wanted / 1e9)
             })
         }
         None => reading,
     });
-}
-
-/// How many addresses (GIDs) the port has: RoCE without any can't connect.
-fn addresses(node: &Node, folder: &str, reading: Reading, out: Out) {
-    let gids = node.list(&format!("{folder}/gids"));
-    if gids.is_empty() {
-        return;
-    }
-    let used = gids.iter().filter(|gid| {
-        let text = node.word(&format!("{folder}/gids/{gid}")).unwrap_or_default();
-        text.chars().any(|c| c != '0' && c != ':')
-    });
-    let count = used.count() as u64;
-    let reading = reading.count(count, Unit::None).expect(">= 1");
-    out(reading.judge(count > 0, Verdict::Bad, || "its table of addresses (GIDs) is empty".to_owned()));
 }

@@ -21,11 +21,11 @@ pub(super) static PROBE: Probe = Probe {
 /// Where a captured tree keeps the log.
 const CAPTURED: &str = "/var/log/dmesg";
 
-/// Bytes of the log that usually hold all that is new: reading all of it costs 18 ms.
-const TAIL: usize = 64 << 10;
+/// Bytes of the log that usually hold all that is new, and more where they don't: reading all of it costs 18 ms.
+const TAILS: [usize; 2] = [8 << 10, 64 << 10];
 
 /// Other lines that tell of a fault: what they hold, the reading, what it comes to, why.
-const SIGNS: [(&str, &str, Verdict, &str); 6] = [
+const SIGNS: [(&str, &str, Verdict, &str); 9] = [
     ("fallen off the bus", "gpu_lost", Verdict::Bad, "a GPU has fallen off the bus"),
     (
         "Uncorrected error, software containment",
@@ -46,6 +46,21 @@ const SIGNS: [(&str, &str, Verdict, &str); 6] = [
         "the processor reported a hardware error",
     ),
     ("PCIe Bus Error: severity=Uncorrected (Fatal)", "pcie_fatal", Verdict::Bad, "the bus reported a fatal error"),
+    // Firmware that reports errors itself, as on ARM servers (Linux, drivers/firmware/efi/cper.c).
+    (
+        "[Hardware Error]: event severity: fatal",
+        "machine_check",
+        Verdict::Bad,
+        "the firmware reported a fatal hardware error",
+    ),
+    (
+        "[Hardware Error]: event severity: recoverable",
+        "machine_check",
+        Verdict::Degraded,
+        "the firmware reported a hardware error that could be contained",
+    ),
+    // Linux, drivers/net/ethernet/mellanox/mlx5/core/en_main.c: the carrier of an adapter's port.
+    (": Link down", "link_flaps", Verdict::Degraded, "a link of the network went down"),
     ("soft lockup - CPU#", "lockup", Verdict::Degraded, "a processor was stuck in the kernel"),
 ];
 
@@ -75,10 +90,10 @@ fn log(node: &Node, since: f64) -> std::io::Result<String> {
     if !node.is_here() {
         return node.text(CAPTURED);
     }
-    if since >= 0.0 {
-        let tail = String::from_utf8_lossy(&diag_raw::kernel_log::tail(TAIL)?).into_owned();
+    for most in TAILS.into_iter().filter(|_| since >= 0.0) {
+        let tail = String::from_utf8_lossy(&diag_raw::kernel_log::tail(most)?).into_owned();
         let first = tail.lines().find_map(line);
-        if tail.len() + 4096 < TAIL || first.is_some_and(|(at, _)| at <= since) {
+        if tail.len() + 4096 < most || first.is_some_and(|(at, _)| at <= since) {
             return Ok(tail);
         }
     }

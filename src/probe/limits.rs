@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::daemon::slurmd;
 use super::expected::Expected;
 use super::node::Node;
 use super::task::{Out, Probe, whole};
@@ -49,8 +50,4 @@ fn read(node: &Node, _: &str, _: &Expected, out: Out) {
             || format!("only {said} open files are allowed to a process of a job"),
         ));
     }
-}
-
-fn slurmd(node: &Node) -> Option<String> {
-    node.processes().find(|pid| node.word(&format!("/proc/{pid}/comm")).as_deref() == Some("slurmd"))
 }

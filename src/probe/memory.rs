@@ -40,10 +40,23 @@ fn read(node: &Node, _: &str, expected: &Expected, out: Out) {
             || format!("only {} MiB of memory are available", free >> 20),
         ));
     }
-    if let Some(count) = number(&text, "HugePages_Total:").filter(|count| *count > 0) {
-        out(Reading::new("memory", "hugepages.reserved").count(count, Unit::None));
-    }
+    hugepages(&text, total, out);
     modules(node, out);
+}
+
+/// Pages set aside: programs that do not ask for them can't have that memory.
+fn hugepages(text: &str, total: u64, out: Out) {
+    let Some(reserved) = number(text, "HugePages_Total:").filter(|count| *count > 0) else { return };
+    let size = bytes(text, "Hugepagesize:").unwrap_or(0);
+    let free = number(text, "HugePages_Free:").unwrap_or(0);
+    out(Reading::new("memory", "hugepages.free").count(free.saturating_mul(size), Unit::Bytes));
+    let idle = free.saturating_mul(size) > total / 2;
+    let reserved = reserved.saturating_mul(size);
+    out(Reading::new("memory", "hugepages.reserved").count(reserved, Unit::Bytes).judge(
+        !idle,
+        Verdict::Degraded,
+        || format!("{} GiB are set aside as huge pages, and nobody uses them", reserved >> 30),
+    ));
 }
 
 /// Errors that EDAC counted since the boot.

@@ -4,10 +4,16 @@
 //! its own reading and nothing else.
 #![expect(clippy::disallowed_methods, reason = "a world room: reads this node and starts processes that read it")]
 
+mod acs;
+mod cgroup;
 mod clock;
+mod config;
+mod daemon;
 mod disks;
+mod drives;
 mod expected;
 mod fabric;
+mod gids;
 mod gpu;
 mod kernel;
 mod leftovers;
@@ -17,6 +23,7 @@ mod mounts;
 mod node;
 mod pci;
 mod relative;
+mod rising;
 mod services;
 mod task;
 mod watch;
@@ -26,10 +33,11 @@ use std::time::Duration;
 
 pub use expected::Expected;
 pub use node::Node;
+pub use rising::Counters;
 pub use task::{PROBES, Probe, Task, find, tasks};
 pub use worker::{ARGUMENT, serve};
 
-use crate::reading::Reading;
+use crate::reading::{Reading, Rule, Verdict};
 
 /// Reads a node: all probes side by side, the subjects of one in turn.
 pub fn read(node: &Node, only: &[String], expected: &Expected, deadline: Duration) -> Vec<Reading> {
@@ -55,6 +63,11 @@ pub fn read_lanes(node: &Node, lanes: Vec<Vec<Task>>, expected: &Expected, deadl
     readings
 }
 
+/// Seconds since the boot, which no clock that is set moves; 0 where nothing tells.
+pub fn uptime(node: &Node) -> f64 {
+    node.word("/proc/uptime").and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0.0)
+}
+
 /// Whether the bus shows an NVIDIA GPU.
 pub fn has_gpu(node: &Node) -> bool {
     std::env::var_os(gpu::LIBRARY).is_some() || pci::nvidia_gpus(node) > 0
@@ -66,5 +79,5 @@ fn exact(reading: Reading, wanted: &str) -> Reading {
     let same = said == wanted;
     reading
         .expect(wanted)
-        .judge(same, crate::reading::Verdict::Degraded, || format!("{said}; the profile says {wanted}"))
+        .judge_by(Rule::Profile, same, Verdict::Degraded, || format!("{said}; the profile says {wanted}"))
 }

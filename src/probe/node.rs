@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// Largest file of `/proc` or `/sys` that is read, in bytes.
 const MOST: u64 = 4 << 20;
 
+/// Bytes that hold most of them: one call reads the file, and one more sees its end.
+const USUAL: usize = 4 << 10;
+
 /// A node's files below a root: `/` for this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -40,7 +43,7 @@ impl Node {
     /// # Errors
     /// Where it can't be read.
     pub fn text(&self, path: &str) -> io::Result<String> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(USUAL);
         File::open(self.path(path))?.take(MOST).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }

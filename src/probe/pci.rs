@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::expected::Expected;
 use super::node::Node;
 use super::task::{Out, Probe, whole};
-use crate::reading::{Reading, Unit, Verdict};
+use crate::reading::{Reading, Rule, Unit, Verdict};
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 
@@ -41,9 +41,10 @@ fn role(node: &Node, device: &str) -> Option<Role> {
 
 /// NVIDIA GPUs that the bus shows, whether or not a driver has them.
 pub(super) fn nvidia_gpus(node: &Node) -> u64 {
+    // Most devices are of other makers: that is asked first.
     let ours = |device: &String| {
-        role(node, device) == Some(Role::Gpu)
-            && node.number(&format!("{DEVICES}/{device}/vendor")) == Some(0x10de)
+        node.number(&format!("{DEVICES}/{device}/vendor")) == Some(0x10de)
+            && role(node, device) == Some(Role::Gpu)
             && !node.has(&format!("{DEVICES}/{device}/physfn"))
     };
     node.list(DEVICES).iter().filter(|device| ours(device)).count() as u64
@@ -54,6 +55,7 @@ fn read(node: &Node, _: &str, _: &Expected, out: Out) {
     if devices.is_empty() {
         return out(Reading::new("pci", "devices").found(Verdict::CannotRun, "no PCI bus is shown here"));
     }
+    super::acs::read(node, &devices, out);
     for device in devices {
         // Virtual functions have no link of their own.
         if node.has(&format!("{DEVICES}/{device}/physfn")) {
@@ -85,7 +87,7 @@ fn width(node: &Node, device: &str, role: Role, out: Out) {
     let reading = reading("width", device, role).count(now, Unit::None).expect(most.to_string());
     out(match now {
         0 | 255 => reading.found(Verdict::Bad, "its PCI Express link is down"),
-        now => reading.judge(now >= most || role == Role::Drive, Verdict::Degraded, || {
+        now => reading.judge_by(Rule::Maximum, now >= most || role == Role::Drive, Verdict::Degraded, || {
             format!("{now} of {most} PCI Express lanes: the slot, the riser or the card")
         }),
     });
@@ -97,9 +99,12 @@ fn speed(node: &Node, device: &str, role: Role, out: Out) {
     let (Some(now), Some(most)) = (at("current_link_speed"), at("max_link_speed")) else { return };
     let reading = reading("speed", device, role).number(now, Unit::TransfersPerSecond);
     out(match role {
-        Role::Adapter => reading
-            .expect(format!("{} GT/s", most / 1e9))
-            .judge(now >= most, Verdict::Degraded, || format!("its link runs at {} of {} GT/s", now / 1e9, most / 1e9)),
+        Role::Adapter => reading.expect(format!("{} GT/s", most / 1e9)).judge_by(
+            Rule::Maximum,
+            now >= most,
+            Verdict::Degraded,
+            || format!("its link runs at {} of {} GT/s", now / 1e9, most / 1e9),
+        ),
         Role::Gpu | Role::Drive => reading,
     });
 }

@@ -2,23 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use crate::reading::{Reading, Verdict};
+use crate::reading::{Reading, Rule, Verdict};
 
 /// A reading that must be the same for all GPUs, and what it means where one has less.
-struct Rule {
+struct Alike {
     name: &'static str,
     verdict: Verdict,
     why: &'static str,
 }
 
-const RULES: [Rule; 3] = [
-    Rule { name: "nvlink.active", verdict: Verdict::Bad, why: "fewer active NVLinks than the other GPUs of this node" },
-    Rule {
+const RULES: [Alike; 5] = [
+    Alike {
+        name: "nvlink.active",
+        verdict: Verdict::Bad,
+        why: "fewer active NVLinks than the other GPUs of this node",
+    },
+    Alike {
         name: "power.limit",
         verdict: Verdict::Degraded,
         why: "a lower power limit than the other GPUs of this node",
     },
-    Rule { name: "clock.sm.max", verdict: Verdict::Degraded, why: "a lower clock than the other GPUs of this node" },
+    Alike {
+        name: "pcie.width",
+        verdict: Verdict::Degraded,
+        why: "fewer PCI Express lanes than the other GPUs of this node",
+    },
+    Alike { name: "memory.total", verdict: Verdict::Degraded, why: "less memory than the other GPUs of this node" },
+    Alike { name: "clock.sm.max", verdict: Verdict::Degraded, why: "a lower clock than the other GPUs of this node" },
 ];
 
 /// Judges the readings of GPUs against the most usual value of their node.
@@ -27,13 +37,15 @@ pub(super) fn judge(readings: &mut [Reading]) {
         let Some(usual) = usual(readings.iter().filter(|reading| rule.speaks_of(reading))) else { continue };
         for reading in readings.iter_mut().filter(|reading| rule.speaks_of(reading)) {
             if reading.as_number().is_some_and(|value| value < usual) {
-                *reading = reading.clone().found(rule.verdict, format!("{} ({usual} is usual)", rule.why));
+                *reading = reading
+                    .clone()
+                    .judge_by(Rule::Peers, false, rule.verdict, || format!("{} ({usual} is usual)", rule.why));
             }
         }
     }
 }
 
-impl Rule {
+impl Alike {
     fn speaks_of(&self, reading: &Reading) -> bool {
         reading.probe == "gpu" && reading.name == self.name
     }

@@ -20,12 +20,12 @@ pub(super) static PROBE: Probe = Probe {
 const SWITCHES: &str = "/dev/nvidia-nvswitchctl";
 
 fn read(node: &Node, _: &str, expected: &Expected, out: Out) {
-    let running = running(node);
     let mut wanted: Vec<(&str, &str)> = Vec::new();
     if node.has(SWITCHES) {
         wanted.push(("nv-fabricmanager", "this node has NVSwitches, and no CUDA program starts without it"));
     }
     wanted.extend(expected.services.iter().map(|name| (name.as_str(), "it is expected here")));
+    let running = if wanted.is_empty() { Vec::new() } else { running(node) };
     for (name, why) in wanted {
         // The kernel keeps the first 15 bytes of a name.
         let short = name.get(..15).unwrap_or(name);
@@ -33,14 +33,36 @@ fn read(node: &Node, _: &str, expected: &Expected, out: Out) {
         let reading = Reading::new("services", "running").of("service", name).flag(up).expect("true");
         out(reading.judge(up, Verdict::Bad, || format!("{name} does not run: {why}")));
     }
-    if let Ok(modules) = node.text("/proc/modules")
-        && modules.lines().any(|line| line.starts_with("nvidia "))
-        && node.has("/sys/class/infiniband")
-    {
-        let loaded =
-            modules.lines().any(|line| line.starts_with("nvidia_peermem ") || line.starts_with("nv_peer_mem "));
-        out(Reading::new("services", "peermem").flag(loaded));
+    direct(node, out);
+}
+
+/// Adapters of the fabric.
+const ADAPTERS: &str = "/sys/class/infiniband";
+
+/// How adapters reach the memory of GPUs: by a module of the driver, or by DMA-BUF, which wants the open kernel modules and
+/// Linux 5.12 (NCCL 2.27, `ncclGpuGdrSupport` and `ncclIbDmaBufSupport`).
+fn direct(node: &Node, out: Out) {
+    let modules = node.text("/proc/modules").unwrap_or_default();
+    let loaded =
+        |names: &[&str]| modules.lines().any(|line| line.split(' ').next().is_some_and(|m| names.contains(&m)));
+    if !loaded(&["nvidia"]) || node.list(ADAPTERS).is_empty() {
+        return;
     }
+    let peermem = loaded(&["nvidia_peermem", "nv_peer_mem"]);
+    let open = node.text("/proc/driver/nvidia/version").is_ok_and(|text| text.contains("Open Kernel Module"));
+    let dmabuf = open && node.word("/proc/sys/kernel/osrelease").is_some_and(|release| since_5_12(&release));
+    let ways: Vec<&str> =
+        [(peermem, "peermem"), (dmabuf, "dma-buf")].iter().filter(|way| way.0).map(|way| way.1).collect();
+    let reading =
+        Reading::new("services", "peermem").text(if ways.is_empty() { "none".to_owned() } else { ways.join(", ") });
+    out(reading.judge(!ways.is_empty(), Verdict::Degraded, || {
+        "neither nvidia_peermem nor DMA-BUF: all that GPUs send goes through the memory of the host".to_owned()
+    }));
+}
+
+fn since_5_12(release: &str) -> bool {
+    let mut numbers = release.split(['.', '-']).map_while(|word| word.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(12))
 }
 
 /// Names of all processes. Only `comm` is read: what needs a process's memory map may hang with it.

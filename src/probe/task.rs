@@ -50,6 +50,9 @@ pub static PROBES: &[&Probe] = &[
     &super::mounts::PROBE,
     &super::clock::PROBE,
     &super::leftovers::PROBE,
+    &super::cgroup::PROBE,
+    &super::drives::PROBE,
+    &super::config::PROBE,
 ];
 
 /// The probe of that name.

@@ -1,20 +1,26 @@
 //! Running probes so that none can hold the node: each lane in a process of its own, each task with its deadline.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use diag_raw::forked::Forked;
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::expected::Expected;
 use super::node::Node;
 use super::task::{self, Task};
-use super::worker::{ARGUMENT, Order, Said};
+use super::worker::{self, ARGUMENT, Order, Said};
 use crate::reading::{Reading, Verdict};
+
+/// Processes that were left and had not ended yet.
+static LEFT: Mutex<Vec<Process>> = Mutex::new(Vec::new());
 
 /// Name of the reading that tells of the run of a probe itself.
 const RUN: &str = "run";
@@ -37,9 +43,17 @@ struct Lane {
     at: usize,
     /// When it began; `None` between two.
     began: Option<Instant>,
-    child: Option<Child>,
+    child: Option<Process>,
     /// Which process of the lane speaks: words of one that was given up are not heard.
     turn: usize,
+}
+
+/// A process of a lane.
+enum Process {
+    /// This program, started anew.
+    Started(Child),
+    /// A copy of this process.
+    Copied(i32),
 }
 
 /// A word of a worker; `None` when it has ended.
@@ -54,13 +68,16 @@ struct Word {
 /// What does not answer in time is unknown. The time kept is `look.deadline`, whatever hangs: processes that can't be
 /// killed are left behind.
 pub(super) fn run(look: &Look, lanes: Vec<Vec<Task>>) -> Vec<Reading> {
+    bury();
     let ends = Instant::now() + look.deadline;
     let (speaks, hears) = mpsc::channel();
     let lanes = lanes.into_iter().filter(|tasks| !tasks.is_empty());
     let lanes = lanes.map(|tasks| Lane { tasks, at: 0, began: None, child: None, turn: 0 }).collect();
     let mut watch = Watch { look, lanes, readings: Vec::new(), speaks };
-    for lane in 0..watch.lanes.len() {
-        watch.start(lane);
+    // All are begun before the first thread listens: only a process of one thread can be copied.
+    let begun: Vec<Option<Box<dyn Read + Send>>> = (0..watch.lanes.len()).map(|lane| watch.begin(lane)).collect();
+    for (lane, out) in begun.into_iter().enumerate() {
+        watch.hear(lane, out);
     }
     watch.listen(&hears, ends);
     watch.finish()
@@ -75,8 +92,20 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Starts a process for what is left of a lane.
+    /// Starts a process for what is left of a lane, and listens to it.
     fn start(&mut self, at: usize) {
+        let out = self.begin(at);
+        self.hear(at, out);
+    }
+
+    fn hear(&self, at: usize, out: Option<Box<dyn Read + Send>>) {
+        if let Some(out) = out {
+            hear(out, at, self.lanes[at].turn, self.speaks.clone());
+        }
+    }
+
+    /// Starts a process for what is left of a lane; what it says.
+    fn begin(&mut self, at: usize) -> Option<Box<dyn Read + Send>> {
         let lane = &mut self.lanes[at];
         lane.turn += 1;
         lane.began = None;
@@ -85,14 +114,15 @@ impl Watch<'_> {
             tasks: lane.tasks[lane.at..].to_vec(),
             expected: self.look.expected.clone(),
         };
-        match spawn(&order) {
-            Ok(mut child) => {
-                hear(&mut child, at, lane.turn, self.speaks.clone());
-                lane.child = Some(child);
+        match copy(&order).unwrap_or_else(|| spawn(&order)) {
+            Ok((process, out)) => {
+                lane.child = Some(process);
+                Some(out)
             }
             Err(error) => {
                 let why = format!("no process can be started: {error}");
                 self.skip_rest(at, Verdict::CannotRun, &why);
+                None
             }
         }
     }
@@ -125,8 +155,8 @@ impl Watch<'_> {
                 lane.began = None;
             }
             None => {
-                let how = lane.child.take().and_then(|mut child| child.try_wait().ok().flatten());
-                let how = how.map_or_else(|| "without a word".to_owned(), |status| format!("with {status}"));
+                let how = lane.child.take().and_then(|mut process| process.end());
+                let how = how.map_or_else(|| "without a word".to_owned(), |how| format!("with {how}"));
                 self.pass_over(word.lane, &format!("the process that looked ended {how}"));
             }
         }
@@ -196,8 +226,18 @@ fn unread(task: &Task, verdict: Verdict, why: &str) -> Reading {
     if task.subject.is_empty() { reading } else { reading.of("subject", &task.subject) }
 }
 
+/// A process, and what it says.
+type Begun = (Process, Box<dyn Read + Send>);
+
+/// Lets a copy of this process do the work, which costs a tenth of a new one; `None` where that can't be, since other threads run.
+fn copy(order: &Order) -> Option<std::io::Result<Begun>> {
+    let done = diag_raw::forked::fork(|out| _ = worker::carry_out(order, out));
+    let begun = |forked: Forked| (Process::Copied(forked.pid), Box::new(forked.out) as Box<dyn Read + Send>);
+    done.map(|forked| forked.map(begun)).transpose()
+}
+
 /// Starts this very program as a worker, in a process group of its own.
-fn spawn(order: &Order) -> std::io::Result<Child> {
+fn spawn(order: &Order) -> std::io::Result<Begun> {
     let mut command = Command::new("/proc/self/exe");
     command.arg(ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
     let mut child = command.spawn()?;
@@ -206,12 +246,12 @@ fn spawn(order: &Order) -> std::io::Result<Child> {
         line.push(b'\n');
         orders.write_all(&line)?;
     }
-    Ok(child)
+    let out = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
+    Ok((Process::Started(child), Box::new(out)))
 }
 
 /// Passes on what a worker says.
-fn hear(child: &mut Child, lane: usize, turn: usize, speaks: Sender<Word>) {
-    let Some(out) = child.stdout.take() else { return };
+fn hear(out: Box<dyn Read + Send>, lane: usize, turn: usize, speaks: Sender<Word>) {
     thread::spawn(move || {
         for line in BufReader::new(out).lines() {
             let Some(said) = line.ok().and_then(|line| serde_json::from_str(&line).ok()) else { break };
@@ -223,10 +263,39 @@ fn hear(child: &mut Child, lane: usize, turn: usize, speaks: Sender<Word>) {
     });
 }
 
+impl Process {
+    /// How it ended, where it has.
+    fn end(&mut self) -> Option<String> {
+        match self {
+            Self::Started(child) => child.try_wait().ok().flatten().map(|status| status.to_string()),
+            Self::Copied(pid) => match waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(_, code)) => Some(format!("exit status: {code}")),
+                Ok(WaitStatus::Signaled(_, signal, _)) => Some(signal.to_string()),
+                _ => None,
+            },
+        }
+    }
+}
+
 /// Kills a worker and what it started, and waits for none of them: one that hangs in the kernel can't be killed.
-fn leave(mut child: Child) {
-    if let Ok(group) = i32::try_from(child.id()) {
+fn leave(mut process: Process) {
+    let group = match &process {
+        Process::Started(child) => i32::try_from(child.id()).ok(),
+        Process::Copied(pid) => Some(*pid),
+    };
+    if let Some(group) = group {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
-    let _ = child.try_wait();
+    if process.end().is_none()
+        && let Ok(mut left) = LEFT.lock()
+    {
+        left.push(process);
+    }
+}
+
+/// Takes note of processes that have ended since: whoever looks every minute must not fill the table of processes.
+fn bury() {
+    if let Ok(mut left) = LEFT.lock() {
+        left.retain_mut(|process| process.end().is_none());
+    }
 }

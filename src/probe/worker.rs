@@ -43,8 +43,15 @@ pub(super) enum Said {
 pub fn serve(orders: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<()> {
     let mut line = String::new();
     orders.read_line(&mut line)?;
-    let order: Order = serde_json::from_str(&line)?;
-    let node = Node::at(order.root);
+    carry_out(&serde_json::from_str(&line)?, out)
+}
+
+/// Carries out an order.
+///
+/// # Errors
+/// A listener who left.
+pub(super) fn carry_out(order: &Order, out: &mut dyn Write) -> io::Result<()> {
+    let node = Node::at(&order.root);
     for task in &order.tasks {
         say(out, &Said::Begins)?;
         let mut lost = Ok(());

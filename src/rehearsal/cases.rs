@@ -47,6 +47,7 @@ pub(super) fn inline(logs: &IndexMap<String, String>, scanner: &Scanner) -> Vec<
         let mut ledger = Ledger::new(scanner.catalogue().volatile());
         let mut events = Vec::new();
         if let Some(reader) = record::of(text.as_bytes(), name) {
+            scanner.scan_wrapped(&reader.wrapped(text.as_bytes()), &mut |event| events.push(event));
             reader.read(text.as_bytes(), name, &mut events);
         }
         if !events.is_empty() {

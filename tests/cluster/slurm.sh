@@ -53,6 +53,10 @@ Epilog=$dir/epilog
 NodeName=node[1-$nodes] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + nodes))] CPUs=8 RealMemory=1000 Gres=gpu:8 State=UNKNOWN
 PartitionName=batch Nodes=node[1-$nodes] Default=YES MaxTime=INFINITE State=UP
 EOF
+  if [ -e "$dir/health-check" ]; then
+    printf 'HealthCheckProgram=%s\nHealthCheckInterval=3\nHealthCheckNodeState=ANY\n' "$dir/health-check" >> "$dir/slurm.conf"
+  fi
+  chmod 1777 "$dir/out"
   echo "NodeName=node[1-$nodes] Name=gpu File=$dir/dev/nvidia[0-7]" > "$dir/gres.conf"
   echo "CgroupPlugin=cgroup/v1" > "$dir/cgroup.conf"
   slurmctld

@@ -107,10 +107,12 @@ fn hostile_variables_and_broken_policies_hold_no_job() {
         ("SLURM_JOB_ID", "1; touch /tmp/x"),
         ("SLURM_JOB_UID", "-1"),
         ("SLURM_JOB_GPUS", "0-4294967295"),
-        ("SLURMD_NODENAME", "../../../etc/cron.d/x"),
+        ("SLURMD_NODENAME", "--help ../../../etc/cron.d/x"),
         ("SLURM_JOB_NAME", "\u{1b}[2J$(reboot)"),
     ];
     assert_eq!(site.code("prolog", &hostile), Some(0));
+    let name = site.last_record()["node"].as_str().unwrap().to_owned();
+    assert!(!name.contains(['/', ' ']) && !name.starts_with('-'), "{name}");
     fs::write(site.at("hook.toml"), "deadline = \"soon\"").unwrap();
     let done = site.run("prolog", &GPU_0);
     assert_eq!(done.status.code(), Some(0));
@@ -126,6 +128,63 @@ fn a_state_that_cannot_be_written_refuses_nothing() {
     let done = site.run("prolog", &GPU_3);
     assert_eq!(done.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&done.stderr).contains("not refused"));
+}
+
+/// A pipe that nobody reads stands for a file on a file system that hangs: whoever opens it to write never comes back.
+fn pipe(path: &std::path::Path) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+}
+
+#[test]
+fn a_shared_folder_or_a_record_that_hangs_holds_nobody() {
+    let site = Site::with("3.lost = 1");
+    let shared = site.at("shared");
+    site.policy(&format!("deadline = 2.0\nshared = {shared:?}\n"));
+    pipe(&shared.join("refused/node-gpu-1"));
+    pipe(&site.at("log/hook.jsonl"));
+    let variables = [GPU_3.as_slice(), &[("SLURMD_NODENAME", "gpu-1")]].concat();
+    let began = Instant::now();
+    let done = site.run("prolog", &variables);
+    assert!(began.elapsed() < Duration::from_millis(3500), "held for {:?}", began.elapsed());
+    assert_eq!(done.status.code(), Some(0), "who can't count refuses nothing");
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(told.contains("held-back") && told.contains("does not answer"), "{told}");
+}
+
+#[test]
+fn a_clock_that_jumps_changes_no_verdict() {
+    let site = Site::with("3.lost = 1");
+    let shared = site.at("shared");
+    site.policy(&format!("shared = {shared:?}\nmost_nodes = 2\n"));
+    let refused = shared.join("refused");
+    fs::create_dir_all(&refused).unwrap();
+    // Two nodes were refused by clocks that go ahead: they count all the same.
+    for node in ["node-gpu-8", "node-gpu-9"] {
+        let ahead = std::time::SystemTime::now() + Duration::from_secs(90_000);
+        fs::File::create(refused.join(node)).unwrap().set_modified(ahead).unwrap();
+    }
+    assert_eq!(site.code("prolog", &GPU_3), Some(0), "the breaker holds");
+    // What was read of the log is told in seconds since the boot, which no clock moves; a state from the future is of another boot.
+    fs::remove_dir_all(&refused).unwrap();
+    fs::create_dir_all(site.at("state")).unwrap();
+    fs::write(site.at("state/state.json"), r#"{"boot":"another","last":9e15,"faults":[]}"#).unwrap();
+    assert_eq!(site.code("prolog", &GPU_3), Some(1));
+    let state: serde_json::Value = serde_json::from_slice(&fs::read(site.at("state/state.json")).unwrap()).unwrap();
+    assert!(state["last"].as_f64().unwrap() < 9e15);
+}
+
+#[test]
+fn a_state_that_cannot_be_kept_holds_no_job() {
+    let site = Site::with("");
+    for state in ["/proc/diag-has-no-place-here", "/dev/null/state"] {
+        fs::write(site.at("hook.toml"), format!("state = {state:?}\nrecord = {state:?}\nclean = false\n")).unwrap();
+        assert_eq!(site.code("prolog", &GPU_3), Some(0), "{state}");
+    }
+    site.policy("");
+    fs::create_dir_all(site.at("state")).unwrap();
+    fs::write(site.at("state/state.json"), "\u{0}{{{").unwrap();
+    assert_eq!(site.code("prolog", &GPU_3), Some(0), "a damaged state is begun anew");
 }
 
 #[test]
@@ -162,7 +221,7 @@ fn what_is_installed_is_well_formed() {
     let npd = shown("npd");
     serde_json::from_str::<serde_json::Value>(npd.split_once('\n').unwrap().1).unwrap();
     for system in ["systemd", "kubernetes", "prometheus"] {
-        assert!(!shown(system).is_empty());
+        assert!(shown("all").contains(&shown(system)), "{system}");
     }
     let folder = tempfile::tempdir().unwrap();
     let write = || {
@@ -170,4 +229,9 @@ fn what_is_installed_is_well_formed() {
         diag.args(["hook", "install", "slurm", "--write"]).arg(folder.path()).output().unwrap().status.code()
     };
     assert_eq!((write(), write()), (Some(0), Some(2)), "what is there is never written over");
+    for named in slurm.lines().filter_map(|line| line.trim_start_matches('#').split_once("=/usr/sbin/")) {
+        let script = folder.path().join(named.1);
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&script).unwrap().permissions());
+        assert_eq!(mode & 0o111, 0o111, "{script:?} is what slurm.conf names");
+    }
 }

@@ -34,6 +34,7 @@ pub(super) fn read(device: &Device<'_>, expected: &Expected, answers: &mut Answe
             "a change of the MIG mode waits for a reset of the GPU".to_owned()
         })
     });
+    slices(device, answers);
     answers.tell("compute_mode", device.compute_mode(), |reading, mode| {
         let reading = reading.text(compute_mode(&mode));
         let usable = !matches!(mode, ComputeMode::Prohibited);
@@ -45,6 +46,29 @@ pub(super) fn read(device: &Device<'_>, expected: &Expected, answers: &mut Answe
         let reading = reading.text(said).expect("none");
         reading.judge(action == 0, Verdict::Bad, || format!("the driver's own advice: {said}"))
     });
+}
+
+/// Most slices of a GPU (MIG User Guide, r570: seven).
+const MOST_SLICES: u32 = 7;
+
+/// The slices of a GPU that is divided: a job is given one of them, by its UUID.
+fn slices(device: &Device<'_>, answers: &mut Answers) {
+    if !device.mig_mode().is_ok_and(|mode| mode.current != 0) {
+        return;
+    }
+    let most = device.mig_device_count().unwrap_or(0).min(MOST_SLICES);
+    let slices: Vec<Device<'_>> = (0..most).filter_map(|index| device.mig_device_by_index(index).ok()).collect();
+    answers.tell("mig.slices", Ok(slices.len() as u64), |reading, count| {
+        reading.count(count, Unit::None).expect(">= 1").judge(count > 0, Verdict::Degraded, || {
+            "the GPU is divided, but has no slice: no job can use it".to_owned()
+        })
+    });
+    for slice in slices {
+        answers.tell("mig.slice", slice.uuid(), |reading, uuid| {
+            let size = slice.memory_info().map_or(0, |memory| memory.total);
+            reading.of("slice", uuid).count(size, Unit::Bytes)
+        });
+    }
 }
 
 fn compute_mode(mode: &ComputeMode) -> &'static str {
@@ -80,6 +104,7 @@ pub(super) fn processes(device: &Device<'_>, answers: &mut Answers) {
         let reading = reading.count(running.len() as u64, Unit::None);
         if pids.is_empty() { reading } else { reading.of("pids", pids.join(",")) }
     });
+    answers.tell("memory.total", device.memory_info(), |reading, memory| reading.count(memory.total, Unit::Bytes));
     answers.tell("memory.used", device.memory_info(), |reading, memory| {
         let held = count == Some(0) && memory.used > IDLE_MEMORY;
         reading.count(memory.used, Unit::Bytes).judge(!held, Verdict::Degraded, || {

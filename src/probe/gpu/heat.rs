@@ -5,7 +5,7 @@ use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor, TemperatureThreshold};
 
 use super::answer::Answers;
-use crate::reading::{Unit, Verdict};
+use crate::reading::{Rule, Unit, Verdict};
 
 /// Degrees below the point of slowing down at which a GPU is too hot.
 const MARGIN: u32 = 3;
@@ -15,7 +15,8 @@ pub(super) fn read(device: &Device<'_>, answers: &mut Answers) {
     answers.tell("temperature", device.temperature(TemperatureSensor::Gpu), |reading, degrees| {
         let reading = reading.number(f64::from(degrees), Unit::Celsius);
         match slowdown {
-            Some(limit) => reading.expect(format!("< {}", limit.saturating_sub(MARGIN))).judge(
+            Some(limit) => reading.expect(format!("< {}", limit.saturating_sub(MARGIN))).judge_by(
+                Rule::Maximum,
                 degrees + MARGIN < limit,
                 Verdict::Degraded,
                 || format!("{degrees} °C, and it slows down at {limit} °C"),
@@ -30,11 +31,12 @@ pub(super) fn read(device: &Device<'_>, answers: &mut Answers) {
     answers.tell("power.limit", device.enforced_power_limit(), |reading, limit| {
         let reading = reading.number(f64::from(limit) / 1e3, Unit::Watts);
         match usual {
-            Some(usual) => {
-                reading.expect(format!(">= {}", usual / 1000)).judge(limit >= usual, Verdict::Degraded, || {
-                    format!("its power is limited to {} W, {} W are usual", limit / 1000, usual / 1000)
-                })
-            }
+            Some(usual) => reading.expect(format!(">= {}", usual / 1000)).judge_by(
+                Rule::Maximum,
+                limit >= usual,
+                Verdict::Degraded,
+                || format!("its power is limited to {} W, {} W are usual", limit / 1000, usual / 1000),
+            ),
             None => reading,
         }
     });
@@ -44,6 +46,9 @@ pub(super) fn read(device: &Device<'_>, answers: &mut Answers) {
             reading.number(f64::from(most) * 1e6, Unit::Hertz)
         });
     }
+    answers.tell("utilization", device.utilization_rates(), |reading, rates| {
+        reading.number(f64::from(rates.gpu) / 100.0, Unit::Ratio)
+    });
     answers.tell("throttle", device.current_throttle_reasons(), |reading, reasons| {
         let said = slowed(reasons);
         let reading = reading.text(if said.is_empty() { "none".to_owned() } else { said.join(", ") });

@@ -8,7 +8,7 @@ use nvml_wrapper::error::NvmlError;
 
 use super::answer::Answers;
 use crate::probe::expected::Expected;
-use crate::reading::{Unit, Verdict};
+use crate::reading::{Rule, Unit, Verdict};
 
 /// `NVML_NVLINK_MAX_LINKS` (nvml.h of CUDA 12): links that a GPU may have.
 const MOST_LINKS: u32 = 18;
@@ -23,9 +23,11 @@ fn pci(device: &Device<'_>, answers: &mut Answers) {
     answers.tell("pcie.width", device.current_pcie_link_width(), |reading, now| {
         let reading = reading.count(u64::from(now), Unit::None);
         match most {
-            Some(most) => reading.expect(most.to_string()).judge(now >= most, Verdict::Degraded, || {
-                format!("{now} of {most} PCI Express lanes: the slot, the riser or the card")
-            }),
+            Some(most) => {
+                reading.expect(most.to_string()).judge_by(Rule::Maximum, now >= most, Verdict::Degraded, || {
+                    format!("{now} of {most} PCI Express lanes: the slot, the riser or the card")
+                })
+            }
             None => reading,
         }
     });
@@ -35,9 +37,11 @@ fn pci(device: &Device<'_>, answers: &mut Answers) {
     answers.tell("pcie.generation", device.current_pcie_link_gen(), |reading, now| {
         let reading = reading.count(u64::from(now), Unit::None);
         match most {
-            Some(most) if at_work => reading.expect(most.to_string()).judge(now >= most, Verdict::Degraded, || {
-                format!("PCI Express generation {now} at work, {most} is possible")
-            }),
+            Some(most) if at_work => {
+                reading.expect(most.to_string()).judge_by(Rule::Maximum, now >= most, Verdict::Degraded, || {
+                    format!("PCI Express generation {now} at work, {most} is possible")
+                })
+            }
             _ => reading,
         }
     });
@@ -60,9 +64,11 @@ fn nvlink(device: &Device<'_>, expected: &Expected, answers: &mut Answers) {
         let reading = reading.count(active, Unit::None);
         let reading = if down.is_empty() { reading } else { reading.of("inactive", down.join(",")) };
         match expected.nvlinks {
-            Some(wanted) => reading.expect(wanted.to_string()).judge(active >= wanted, Verdict::Bad, || {
-                format!("{active} of {wanted} NVLinks are active; inactive: {}", down.join(", "))
-            }),
+            Some(wanted) => {
+                reading.expect(wanted.to_string()).judge_by(Rule::Profile, active >= wanted, Verdict::Bad, || {
+                    format!("{active} of {wanted} NVLinks are active; inactive: {}", down.join(", "))
+                })
+            }
             None => reading,
         }
     });

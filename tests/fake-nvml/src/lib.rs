@@ -3,7 +3,8 @@
 //! One `key = value` a line: `count = 8`, `init = 9` (what nvmlInit returns), and of GPU 3 for example `3.lost = 1`,
 //! `3.hang = 1`, `3.dram = 2` (uncorrected errors since the driver was loaded), `3.sram`, `3.remap_pending`,
 //! `3.remap_failed`, `3.recovery`, `3.links` (active NVLinks), `3.throttle` (bits), `3.temperature`, `3.width`, `3.fabric`,
-//! `3.used` (bytes), `3.pid`.
+//! `3.used` (bytes), `3.pid`, `3.busy` (percent), `3.mig` and `3.slices`. `domain = 9` puts all of them on another PCI domain,
+//! as on Grace. More than eight: `count = 16`.
 #![allow(non_snake_case, clippy::missing_safety_doc, clippy::unnecessary_to_owned)]
 #![allow(clippy::disallowed_methods, reason = "reads which faults a test wants")]
 
@@ -38,6 +39,9 @@ fn number(key: &str, usual: u64) -> u64 {
 fn of(index: usize, key: &str, usual: u64) -> u64 {
     number(&format!("{index}.{key}"), usual)
 }
+
+/// Handles of slices (MIG) are past this: a hundred for each GPU.
+const SLICES: usize = 100_000;
 
 /// The index behind a handle, or the error that the GPU answers with. A GPU that hangs never comes back.
 fn index(handle: *mut c_void) -> Result<usize, c_int> {
@@ -114,7 +118,10 @@ answers! {
 
 texts! {
     nvmlDeviceGetName = |_index| "NVIDIA H100 80GB HBM3".to_owned();
-    nvmlDeviceGetUUID = |index| format!("GPU-5d0c0d5e-0000-4000-8000-{index:012}");
+    nvmlDeviceGetUUID = |index| {
+        let kind = if index < SLICES { "GPU" } else { "MIG" };
+        format!("{kind}-5d0c0d5e-0000-4000-8000-{index:012}")
+    };
     nvmlDeviceGetSerial = |index| format!("16513230000{index:02}");
     nvmlDeviceGetVbiosVersion = |_index| "96.00.89.00.01".to_owned();
 }
@@ -168,6 +175,47 @@ pub unsafe extern "C" fn nvmlDeviceGetHandleByIndex_v2(index: c_uint, at: *mut *
     unsafe { put(at, (FIRST + index as usize) as *mut c_void) }
 }
 
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetMaxMigDeviceCount(device: *mut c_void, at: *mut c_uint) -> c_int {
+    match index(device) {
+        Ok(_) => unsafe { put(at, 7) },
+        Err(error) => error,
+    }
+}
+
+const NOT_FOUND: c_int = 6;
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetMigDeviceHandleByIndex(
+    device: *mut c_void,
+    slice: c_uint,
+    at: *mut *mut c_void,
+) -> c_int {
+    match index(device) {
+        Ok(index) if u64::from(slice) < of(index, "slices", 0) => {
+            let handle = FIRST + SLICES + 100 * index + slice as usize;
+            unsafe { put(at, handle as *mut c_void) }
+        }
+        Ok(_) => NOT_FOUND,
+        Err(error) => error,
+    }
+}
+
+/// `nvmlUtilization_t`.
+#[repr(C)]
+pub struct Utilization {
+    gpu: c_uint,
+    memory: c_uint,
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetUtilizationRates(device: *mut c_void, at: *mut Utilization) -> c_int {
+    match index(device) {
+        Ok(index) => unsafe { put(at, Utilization { gpu: of(index, "busy", 0) as c_uint, memory: 0 }) },
+        Err(error) => error,
+    }
+}
+
 /// `nvmlPciInfo_t` of version 3.
 #[repr(C)]
 pub struct PciInfo {
@@ -186,12 +234,12 @@ pub unsafe extern "C" fn nvmlDeviceGetPciInfo_v3(device: *mut c_void, at: *mut P
         Ok(index) => index,
         Err(error) => return error,
     };
-    let bus = 0x1b + 0x10 * index;
+    let (domain, bus) = (number("domain", 0), 0x1b + 0x0d * index);
     unsafe {
         at.write(std::mem::zeroed());
         (*at).bus = bus as c_uint;
-        let long = format!("00000000:{bus:02X}:00.0");
-        let short = format!("0000:{bus:02X}:00.0");
+        let long = format!("{domain:08X}:{bus:02X}:00.0");
+        let short = format!("{domain:04X}:{bus:02X}:00.0");
         put_text(&short, (*at).bus_id_legacy.as_mut_ptr(), 16);
         put_text(&long, (*at).bus_id.as_mut_ptr(), 32)
     }
@@ -311,7 +359,8 @@ pub struct Memory {
 pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: *mut c_void, at: *mut Memory) -> c_int {
     match index(device) {
         Ok(index) => {
-            let (total, used) = (85_520_809_984, of(index, "used", 500 << 20));
+            let whole = if index < SLICES { 85_520_809_984 } else { 10 << 30 };
+            let (total, used) = (of(index, "memory", whole), of(index, "used", 500 << 20));
             let version = unsafe { (*at).version };
             unsafe { put(at, Memory { version, total, reserved: 0, free: total - used, used }) }
         }
