@@ -74,6 +74,20 @@ pub fn expand(playbook: &mut Playbook, groups: &[EchoGroup]) -> Result<(), Error
     Ok(())
 }
 
+/// The built-in playbooks.
+///
+/// # Errors
+/// A playbook that does not have the shape of [`Playbook`]; the tests keep such a build from being made.
+pub fn built_in() -> Result<Library, Error> {
+    let mut library: Library = serde_json::from_slice(BUILT_IN).map_err(|error| {
+        Error::new("playbook.invalid", "built-in playbooks", error.to_string()).with_way_on("run `diag playbook check`")
+    })?;
+    for shelved in &mut library.playbooks {
+        expand(&mut shelved.playbook, &library.echoes)?;
+    }
+    Ok(library)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,18 +107,4 @@ mod tests {
             assert!(!explains(other), "{other}");
         }
     }
-}
-
-/// The built-in playbooks.
-///
-/// # Errors
-/// A playbook that does not have the shape of [`Playbook`]; the tests keep such a build from being made.
-pub fn built_in() -> Result<Library, Error> {
-    let mut library: Library = serde_json::from_slice(BUILT_IN).map_err(|error| {
-        Error::new("playbook.invalid", "built-in playbooks", error.to_string()).with_way_on("run `diag playbook check`")
-    })?;
-    for shelved in &mut library.playbooks {
-        expand(&mut shelved.playbook, &library.echoes)?;
-    }
-    Ok(library)
 }
