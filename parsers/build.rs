@@ -32,6 +32,8 @@ fn read(file: &Path) -> Result<serde_json::Value, Box<dyn Error>> {
     let mut format: serde_json::Value = toml::from_str(&fs::read_to_string(file)?)?;
     for envelope in tables(&mut format, "envelope") {
         drop_examples(envelope);
+        let pattern = envelope["pattern"].as_str().ok_or("an envelope without `pattern`")?;
+        envelope["anchors"] = serde_json::to_value(anchor(pattern)?.0)?;
     }
     for event in tables(&mut format, "event") {
         drop_examples(event);

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use regex::bytes::Regex;
+use memchr::memmem::Finder;
+use regex_automata::Input;
+use regex_automata::util::primitives::NonMaxUsize;
 
 use crate::event::{Fields, Name, intern};
 use crate::grammar::{GRAMMARS, Grammar};
+use crate::hot;
 use crate::index::Index;
 use crate::record::RECORDS;
 use crate::scan::Depth;
-use crate::signature::{FieldType, FormatFile, Signature, compile};
+use crate::signature::{Envelope, FieldType, FormatFile, Matcher, Signature, anchors, bytes_of};
 
 /// Formats as gathered by the build script.
 const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/formats.json"));
@@ -25,7 +28,11 @@ pub(crate) fn built_in_files() -> Result<Vec<FormatFile>, String> {
 struct CompiledEnvelope {
     source: String,
     fields: Vec<(Name, FieldType)>,
-    regex: OnceLock<Option<Regex>>,
+    /// Literals of which one must occur.
+    anchors: Vec<Finder<'static>>,
+    /// Whether it is NCCL's own, for which a grammar stands.
+    hot: bool,
+    matcher: OnceLock<Option<Matcher>>,
 }
 
 /// All formats, ready for scanning.
@@ -59,6 +66,7 @@ impl Catalogue {
     /// A pattern that does not parse, or that has no literal to look for.
     pub fn with(extra: &[FormatFile]) -> Result<Self, String> {
         let mut files = built_in_files()?;
+        let built_in = files.len();
         files.extend_from_slice(extra);
         let mut signatures = Vec::new();
         let mut envelopes = Vec::new();
@@ -68,9 +76,14 @@ impl Catalogue {
                 let signature = Signature::new(format, &file.id, name, event)
                     .map_err(|error| format!("{}.{name}: {error}", file.id))?;
                 about.insert(signature.kind, event.about.clone());
-                signatures.push(signature);
+                signatures.push(if format < built_in { signature.with_grammars() } else { signature });
             }
-            envelopes.push(file.envelope.iter().map(CompiledEnvelope::new).collect());
+            let around: Result<Vec<_>, _> = file.envelope.iter().map(CompiledEnvelope::new).collect();
+            let mut around = around.map_err(|error| format!("{}: envelope: {error}", file.id))?;
+            if let (Some(first), true) = (around.first_mut(), format < built_in && file.id == "nccl") {
+                first.hot = true;
+            }
+            envelopes.push(around);
         }
         Self::checked(signatures, envelopes, about)
     }
@@ -97,9 +110,9 @@ impl Catalogue {
         }
     }
 
-    /// What the envelope of a format tells of a line.
-    pub(crate) fn envelope(&self, format: usize, text: &[u8]) -> Fields {
-        self.envelopes[format].iter().find_map(|envelope| envelope.read(text)).unwrap_or_default()
+    /// Adds what the envelope of a format tells of a line.
+    pub(crate) fn envelope(&self, format: usize, text: &[u8], slots: &mut Slots, fields: &mut Fields) {
+        self.envelopes[format].iter().any(|envelope| envelope.read(text, slots, fields));
     }
 
     /// What a kind means, in one sentence; its name in words where its format does not say.
@@ -125,20 +138,39 @@ impl Catalogue {
     }
 }
 
+/// Where the groups of a match begin and end.
+type Slots = Vec<Option<NonMaxUsize>>;
+
 impl CompiledEnvelope {
-    fn new(file: &crate::signature::Envelope) -> Self {
-        let fields = match compile(&file.pattern) {
-            Ok(regex) => regex.capture_names().flatten().map(|name| (intern(name), field_type(file, name))).collect(),
-            Err(_) => Vec::new(),
-        };
-        Self { source: file.pattern.clone(), fields, regex: OnceLock::new() }
+    fn new(file: &Envelope) -> Result<Self, String> {
+        let fields = hot::group_names(&file.pattern).map(|name| (intern(name), field_type(file, name))).collect();
+        let known = file.anchors.clone().map_or_else(|| anchors(&file.pattern), Ok)?;
+        let anchors = known.iter().map(|anchor| Finder::new(anchor).into_owned()).collect();
+        Ok(Self { source: file.pattern.clone(), fields, anchors, hot: false, matcher: OnceLock::new() })
     }
 
-    fn read(&self, text: &[u8]) -> Option<Fields> {
-        let regex = self.regex.get_or_init(|| compile(&self.source).ok()).as_ref()?;
-        let captures = regex.captures(text)?;
-        let value = |(name, kind): &(Name, FieldType)| Some((*name, kind.read(captures.name(name)?.as_bytes())?));
-        Some(self.fields.iter().filter_map(value).collect())
+    /// Adds what it tells of a line; whether it is the line's.
+    fn read(&self, text: &[u8], slots: &mut Slots, fields: &mut Fields) -> bool {
+        if !self.anchors.is_empty() && !self.anchors.iter().any(|anchor| anchor.find(text).is_some()) {
+            return false;
+        }
+        let mut add = |(name, kind): &(Name, FieldType), found: Option<&[u8]>| {
+            if let Some(value) = found.and_then(|found| kind.read(found)) {
+                fields.set_if_absent(name, value);
+            }
+        };
+        if let Some(groups) = Some(text).filter(|_| self.hot).and_then(hot::envelope) {
+            self.fields.iter().zip(groups).for_each(|(field, found)| add(field, found));
+            return true;
+        }
+        let matcher = self.matcher.get_or_init(|| Matcher::new(&self.source, &self.fields)).as_ref();
+        let Some(matcher) = matcher.filter(|matcher| matcher.search(&Input::new(text), slots).is_some()) else {
+            return false;
+        };
+        for (field, group) in self.fields.iter().zip(&matcher.groups) {
+            add(field, group.and_then(|group| bytes_of(text, slots, group)));
+        }
+        true
     }
 }
 

@@ -19,6 +19,7 @@ mod gpu;
 pub mod grammar;
 pub mod health;
 pub mod hostlist;
+mod hot;
 mod index;
 pub mod infiniband;
 pub mod journal;

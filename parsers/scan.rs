@@ -13,7 +13,7 @@ use crate::index::{Index, Owner};
 use crate::line::{Block, Cursor, Line, strip_ansi};
 use crate::record::Wrapped;
 use crate::search::Hit;
-use crate::signature::{Matcher, Signature};
+use crate::signature::Signature;
 use crate::time;
 
 /// How many records of one kind are read from one physical line.
@@ -327,14 +327,13 @@ impl<'a> Walk<'a, '_> {
         if places.clone().next().is_none() || !known.likely(text) {
             return false;
         }
-        let Some(matcher) = signature.matcher(pattern) else { return false };
         let (mut from, mut any) = (0, false);
         match known.around.lead {
             Some(lead) => {
                 for start in places.filter_map(|place| place.checked_sub(lead)).take(MOST_RECORDS) {
                     let input = Input::new(text).range(start..).anchored(Anchored::Yes);
                     if start >= from
-                        && let Some(end) = self.record(signature, matcher, cursor, &input, &mut any)
+                        && let Some(end) = self.record((signature, pattern), cursor, &input, &mut any)
                     {
                         from = end;
                     }
@@ -345,7 +344,7 @@ impl<'a> Walk<'a, '_> {
                 // A further record needs a further literal.
                 for _ in places.take(MOST_RECORDS) {
                     let input = Input::new(text).range(from..);
-                    let Some(end) = self.record(signature, matcher, cursor, &input, &mut any) else { break };
+                    let Some(end) = self.record((signature, pattern), cursor, &input, &mut any) else { break };
                     from = end.max(from + 1).min(text.len());
                 }
             }
@@ -356,21 +355,18 @@ impl<'a> Walk<'a, '_> {
     /// Makes an event of a match, if its fields have their types; returns where the match ends.
     fn record(
         &mut self,
-        signature: &Signature,
-        matcher: &Matcher,
+        (signature, pattern): (&Signature, usize),
         cursor: &Cursor<'_>,
         input: &Input<'_>,
         any: &mut bool,
     ) -> Option<usize> {
         let text: &[u8] = &cursor.line.text;
-        matcher.search(input, &mut self.slots)?;
+        let groups = signature.search(pattern, input, &mut self.slots)?;
         let end = self.slots.get(1)?.map(NonMaxUsize::get);
         if !self.is_spoken(signature.kind, cursor.line.number)
-            && let Some(mut fields) = signature.fields(matcher, text, &self.slots)
+            && let Some(mut fields) = signature.fields(groups, text, &self.slots)
         {
-            for (name, value) in self.catalogue.envelope(signature.format, text).iter() {
-                fields.set_if_absent(name, value.clone());
-            }
+            self.catalogue.envelope(signature.format, text, &mut self.slots, &mut fields);
             self.events.push(placed(cursor, signature.kind, signature.says, fields));
             self.signed = self.events.len();
             *any = true;

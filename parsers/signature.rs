@@ -10,6 +10,7 @@ use regex_automata::{Input, PatternID, meta};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Fields, Name, Says, Value, intern};
+use crate::hot::Hot;
 use crate::literals::{self, Around, Choice};
 
 /// A family of lines: one `format.toml`.
@@ -46,6 +47,9 @@ pub struct Envelope {
     /// Lines it must match.
     #[serde(default)]
     pub sample: Vec<Sample>,
+    /// Literals of which one must occur; filled in when the file is compiled.
+    #[serde(default)]
+    pub anchors: Option<Vec<String>>,
 }
 
 /// One kind of line.
@@ -232,6 +236,7 @@ pub struct Pattern {
     source: String,
     regex: OnceLock<Option<Regex>>,
     matcher: OnceLock<Option<Matcher>>,
+    hot: Option<Shortcut>,
     /// Literals of which one must occur.
     pub anchors: Vec<String>,
     /// What stands around its literal in a match.
@@ -246,7 +251,7 @@ impl Pattern {
         // Where a match is tried at one place only, it fails sooner than a search for another literal.
         let beside = beside.iter().filter(|_| around.lead.is_none());
         let beside = beside.map(|literal| Finder::new(literal).into_owned()).collect();
-        Self { source: source.to_owned(), regex, matcher, anchors, around, beside }
+        Self { source: source.to_owned(), regex, matcher, hot: None, anchors, around, beside }
     }
 
     /// Whether the text holds what a match must hold beside its literal.
@@ -276,6 +281,14 @@ impl Pattern {
     }
 }
 
+/// A grammar that stands for a pattern.
+#[derive(Debug)]
+struct Shortcut {
+    grammar: Hot,
+    /// By field of the signature: its group.
+    groups: Vec<Option<usize>>,
+}
+
 /// A regex that can be tried at one place, and the groups that are fields.
 #[derive(Debug)]
 pub(crate) struct Matcher {
@@ -285,11 +298,11 @@ pub(crate) struct Matcher {
     /// The regex with automata, compiled when first needed.
     automata: OnceLock<Option<meta::Regex>>,
     /// By field of the signature: its group.
-    groups: Vec<Option<usize>>,
+    pub(crate) groups: Vec<Option<usize>>,
 }
 
 impl Matcher {
-    fn new(source: &str, fields: &[(Name, FieldType)]) -> Option<Self> {
+    pub(crate) fn new(source: &str, fields: &[(Name, FieldType)]) -> Option<Self> {
         let short = source.len() <= LONGEST_COMPACT;
         let compact = if short { Some(build(source, false)?) } else { None };
         let mut matcher = Self { source: source.to_owned(), compact, automata: OnceLock::new(), groups: Vec::new() };
@@ -396,16 +409,45 @@ impl Signature {
         })
     }
 
-    /// What matches one of the patterns.
-    pub(crate) fn matcher(&self, pattern: usize) -> Option<&Matcher> {
+    /// The same, the patterns of the hottest kinds read by grammars: for the built-in formats, which those were made after.
+    pub(crate) fn with_grammars(mut self) -> Self {
+        for (number, pattern) in self.patterns.iter_mut().enumerate().filter(|(_, one)| one.around.lead == Some(0)) {
+            pattern.hot = Hot::of(self.kind, number, &pattern.source).map(|grammar| {
+                let group = |(name, _): &(Name, FieldType)| grammar.names.iter().position(|known| known == name);
+                let groups = self.fields.iter().map(|field| Some(group(field)? + 1)).collect();
+                Shortcut { grammar, groups }
+            });
+        }
+        self
+    }
+
+    /// Looks for a match of a pattern: its groups go into `slots`; returns the group of each field.
+    pub(crate) fn search(
+        &self,
+        pattern: usize,
+        input: &Input<'_>,
+        slots: &mut Vec<Option<NonMaxUsize>>,
+    ) -> Option<&[Option<usize>]> {
         let pattern = &self.patterns[pattern];
-        pattern.matcher.get_or_init(|| Matcher::new(&pattern.source, &self.fields)).as_ref()
+        if let (Some(hot), true) = (&pattern.hot, input.get_anchored().is_anchored())
+            && let Some(matches) = hot.grammar.search(input.haystack(), input.start(), slots)
+        {
+            return matches.then_some(&hot.groups);
+        }
+        let matcher = pattern.matcher.get_or_init(|| Matcher::new(&pattern.source, &self.fields)).as_ref()?;
+        matcher.search(input, slots)?;
+        Some(&matcher.groups)
     }
 
     /// The fields of a match, whose groups begin and end at `slots`; none where one does not have its type.
-    pub(crate) fn fields(&self, matcher: &Matcher, text: &[u8], slots: &[Option<NonMaxUsize>]) -> Option<Fields> {
+    pub(crate) fn fields(
+        &self,
+        groups: &[Option<usize>],
+        text: &[u8],
+        slots: &[Option<NonMaxUsize>],
+    ) -> Option<Fields> {
         let mut fields = Fields::default();
-        for ((name, kind), group) in self.fields.iter().zip(&matcher.groups) {
+        for ((name, kind), group) in self.fields.iter().zip(groups) {
             match group.and_then(|group| bytes_of(text, slots, group)).map(|found| kind.read(found)) {
                 Some(Some(value)) => fields.set(name, value),
                 None if kind.optional => {}
@@ -419,7 +461,7 @@ impl Signature {
     }
 }
 
-fn bytes_of<'t>(text: &'t [u8], slots: &[Option<NonMaxUsize>], group: usize) -> Option<&'t [u8]> {
+pub(crate) fn bytes_of<'t>(text: &'t [u8], slots: &[Option<NonMaxUsize>], group: usize) -> Option<&'t [u8]> {
     let (start, end) = (slots.get(2 * group)?.as_ref()?, slots.get(2 * group + 1)?.as_ref()?);
     text.get(start.get()..end.get())
 }

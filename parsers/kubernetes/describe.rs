@@ -4,6 +4,9 @@
 
 mod record;
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use record::{Container, Record, State};
 
 use super::message::{self, Said};
@@ -195,7 +198,9 @@ fn record_from<'a>(cursor: &Cursor<'a>, line: Line<'a>) -> impl Iterator<Item = 
 
 /// The object that a command line names: `$ kubectl describe pod train-0 -n research`.
 fn prompt(raw: &[u8]) -> Option<Subject> {
-    memchr::memmem::find(raw, b"kubectl ")?;
+    /// Prepared once: this is asked of thousands of lines around a row.
+    static COMMAND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"kubectl "));
+    COMMAND.find(raw)?;
     let text = String::from_utf8_lossy(raw);
     let words: Vec<&str> = text.split_once("kubectl ")?.1.split_whitespace().collect();
     let verb = words.iter().position(|word| matches!(*word, "describe" | "get" | "logs" | "events" | "apply"))?;

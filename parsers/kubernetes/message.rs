@@ -57,9 +57,9 @@ fn matched(signature: &Signature, text: &[u8]) -> Option<Said> {
     let mut slots = Vec::new();
     for (number, pattern) in signature.patterns.iter().enumerate() {
         let held = pattern.anchors.iter().any(|anchor| memmem::find(text, anchor.as_bytes()).is_some());
-        let Some(matcher) = held.then(|| signature.matcher(number)).flatten() else { continue };
-        if matcher.search(&Input::new(text), &mut slots).is_some()
-            && let Some(fields) = signature.fields(matcher, text, &slots)
+        if held
+            && let Some(groups) = signature.search(number, &Input::new(text), &mut slots)
+            && let Some(fields) = signature.fields(groups, text, &slots)
         {
             return Some(Said { kind: signature.kind, says: signature.says, fields });
         }

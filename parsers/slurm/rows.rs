@@ -131,8 +131,8 @@ fn job_under_heading(cursor: &Cursor<'_>, row: &str) -> Option<Job> {
     let mut below: Option<String> = None;
     for line in cursor.preceding().take(REACH) {
         let text = String::from_utf8_lossy(line.raw).into_owned();
-        let names_jobs = text.to_ascii_lowercase().contains("jobid");
-        if let Some(heading) = Heading::read(&text, below.as_deref()).filter(|_| names_jobs) {
+        let names_jobs = text.as_bytes().windows(5).any(|word| word.eq_ignore_ascii_case(b"jobid"));
+        if let Some(heading) = names_jobs.then(|| Heading::read(&text, below.as_deref())).flatten() {
             let cell = heading.cell(row, "jobid").or_else(|| heading.cell(row, "jobidraw"))?;
             return job(cell);
         }

@@ -72,30 +72,58 @@ impl<R: Read> Decoded<R> {
     }
 }
 
+/// Bytes that wait for more of the source where none of them is a NUL: a byte order mark, and the byte before it.
+const WAITING: usize = 4;
+
+impl<R: Read> Decoded<R> {
+    /// Whether what comes next goes to the reader as it is, unless a NUL turns up.
+    fn is_straight(&self) -> bool {
+        let plain = self.begun && self.decoder.mode == Mode::Bytes && !self.decoder.hole;
+        plain && self.raw.len() <= WAITING && memchr(0, &self.raw).is_none()
+    }
+
+    /// Reads into the buffer itself, which is larger than what waits; nothing where a NUL turned up.
+    fn straight(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            let kept = self.raw.len();
+            buffer[..kept].copy_from_slice(&self.raw);
+            let count = if self.ended { 0 } else { self.source.read(&mut buffer[kept..])? };
+            self.ended = count == 0;
+            let bytes = &buffer[..kept + count];
+            self.raw.clear();
+            if memchr(0, bytes).is_some() {
+                self.raw.extend_from_slice(bytes);
+                return Ok(None);
+            }
+            let sure = Decoder::sure(bytes, self.ended);
+            self.raw.extend_from_slice(&bytes[sure..]);
+            if sure > 0 || self.ended {
+                self.decoder.changes.plain += sure as u64;
+                return Ok(Some(sure));
+            }
+        }
+    }
+}
+
 impl<R: Read> Read for Decoded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.served == self.ready.len() && (!self.begun || self.decoder.mode != Mode::Bytes || !self.raw.is_empty())
-        {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.served == self.ready.len() {
+            if self.is_straight()
+                && buffer.len() > WAITING
+                && let Some(count) = self.straight(buffer)?
+            {
+                return Ok(count);
+            }
             self.begun = true;
             self.refill()?;
         }
-        if self.served < self.ready.len() {
-            let count = buffer.len().min(self.ready.len() - self.served);
-            buffer[..count].copy_from_slice(&self.ready[self.served..self.served + count]);
-            self.served += count;
-            return Ok(count);
-        }
-        if self.ended || buffer.is_empty() {
-            return Ok(0);
-        }
-        let count = self.source.read(buffer)?;
-        self.ended = count == 0;
-        if memchr(0, &buffer[..count]).is_none() {
-            self.decoder.changes.plain += count as u64;
-            return Ok(count);
-        }
-        self.raw.extend_from_slice(&buffer[..count]);
-        self.read(buffer)
+        let count = buffer.len().min(self.ready.len() - self.served);
+        buffer[..count].copy_from_slice(&self.ready[self.served..self.served + count]);
+        self.served += count;
+        Ok(count)
     }
 }
 
@@ -194,8 +222,7 @@ impl Decoder {
             }
         }
         let Some(nul) = memchr(0, rest) else {
-            // The last byte may be the first half of a UTF-16 character.
-            let sure = if end { rest.len() } else { before_mark(rest, rest.len().saturating_sub(1)) };
+            let sure = Self::sure(rest, end);
             self.copy(&rest[..sure], text);
             return Some(sure);
         };
@@ -224,6 +251,12 @@ impl Decoder {
             self.hole = true;
             Some(nul + 1)
         }
+    }
+
+    /// How many of some bytes without a NUL are text whatever follows: the last may be the first half of a UTF-16
+    /// character.
+    fn sure(bytes: &[u8], end: bool) -> usize {
+        if end { bytes.len() } else { before_mark(bytes, bytes.len().saturating_sub(1)) }
     }
 
     /// Whether a NUL ends a UTF-16 line: `\n\0` behind UTF-16 that was left for a run of ASCII.
