@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench                          # logs of 256 MB
 //! cargo bench -- --megabytes 2000      # as the goals are stated
+//! cargo bench -- --megabytes 2000 --log mixed
 //! cargo bench -- --hosts 128 --megabytes 1000   # an incident: a job of 1,024 ranks, its hosts, its scheduler
 //! ```
 //!
@@ -35,14 +36,14 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == measure::FLAG) {
         return measure::between(&arguments[1..]);
     }
-    let asked = |name: &str| {
-        let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
-        value.and_then(|number| number.parse::<u64>().ok())
+    let value = |name: &str| {
+        arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1)).map(String::as_str)
     };
+    let asked = |name: &str| value(name).and_then(|number| number.parse::<u64>().ok());
     let megabytes = asked("--megabytes").unwrap_or(256);
     let done = match asked("--hosts") {
         Some(hosts) => whole(hosts.max(1), megabytes),
-        None => compare(megabytes),
+        None => compare(megabytes, value("--log")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,7 +74,8 @@ fn whole(hosts: u64, megabytes: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn compare(megabytes: u64) -> Result<(), String> {
+/// `one` is the name of the log to compare on; all where there is none.
+fn compare(megabytes: u64, one: Option<&str>) -> Result<(), String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let known = signatures::read()?;
@@ -84,7 +86,7 @@ fn compare(megabytes: u64) -> Result<(), String> {
     let [patterns, literals] = lists;
     let searches = ripgrep(&patterns?, &literals?);
     println!("{} patterns, {} literals, {} samples", known.patterns.len(), known.literals.len(), known.samples.len());
-    for mix in Mix::ALL {
+    for mix in Mix::ALL.into_iter().filter(|mix| one.is_none_or(|one| one == mix.name())) {
         let log = log(&folder, mix, megabytes, &known.samples)?;
         println!("\n{} MB, {}\n", megabytes, mix.name());
         table(&log, &searches)?;

@@ -23,8 +23,11 @@ const MOST_GROUPS: usize = 7;
 /// be asked.
 type Read<'t> = IResult<&'t [u8], Groups<'t>>;
 
+/// Reads the match that begins where the bytes do.
+type Grammar = fn(&[u8]) -> Read<'_>;
+
 /// The patterns that have a grammar, by kind and number.
-const GRAMMARS: [(&str, usize, fn(&[u8]) -> Read<'_>); 6] = [
+const GRAMMARS: [(&str, usize, Grammar); 6] = [
     ("torch.watchdog_timeout", 0, torch::watchdog_timeout),
     ("torch.pg_status", 0, torch::pg_status),
     ("torch.nccl_error", 0, torch::nccl_error),
@@ -36,7 +39,7 @@ const GRAMMARS: [(&str, usize, fn(&[u8]) -> Read<'_>); 6] = [
 /// The grammar that stands for a pattern whose match begins with its literal.
 #[derive(Debug, Clone)]
 pub(crate) struct Hot {
-    read: fn(&[u8]) -> Read<'_>,
+    read: Grammar,
     /// The names of the groups.
     pub(crate) names: Vec<Name>,
 }

@@ -93,7 +93,11 @@ static BYTES: LazyLock<Option<bytes::Regex>> = LazyLock::new(|| bytes::Regex::ne
 
 /// Whether a line is a row of pods.
 pub(super) fn is_row(raw: &[u8]) -> bool {
-    raw.contains(&b'/') && BYTES.as_ref().is_some_and(|shape| shape.is_match(raw))
+    // Most lines fail here: how many containers are ready is told as `0/1`.
+    let ready = |slash: usize| {
+        slash > 0 && raw[slash - 1].is_ascii_digit() && raw.get(slash + 1).is_some_and(u8::is_ascii_digit)
+    };
+    memchr::memchr_iter(b'/', raw).any(ready) && BYTES.as_ref().is_some_and(|shape| shape.is_match(raw))
 }
 
 impl Row {

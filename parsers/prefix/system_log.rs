@@ -69,12 +69,16 @@ pub(super) fn caller(line: &[u8], context: &mut Context) -> Option<usize> {
 
 /// `- 1777864361 2026.05.04 gpu-17 ` of logs that a cluster archived: alert, seconds since 1970, date, node.
 pub(super) fn archived(line: &[u8], context: &mut Context) -> Option<usize> {
+    // Most lines begin otherwise.
+    if !matches!(line.first()?, b'-' | b'_' | b'A'..=b'Z') || context.at.is_some() {
+        return None;
+    }
     let text = std::str::from_utf8(&line[..line.len().min(120)]).ok()?;
     let mut words = text.splitn(5, ' ');
     let (alert, seconds, date, node) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let label = alert == "-" || (alert.len() > 1 && alert.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
     let dated = date.len() == 10 && date.as_bytes()[4] == b'.' && date.as_bytes()[7] == b'.';
-    if !label || !dated || seconds.len() != 10 || node.is_empty() || context.at.is_some() {
+    if !label || !dated || seconds.len() != 10 || node.is_empty() {
         return None;
     }
     let seconds: i64 = seconds.parse().ok()?;

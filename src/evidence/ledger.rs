@@ -167,10 +167,9 @@ fn hash_of(
     let mut hasher = HASHING.build_hasher();
     (kind, attempt).hash(&mut hasher);
     for (name, value) in fields.iter() {
-        let who = WHO.contains(&name);
         let counts = match says {
             _ if crowded => name == "rank",
-            Says::Progress => who && name != "pid",
+            Says::Progress => name != "pid" && WHO.contains(&name),
             _ => !volatile.is_some_and(|list| list.contains(&name)),
         };
         if counts {
