@@ -57,7 +57,7 @@ pub fn lines(run: &Run) -> Option<Lines> {
 
 /// A run in one line, as it stands in the journal and in slurmd's log; `parsers/hook` reads it.
 pub fn message(run: &Run) -> String {
-    let reason: String = run.reason.chars().filter(|c| !c.is_control()).collect();
+    let reason: String = run.reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let job = run.job.map_or_else(String::new, |job| format!(" of job {job}"));
     let colon = if reason.is_empty() { "" } else { ": " };
     format!("{}{job}: {}{colon}{reason}", run.hook, run.decision)
@@ -112,7 +112,7 @@ mod tests {
             elapsed_ms: 1,
             readings: Vec::new(),
         };
-        assert_eq!(message(&run), "prolog of job 4711: refuse: GPU 3: aMESSAGE=b[2J");
+        assert_eq!(message(&run), "prolog of job 4711: refuse: GPU 3: a MESSAGE=b [2J");
         let entry = String::from_utf8(lines(&run).unwrap().entry).unwrap();
         assert_eq!(entry.lines().count(), 4, "{entry}");
         assert!(entry.contains("\nDIAG_RUN={\"schema\":\"diag.hook/1\""), "{entry}");

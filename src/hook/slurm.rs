@@ -83,7 +83,9 @@ fn ask(args: &[&str], within: Duration) -> Result<String, String> {
     if done.status.success() {
         Ok(String::from_utf8_lossy(&done.stdout).into_owned())
     } else {
-        Err(String::from_utf8_lossy(&done.stderr).trim().to_owned())
+        // The last line tells what the others lead to.
+        let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+        Err(said.lines().next_back().unwrap_or("scontrol failed without a word").to_owned())
     }
 }
 

@@ -30,8 +30,10 @@ impl Slurm {
             let hook = env!("CARGO_BIN_EXE_diag-hook");
             let nvml = fake_nvml().display();
             let (faults, config) = (at("faults"), at("hook.toml"));
+            // slurmd tells a health check no place of its configuration, which scontrol looks for.
+            let conf = at("slurm.conf");
             let script = format!(
-                "#!/bin/sh\nexport DIAG_NVML={nvml} FAKE_NVML={faults}.$SLURMD_NODENAME\nexec {hook} {verb} --config {config}\n"
+                "#!/bin/sh\nexport DIAG_NVML={nvml} FAKE_NVML={faults}.$SLURMD_NODENAME SLURM_CONF={conf}\nexec {hook} {verb} --config {config}\n"
             );
             fs::write(slurm.at(verb), &script).unwrap();
             fs::set_permissions(slurm.at(verb), fs::Permissions::from_mode(0o755)).unwrap();
