@@ -78,13 +78,18 @@ impl<T: Transport> FanOut<T> {
         Self { transport, local: Local::default(), limits }
     }
 
-    fn transport(&self, target: &Target) -> &dyn Transport {
+    /// How nodes are reached.
+    pub const fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    fn transport_to(&self, target: &Target) -> &dyn Transport {
         if matches!(target, Target::Here) { &self.local } else { &self.transport }
     }
 
     async fn guarded(&self, job: Job<'_>) -> (usize, Ran) {
         let (index, part) = (job.index, job.part);
-        let transport = self.transport(&part.target);
+        let transport = self.transport_to(&part.target);
         let patience = part.work.timeout + transport.overhead();
         let ran = tokio::time::timeout(patience, transport.part(job)).await;
         let given_up = || format!("{} did not come back within {patience:?}", transport.name());

@@ -12,9 +12,6 @@ use super::process::Process;
 use super::shell::{Order, Terms, Watch, carry_out};
 use crate::plan::{Access, Target};
 
-/// From the request to end until it is killed.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// From the start until the shell answers: namespaces and mounts take a moment on a busy machine.
 const OPEN: Duration = Duration::from_secs(20);
 
@@ -77,7 +74,7 @@ impl Local {
         {
             return refused(format!("{node} is not this machine; --via ssh or slurm reaches others"));
         }
-        let watch = Watch { gate: !job.gate.is_alone(), grace: GRACE, limit: part.work.timeout + LAST_RESORT };
+        let watch = Watch { gate: !job.gate.is_alone(), limit: part.work.timeout + LAST_RESORT };
         let order = match Order::new(&part.work, watch) {
             Ok(order) => order,
             Err(why) => return refused(why),

@@ -11,6 +11,8 @@ mod outcome;
 mod process;
 mod runtime;
 mod shell;
+pub mod slurm;
+pub mod ssh;
 mod wire;
 
 pub use dry::Dry;

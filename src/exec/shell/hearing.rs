@@ -30,7 +30,8 @@ struct Ear<'a> {
     marks: Marks,
     keep: Keep<'a>,
     noise: Vec<u8>,
-    ready: bool,
+    /// What the wrapper said when it was ready.
+    ready: Option<String>,
     /// What was said of the end.
     ended: Option<String>,
     cannot: Option<String>,
@@ -39,23 +40,23 @@ struct Ear<'a> {
 impl<'a> Ear<'a> {
     fn new(mark: &str, cap: usize, room: &'a Room) -> Self {
         let (marks, keep) = (Marks::new(mark), Keep::new(cap, room));
-        Self { marks, keep, noise: Vec::new(), ready: false, ended: None, cannot: None }
+        Self { marks, keep, noise: Vec::new(), ready: None, ended: None, cannot: None }
     }
 
     fn hear(&mut self, bytes: &[u8], tell: &mut dyn FnMut(&[u8])) {
         let Self { marks, keep, noise, ready, ended, cannot } = self;
         marks.take(bytes, &mut |piece| match piece {
             Piece::Word(word) => match word.split_once(' ').unwrap_or((&word, "")) {
-                ("ready", _) => *ready = true,
+                ("ready", who) => *ready = Some(who.to_owned()),
                 ("ended", how) => *ended = Some(how.to_owned()),
                 ("cannot", why) => *cannot = Some(why.to_owned()),
                 _ => {}
             },
-            Piece::Bytes(bytes) if *ready && ended.is_none() => {
+            Piece::Bytes(bytes) if ready.is_some() && ended.is_none() => {
                 keep.add(bytes);
                 tell(bytes);
             }
-            Piece::Bytes(bytes) if !*ready => noise.extend(&bytes[..bytes.len().min(NOISE - noise.len())]),
+            Piece::Bytes(bytes) if ready.is_none() => noise.extend(&bytes[..bytes.len().min(NOISE - noise.len())]),
             Piece::Bytes(_) => {}
         });
     }
@@ -77,7 +78,12 @@ impl<'a> Hearing<'a> {
 
     /// The wrapper is there.
     pub(in crate::exec) const fn is_ready(&self) -> bool {
-        self.err.ready
+        self.err.ready.is_some()
+    }
+
+    /// What it said of where it is: the node and the job step, within Slurm.
+    pub(in crate::exec) fn place(&self) -> Option<&str> {
+        self.err.ready.as_deref()
     }
 
     /// All is heard.
@@ -124,7 +130,7 @@ impl<'a> Hearing<'a> {
     pub(in crate::exec) fn outputs(mut self) -> (Kept, Kept) {
         for ear in [&mut self.out, &mut self.err] {
             let Ear { marks, keep, ready, ended, .. } = ear;
-            if *ready && ended.is_none() {
+            if ready.is_some() && ended.is_none() {
                 marks.rest(&mut |piece| {
                     if let Piece::Bytes(bytes) = piece {
                         keep.add(bytes);

@@ -9,7 +9,7 @@ mod marks;
 mod order;
 mod talk;
 
-pub(super) use hearing::Stream;
+pub(super) use hearing::{Hearing, Stream};
 pub(super) use order::{Order, Watch};
 pub(super) use talk::{Terms, carry_out};
 

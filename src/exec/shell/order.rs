@@ -29,8 +29,6 @@ pub(in crate::exec) struct Order {
 pub(in crate::exec) struct Watch {
     /// Begin only when told so.
     pub(in crate::exec) gate: bool,
-    /// From the request to end until it is killed.
-    pub(in crate::exec) grace: Duration,
     /// After this it ends even if nobody says so: the last resort where whoever asked is gone without a word.
     pub(in crate::exec) limit: Duration,
 }
@@ -48,12 +46,11 @@ impl Order {
         }
         // In braces, so that a shell which got only a part of it has nothing to run.
         let mut text = format!("{{\n{}", wrapper());
-        let (grace, limit) = (watch.grace.as_millis() / 100, watch.limit.as_secs().max(1));
+        let limit = watch.limit.as_secs().max(1);
         for (name, value) in [
             ("mark", quoted(&mark)),
             ("cookie", quoted(&cookie)),
             ("gate", u8::from(watch.gate).to_string()),
-            ("grace", grace.to_string()),
             ("limit", limit.to_string()),
             ("command", quoted(&command)),
         ] {
@@ -134,7 +131,7 @@ mod tests {
         let env: BTreeMap<String, String> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let second = Duration::from_secs(1);
         let work = Work { what, env, timeout: second, output_cap: 1, access: Access::default() };
-        Order::new(&work, Watch { gate: false, grace: second, limit: second })
+        Order::new(&work, Watch { gate: false, limit: second })
     }
 
     #[test]

@@ -1,6 +1,6 @@
 # Runs one command on a node for diag: in a session of its own, told exactly how it ended, ended with all that it
 # started when whoever asked for it says so or is gone. POSIX sh; needs setsid and /proc; awk for exact signals.
-# In: $diag_mark, $diag_cookie, $diag_gate, $diag_limit, $diag_grace, $diag_command (see order.rs).
+# In: $diag_mark, $diag_cookie, $diag_gate, $diag_limit, $diag_command (see order.rs).
 
 # Process ids of all that the command started: below this shell in other sessions than its own, in those sessions,
 # or with the cookie in their environment. $1: a session that is known to be its own.
@@ -22,21 +22,21 @@ diag_alive() {
   } 2>/dev/null | tr '\n' ' '
 }
 
-# Asks them to end, waits for $diag_grace tenths of a second, and kills those that are left.
+# Asks them to end, waits for two seconds, and kills those that are left.
 diag_end() {
   diag_pids=$(diag_alive "$1")
   [ -n "$diag_pids" ] || return 0
   kill -TERM $diag_pids 2>/dev/null
-  diag_left=$diag_grace
-  while [ "$diag_left" -gt 0 ] && diag_pids=$(diag_alive "$1") && [ -n "$diag_pids" ]; do
-    sleep 0.1
-    diag_left=$((diag_left - 1))
+  for diag_nap in 0.1 0.3 0.6 1; do
+    diag_pids=$(diag_alive "$1")
+    [ -n "$diag_pids" ] || return 0
+    sleep "$diag_nap"
   done
-  diag_left=20
-  while [ "$diag_left" -gt 0 ] && diag_pids=$(diag_alive "$1") && [ -n "$diag_pids" ]; do
+  for diag_nap in 0.1 0.1 0.2 0.4 0.8; do
+    diag_pids=$(diag_alive "$1")
+    [ -n "$diag_pids" ] || return 0
     kill -KILL $diag_pids 2>/dev/null
-    sleep 0.1
-    diag_left=$((diag_left - 1))
+    sleep "$diag_nap"
   done
 }
 
@@ -61,7 +61,7 @@ diag_main() {
     return
   fi
   printf '%s ready\n' "$diag_mark"
-  printf '%s ready\n' "$diag_mark" >&2
+  printf '%s ready %s\n' "$diag_mark" "$SLURMD_NODENAME ${SLURM_JOB_ID:+$SLURM_JOB_ID.$SLURM_STEP_ID}" >&2
   if [ "$diag_gate" = 1 ]; then
     read -r diag_word <&3 && [ "$diag_word" = go ] || return
   fi

@@ -2,4 +2,8 @@
 
 mod contracts;
 mod local;
+mod scripted;
+mod slurm;
+mod ssh;
+mod sshd;
 mod stage;

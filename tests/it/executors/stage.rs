@@ -126,7 +126,7 @@ pub(crate) fn odd_sleep(nth: u32) -> String {
 
 /// Waits until none of these processes is left.
 pub(crate) fn all_gone(word: &str) {
-    let ends = Instant::now() + Duration::from_secs(5);
+    let ends = Instant::now() + Duration::from_secs(20);
     while !processes_with(word).is_empty() {
         assert!(Instant::now() < ends, "left behind: {:?}", processes_with(word));
         std::thread::sleep(Duration::from_millis(50));
