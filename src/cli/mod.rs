@@ -8,13 +8,16 @@ mod delivery;
 mod explain;
 mod hook;
 mod narrow;
+mod phase;
 mod playbook;
 mod probe;
+mod probe_nodes;
 mod progress;
 mod query;
 mod reading;
 mod screen;
 mod shelf;
+mod transport;
 
 use std::process::ExitCode;
 

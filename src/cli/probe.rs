@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::probe_nodes::{self, Question};
 use super::screen::{self, Color};
+use super::transport::How;
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery};
 use crate::error::Error;
 use crate::probe::{self, Expected, Node};
@@ -45,6 +47,14 @@ pub(super) struct Args {
     /// Look again and again, this many seconds apart.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = seconds)]
     watch: Option<f64>,
+    /// Look at these nodes instead of this one: `gpu-[001-128]`. Each needs diag.
+    #[arg(long, value_name = "SET", conflicts_with_all = ["root", "against", "record", "watch"])]
+    nodes: Option<String>,
+    /// Where diag is on the nodes.
+    #[arg(long, value_name = "PATH", default_value = "diag", requires = "nodes")]
+    program: String,
+    #[command(flatten, next_help_heading = "Nodes")]
+    how: How,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -64,6 +74,9 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// Looks at the node and tells.
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
+    if let Some(set) = &args.nodes {
+        return run_on_nodes(set, args);
+    }
     let expected = args.against.as_deref().map(profile).transpose()?.unwrap_or_default();
     if !args.root.is_dir() {
         return Err(Error::new("input.unreadable", args.root.display().to_string(), "no such folder"));
@@ -83,6 +96,25 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         };
         std::thread::sleep(Duration::from_secs_f64(pause));
     }
+}
+
+/// Looks at many nodes and tells.
+fn run_on_nodes(set: &str, args: &Args) -> Result<u8, Error> {
+    let (how, program, only, deadline) = (&args.how, args.program.as_str(), args.only.as_slice(), args.deadline);
+    let nodes = probe_nodes::look(&Question { set, how, program, only, deadline, quiet: false })?;
+    let file = args.output.is_some();
+    let told = match args.format {
+        Format::Json => nodes.json(),
+        Format::Text => nodes.text(screen::width(file), screen::colour(args.color, file), args.verbose > 0),
+        Format::Prometheus => {
+            let error = Error::new("usage", "--format prometheus", "metrics are of one node");
+            return Err(
+                error.with_way_on("run `diag probe --format prometheus` on each node, as its own exporter does")
+            );
+        }
+    };
+    delivery::deliver(&told, args.output.as_deref())?;
+    Ok(if nodes.are_well() { EXIT_HEALTHY } else { EXIT_TROUBLE })
 }
 
 fn look(node: &Node, args: &Args, expected: &Expected, counters: &mut probe::Counters) -> Look {

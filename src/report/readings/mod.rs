@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod metrics;
+pub mod nodes;
 pub mod text;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,90 @@
+//! How nodes are reached: the one list of executors for the command line.
+
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::exec::slurm::{self, Slurm};
+use crate::exec::ssh::{self, Ssh};
+use crate::exec::{Executor, FanOut, Limits, Local};
+use crate::plan::NodeName;
+
+/// Most nodes that a set may name.
+const MOST: usize = 10_000;
+
+/// A way to reach nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Via {
+    /// By ssh.
+    Ssh,
+    /// By Slurm's job steps.
+    Slurm,
+    /// Not at all: this machine is the node.
+    Local,
+}
+
+/// How nodes are reached.
+#[derive(Debug, clap::Args)]
+pub(super) struct How {
+    /// How nodes are reached.
+    #[arg(long, value_enum, default_value_t = Via::Ssh)]
+    pub(super) via: Via,
+    /// Most nodes at a time.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    at_once: u16,
+    /// ssh: this configuration instead of ~/.ssh/config.
+    #[arg(long, value_name = "FILE")]
+    ssh_config: Option<PathBuf>,
+    /// Slurm: run within this allocation; without it in that of $SLURM_JOB_ID, or else in new ones.
+    #[arg(long, value_name = "ID")]
+    allocation: Option<String>,
+    /// Slurm: the partition of a new allocation.
+    #[arg(long, value_name = "NAME")]
+    partition: Option<String>,
+    /// Slurm: the reservation of a new allocation.
+    #[arg(long, value_name = "NAME")]
+    reservation: Option<String>,
+    /// Slurm: the account of a new allocation.
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+}
+
+/// The executor for it. `keep`: connections are kept for the tasks to come.
+pub(super) fn executor(how: &How, keep: bool) -> Result<Box<dyn Executor>, Error> {
+    let limits = Limits { at_once: usize::from(how.at_once), ..Limits::default() };
+    Ok(match how.via {
+        Via::Local => Box::new(FanOut::new(Local::default(), limits)),
+        Via::Ssh => {
+            let settings = ssh::Settings { config: how.ssh_config.clone(), keep, ..ssh::Settings::default() };
+            Box::new(FanOut::new(Ssh::new(settings)?, limits))
+        }
+        Via::Slurm => {
+            let found = slurm::Settings::default();
+            let settings = slurm::Settings {
+                job: how.allocation.clone().or(found.job.clone()),
+                partition: how.partition.clone(),
+                reservation: how.reservation.clone(),
+                account: how.account.clone(),
+                ..found
+            };
+            Box::new(Slurm::new(settings, limits))
+        }
+    })
+}
+
+/// The nodes that a set names, each once, in its order.
+pub(super) fn nodes(set: &str) -> Result<Vec<NodeName>, Error> {
+    let wrong = |why: String| {
+        Error::new("nodes.invalid", format!("--nodes {set}"), why)
+            .with_way_on("a set is written as gpu-[001-128] or a,b,c")
+    };
+    let names = diag_parsers::hostlist::expand(set, MOST)
+        .map_err(|refusal| wrong(format!("is no set of hosts: {refusal:?}")))?;
+    let mut nodes: Vec<NodeName> = Vec::new();
+    for name in names {
+        let node: NodeName = name.parse().map_err(|error: crate::plan::NotANode| wrong(error.to_string()))?;
+        if !nodes.contains(&node) {
+            nodes.push(node);
+        }
+    }
+    Ok(nodes)
+}
