@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use memchr::memmem::Finder;
 use regex_automata::Input;
 use regex_automata::util::primitives::NonMaxUsize;
+use serde_json::value::RawValue;
 
 use crate::event::{Fields, Name, intern};
 use crate::grammar::{GRAMMARS, Grammar};
@@ -21,6 +22,14 @@ const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/formats.json")
 /// The built-in format files.
 pub(crate) fn built_in_files() -> Result<Vec<FormatFile>, String> {
     serde_json::from_slice(BUILT_IN).map_err(|error| error.to_string())
+}
+
+/// One of the built-in format files, without reading the others.
+pub(crate) fn built_in_file(id: &str) -> Option<FormatFile> {
+    let files: Vec<&RawValue> = serde_json::from_slice(BUILT_IN).ok()?;
+    let named = format!("\"id\":\"{id}\"");
+    let candidates = files.iter().filter(|file| file.get().contains(&named));
+    candidates.filter_map(|file| serde_json::from_str::<FormatFile>(file.get()).ok()).find(|file| file.id == id)
 }
 
 /// What stands around the text of a format's lines, compiled when first needed.

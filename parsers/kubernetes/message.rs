@@ -7,9 +7,9 @@ use regex::bytes::Regex;
 use regex_automata::Input;
 
 use super::subject::Subject;
-use crate::catalogue::built_in_files;
+use crate::catalogue::built_in_file;
 use crate::event::{Fields, Name, Says};
-use crate::signature::{Signature, compile};
+use crate::signature::{FormatFile, Signature, compile};
 
 /// A statement: the kind of event that it makes, and what it tells by itself.
 #[derive(Debug, Clone)]
@@ -25,18 +25,18 @@ impl Said {
     }
 }
 
+/// This format.
+static OWN: LazyLock<Option<FormatFile>> = LazyLock::new(|| built_in_file("kubernetes"));
+
 static SIGNATURES: LazyLock<Vec<Signature>> = LazyLock::new(|| {
-    let files = built_in_files().unwrap_or_default();
-    let own = files.iter().filter(|file| file.id == "kubernetes");
-    let events = own.flat_map(|file| file.event.iter().map(|(name, event)| (file.id.as_str(), name, event)));
+    let events = OWN.iter().flat_map(|file| file.event.iter().map(|(name, event)| (file.id.as_str(), name, event)));
     events.filter_map(|(id, name, event)| Signature::new(0, id, name, event).ok()).collect()
 });
 
 /// Who else a message names, by the envelopes of the format: `in pod train-0_research(7c1e)`.
 static ENVELOPES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    let files = built_in_files().unwrap_or_default();
-    let own = files.iter().filter(|file| file.id == "kubernetes").flat_map(|file| &file.envelope);
-    own.filter_map(|envelope| compile(&envelope.pattern).ok()).collect()
+    let envelopes = OWN.iter().flat_map(|file| &file.envelope);
+    envelopes.filter_map(|envelope| compile(&envelope.pattern).ok()).collect()
 });
 
 /// The pod that a message names, with its namespace.
