@@ -25,7 +25,8 @@ pub(super) struct Args {
 impl Args {
     /// What to ask for, if anything.
     pub(super) fn target(&self) -> Result<Option<Target>, Error> {
-        let access = Access { context: self.context.clone(), patience: Duration::from_secs(self.k8s_timeout) };
+        let access =
+            Access { config: None, context: self.context.clone(), patience: Duration::from_secs(self.k8s_timeout) };
         self.k8s.as_deref().map(|text| Target::read(text, access)).transpose()
     }
 

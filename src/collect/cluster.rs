@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn only_names_of_the_api_are_asked_for() {
-        let access = Access { context: None, patience: Duration::from_secs(1) };
+        let access = Access { config: None, context: None, patience: Duration::from_secs(1) };
         let read = |text: &str| Target::read(text, access.clone()).map(|target| (target.namespace, target.pod));
         assert_eq!(read("research"), Ok(("research".to_owned(), None)));
         assert_eq!(read("research/train-0"), Ok(("research".to_owned(), Some("train-0".to_owned()))));

@@ -5,6 +5,8 @@
 mod dry;
 mod fan;
 mod gate;
+#[cfg(feature = "k8s")]
+mod k8s;
 mod keep;
 mod local;
 mod outcome;
@@ -18,6 +20,8 @@ mod wire;
 pub use dry::Dry;
 pub use fan::{FanOut, Job, Later, Limits, Transport};
 pub use gate::Gate;
+#[cfg(feature = "k8s")]
+pub use k8s::{Kubernetes, Settings as KubernetesSettings};
 pub use keep::Room;
 pub use local::Local;
 pub use outcome::{End, Kept, Ran};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -25,6 +26,8 @@ pub enum Verb {
     Get,
     /// Makes an object.
     Create,
+    /// Changes an object by what is given of it (RFC 7386).
+    Merge,
     /// Deletes an object.
     Delete,
 }
@@ -119,6 +122,13 @@ impl Client {
 }
 
 impl Stream {
+    /// The same, to be waited for so long each time.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// The next bytes; nothing at the end.
     ///
     /// # Errors
@@ -160,13 +170,14 @@ fn place(what: &str) -> String {
 }
 
 async fn make(access: &Access) -> Result<kube::Client, String> {
-    let named = access.context.clone();
-    let mut config = match named {
-        None => kube::Config::infer().await.map_err(|error| chain(&error))?,
-        Some(_) => {
-            let options = kube::config::KubeConfigOptions { context: named, ..Default::default() };
-            kube::Config::from_kubeconfig(&options).await.map_err(|error| chain(&error))?
+    let options = KubeConfigOptions { context: access.context.clone(), ..Default::default() };
+    let mut config = match (&access.config, &access.context) {
+        (Some(file), _) => {
+            let file = Kubeconfig::read_from(file).map_err(|error| chain(&error))?;
+            Config::from_custom_kubeconfig(file, &options).await.map_err(|error| chain(&error))?
         }
+        (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| chain(&error))?,
+        (None, None) => Config::infer().await.map_err(|error| chain(&error))?,
     };
     config.connect_timeout = Some(access.patience);
     kube::Client::try_from(config).map_err(|error| chain(&error))
@@ -184,9 +195,11 @@ fn request(verb: Verb, path: &str, body: Option<&Value>) -> Result<Request<Body>
     let method = match verb {
         Verb::Get => Method::GET,
         Verb::Create => Method::POST,
+        Verb::Merge => Method::PATCH,
         Verb::Delete => Method::DELETE,
     };
-    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let kind = if verb == Verb::Merge { "application/merge-patch+json" } else { "application/json" };
+    let request = Request::builder().method(method).uri(path).header("content-type", kind);
     let body = match body {
         Some(body) => Body::from(serde_json::to_vec(body).map_err(|error| error.to_string())?),
         None => Body::empty(),

@@ -7,6 +7,7 @@
 mod client;
 mod name;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(feature = "k8s")]
@@ -16,6 +17,8 @@ pub use name::is_name;
 /// Whom to ask, and how patiently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
+    /// The kubeconfig; where none is named, `KUBECONFIG`, `~/.kube/config`, or the service account of this pod.
+    pub config: Option<PathBuf>,
     /// A context of the kubeconfig; the current one where none is named.
     pub context: Option<String>,
     /// How long the server may be silent, each time that it is asked or goes on answering.

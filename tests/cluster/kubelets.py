@@ -3,7 +3,7 @@
 pods say as processes of this machine, keeps what they print, and serves that as the log. usage: kubelets.py DIR PORT NODES
 
 An image decides what can't be had: `missing:*` is no image that can be pulled. A file DIR/dead.NODE makes a node silent."""
-import json, os, signal, ssl, subprocess, sys, threading, time, urllib.error, urllib.request
+import json, os, re, signal, ssl, subprocess, sys, threading, time, urllib.error, urllib.request
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
@@ -13,7 +13,7 @@ URL = f"https://127.0.0.1:{PORT}"
 TRUST = ssl.create_default_context(cafile=f"{ROOT}/certs/ca.crt")
 PATCH = "application/strategic-merge-patch+json"
 NODES = [f"gpu-{nth:03}" for nth in range(1, COUNT + 1)]
-logs, running, seen, lock = {}, {}, set(), threading.Lock()
+logs, open_logs, running, seen, lock = {}, set(), {}, set(), threading.Lock()
 
 
 def api(method, path, body=None, kind="application/json"):
@@ -97,6 +97,35 @@ def status(pod, phase, state, last=None, restarts=0):
         {"status": {"phase": phase, "startTime": now(), "containerStatuses": [container]}}, PATCH)
 
 
+def expand(text, env):
+    """As Kubernetes does: `$(NAME)` of a variable that there is, and `$$`."""
+    return re.sub(r"\$(?:\$|\(([^)]*)\))", lambda m: "$" if m[0] == "$$" else env.get(m[1], m[0]), text)
+
+
+def folder(uid, name):
+    return f"{ROOT}/volumes/{uid}/{name}"
+
+
+def mounted(uid, container, text):
+    """A path into a volume as the path of this machine: these containers have no file system of their own."""
+    for mount in container.get("volumeMounts", []):
+        if text.startswith(mount["mountPath"] + "/"):
+            return folder(uid, mount["name"]) + text[len(mount["mountPath"]):]
+    return text
+
+
+def hand_on(pod):
+    """Annotations that a volume hands on as files."""
+    for volume in pod["spec"].get("volumes", []):
+        for item in volume.get("downwardAPI", {}).get("items", []):
+            name = re.search(r"annotations\['(.*)'\]", item["fieldRef"]["fieldPath"])[1]
+            at = folder(pod["metadata"]["uid"], volume["name"])
+            os.makedirs(at, exist_ok=True)
+            with open(f"{at}/.new", "w") as file:
+                file.write(pod["metadata"].get("annotations", {}).get(name, ""))
+            os.rename(f"{at}/.new", f"{at}/{item['path']}")
+
+
 def keep(key, pipe):
     for line in pipe:
         stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
@@ -117,11 +146,14 @@ def run(pod):
         why = f'Back-off pulling image "{one["image"]}"'
         status(pod, "Pending", {"waiting": {"reason": "ImagePullBackOff", "message": why}})
         return event(pod, "Warning", "Failed", f'Failed to pull image "{one["image"]}": not found')
-    env = dict(os.environ, **{e["name"]: e.get("value") or spec["nodeName"] for e in one.get("env", [])})
+    env = {"PATH": os.environ["PATH"], "HOME": "/"}
+    for told in one.get("env", []):
+        env[told["name"]] = mounted(about["uid"], one, expand(told.get("value", ""), env))
+    argv = [expand(word, env) for word in one.get("command", []) + one.get("args", [])]
     for attempt in range(100):
         began = now()
         try:
-            child = subprocess.Popen(one.get("command", []) + one.get("args", []), env=env, stdin=subprocess.DEVNULL,
+            child = subprocess.Popen(argv, env=env, cwd="/", stdin=subprocess.DEVNULL,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         except OSError as error:
             return status(pod, "Failed", {"terminated": {"exitCode": 128, "reason": "StartError", "startedAt": began, "finishedAt": now(),
@@ -129,8 +161,11 @@ def run(pod):
         with lock:
             running[about["uid"]] = child
             logs.setdefault((*key, "previous"), [])
+            open_logs.add(key)
         status(pod, "Running", {"running": {"startedAt": began}}, restarts=attempt)
         keep(key, child.stdout)
+        with lock:
+            open_logs.discard(key)
         code = child.wait()
         try:
             os.killpg(child.pid, signal.SIGKILL)
@@ -156,7 +191,8 @@ class Logs(BaseHTTPRequestHandler):
     def do_GET(self):
         asked = urlparse(self.path)
         query = {name: values[-1] for name, values in parse_qs(asked.query).items()}
-        key = tuple(asked.path.split("/")[2:5]) + (("previous",) if query.get("previous") == "true" else ())
+        pod = tuple(asked.path.split("/")[2:5])
+        key = pod + (("previous",) if query.get("previous") == "true" else ())
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -166,16 +202,16 @@ class Logs(BaseHTTPRequestHandler):
                 sent = max(0, len(logs.get(key, [])) - int(query["tailLines"]))
         while True:
             with lock:
+                over = query.get("follow") != "true" or pod not in open_logs
                 lines = logs.get(key, [])[sent:]
-                over = not any(child.poll() is None for child in running.values()) or query.get("follow") != "true"
             sent += len(lines)
             text = b"".join((stamp.encode() + b" " if query.get("timestamps") == "true" else b"") + line for stamp, line in lines)[:left]
             left -= len(text)
             if text:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
-            if (over and not lines) or left <= 0 or query.get("follow") != "true":
+            if over or left <= 0:
                 break
-            time.sleep(0.1)
+            time.sleep(0.05)
         self.wfile.write(b"0\r\n\r\n")
 
 
@@ -184,8 +220,12 @@ def gone(pod):
     about = pod["metadata"]
     child = running.get(about["uid"])
     if child and child.poll() is None:
-        os.killpg(child.pid, signal.SIGTERM)
-        time.sleep(min(2, about.get("deletionGracePeriodSeconds") or 0))
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(about.get("deletionGracePeriodSeconds") or 0)
+        except subprocess.TimeoutExpired:
+            pass
+        time.sleep(0.5)
         try:
             os.killpg(child.pid, signal.SIGKILL)
         except OSError:
@@ -225,8 +265,11 @@ try:
                     threading.Thread(target=gone, args=(pod,), daemon=True).start()
             elif uid not in seen:
                 seen.add(uid)
+                hand_on(pod)
                 threading.Thread(target=run, args=(pod,), daemon=True).start()
-            elif overdue(pod) and uid in running and running[uid].poll() is None:
+            else:
+                hand_on(pod)
+            if overdue(pod) and uid in running and running[uid].poll() is None:
                 os.killpg(running[uid].pid, signal.SIGKILL)
         time.sleep(0.3)
 finally:

@@ -55,6 +55,7 @@ for who in ("narrow", "runner"):
     for what in ("pods", "events"):
         policy(user=who, namespace="*", resource=what, apiGroup="*", readonly=True)
 policy(user="runner", namespace="*", resource="jobs", apiGroup="batch")
+policy(user="runner", namespace="*", resource="pods", apiGroup="")
 EOF
 }
 
@@ -89,7 +90,8 @@ import ssl, sys, urllib.error, urllib.request
 folder, method, path, *body = sys.argv[1:]
 server = open(f"{folder}/admin.kubeconfig").read().split('"')[1]
 trust = ssl.create_default_context(cafile=f"{folder}/certs/ca.crt")
-head = {"Authorization": "Bearer admin-token", "Content-Type": "application/json"}
+kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+head = {"Authorization": "Bearer admin-token", "Content-Type": kind}
 ask = urllib.request.Request(server + path, body[0].encode() if body else None, head, method=method)
 try:
     print(urllib.request.urlopen(ask, context=trust, timeout=20).read().decode())

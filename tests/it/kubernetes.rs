@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 #[cfg(feature = "k8s")]
-mod control_plane;
+pub(crate) mod control_plane;
 #[cfg(feature = "k8s")]
 mod faults;
 #[cfg(feature = "k8s")]

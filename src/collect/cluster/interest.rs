@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn owners_of_a_pod_matter_and_what_belongs_to_them() {
-        let access = Access { context: None, patience: Duration::from_secs(1) };
+        let access = Access { config: None, context: None, patience: Duration::from_secs(1) };
         let target = Target { namespace: "a".into(), pod: Some("train-0".into()), access };
         let mut interest = Interest::of(&target);
         let object = |name: &str, owners: &[&str]| {

@@ -1,6 +1,8 @@
 //! Executors against real things: one list of contracts for all of them, and what only one of them can be asked.
 
 mod contracts;
+#[cfg(feature = "k8s")]
+mod kubernetes;
 mod local;
 mod scripted;
 mod slurm;
