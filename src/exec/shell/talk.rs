@@ -10,6 +10,9 @@ use crate::exec::fan::Job;
 use crate::exec::outcome::{End, Ran};
 use crate::exec::wire::{Came, Wire};
 
+/// Most bytes that are told late, because they came before it was known that the command had begun.
+const EARLY: usize = 64 * 1024;
+
 /// How long a wire may take to close once all is said.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -27,8 +30,8 @@ pub(in crate::exec) struct Terms<'a> {
 pub(in crate::exec) async fn carry_out<W: Wire>(mut wire: W, order: &Order, job: &Job<'_>, terms: &Terms<'_>) -> Ran {
     let began = Instant::now();
     wire.send(order.text.as_bytes());
-    let mut talk =
-        Talk { wire, job, terms, hearing: Hearing::new(&order.mark, &job.part.work, job.room), told: Vec::new() };
+    let hearing = Hearing::new(&order.mark, &job.part.work, job.room);
+    let mut talk = Talk { wire, job, terms, hearing, read: Vec::new(), early: Some(Vec::new()) };
     let mut notes = Vec::new();
     let end = match talk.open(began + terms.open).await {
         Err(end) => end,
@@ -45,14 +48,16 @@ struct Talk<'a, W> {
     terms: &'a Terms<'a>,
     hearing: Hearing<'a>,
     /// What was read last.
-    told: Vec<u8>,
+    read: Vec<u8>,
+    /// What was printed before the begin was told: the streams race. Nothing once it was told.
+    early: Option<Vec<u8>>,
 }
 
 impl<W: Wire> Talk<'_, W> {
     /// Waits for the next thing and listens to it; says when the wire has closed, and with which status.
     async fn next(&mut self) -> Option<Option<i32>> {
-        self.told.clear();
-        match self.wire.next(&mut self.told).await {
+        self.read.clear();
+        match self.wire.next(&mut self.read).await {
             Came::Closed(status) => Some(status),
             Came::Bytes(stream) => {
                 self.hear(stream);
@@ -62,8 +67,11 @@ impl<W: Wire> Talk<'_, W> {
     }
 
     fn hear(&mut self, stream: Stream) {
-        let (index, target, told) = (self.job.index, &self.job.part.target, self.job.told);
-        self.hearing.hear(stream, &self.told, &mut |bytes| told.printed(index, target, bytes));
+        let Self { job, hearing, read, early, .. } = self;
+        hearing.hear(stream, read, &mut |bytes| match early {
+            Some(early) => early.extend(&bytes[..bytes.len().min(EARLY - early.len())]),
+            None => job.told.printed(job.index, &job.part.target, bytes),
+        });
     }
 
     /// Until the wrapper, and those of all other parts of the group, are ready.
@@ -112,6 +120,9 @@ impl<W: Wire> Talk<'_, W> {
     async fn run(&mut self, notes: &mut Vec<String>) -> End {
         let job = self.job;
         job.told.began(job.index, &job.part.target);
+        if let Some(early) = self.early.take().filter(|early| !early.is_empty()) {
+            job.told.printed(job.index, &job.part.target, &early);
+        }
         let deadline = Instant::now() + job.part.work.timeout;
         let mut asked: Option<(End, Instant)> = None;
         loop {

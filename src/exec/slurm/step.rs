@@ -21,6 +21,9 @@ const END: Duration = Duration::from_secs(15);
 /// Beyond the time allowed, a node ends by itself.
 const LAST_RESORT: Duration = Duration::from_secs(60);
 
+/// Most bytes of a task that are told late, because its node was not known when they came.
+const EARLY: usize = 64 * 1024;
+
 /// How long srun may take to leave once all is said.
 const CLOSING: Duration = Duration::from_secs(10);
 
@@ -274,7 +277,10 @@ impl Listener<'_> {
             let Some(hearing) = hearings.get_mut(task) else { return };
             hearing.hear(stream, bytes, &mut |bytes| match place.and_then(|place| parts.get(place)) {
                 Some((index, part)) => run.told.printed(*index, &part.target, bytes),
-                None => untold.entry(task).or_default().extend_from_slice(bytes),
+                None => {
+                    let early = untold.entry(task).or_default();
+                    early.extend(&bytes[..bytes.len().min(EARLY - early.len())]);
+                }
             });
         });
         for task in 0..self.hearings.len() {
