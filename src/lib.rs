@@ -22,3 +22,4 @@ pub mod rehearsal;
 pub mod report;
 pub mod sheets;
 pub mod verdict;
+pub mod verify;

@@ -10,6 +10,7 @@ mod cluster;
 mod executors;
 mod hooks;
 mod hostile;
+mod isolation;
 mod kubernetes;
 mod playbooks;
 mod probing;
