@@ -142,7 +142,7 @@ pub enum Step {
 pub fn next(field: &Field, history: &History) -> Step {
     let seen = Seen::of(field, history);
     let tests = vital(field, &seen);
-    if history.is_empty() && !tests.is_empty() {
+    if !tests.is_empty() && (history.is_empty() || seen.playing().count() < 2) {
         return Step::Round(tests);
     }
     if seen.playing().count() < 2 {
