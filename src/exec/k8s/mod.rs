@@ -25,9 +25,6 @@ use crate::plan::Target;
 use manifest::Pod;
 use tend::Tended;
 
-/// From the request to end until it is killed.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// From the deletion of a Job until its pod has to have said that it ended: the garbage collector and the kubelet take turns.
 const END: Duration = Duration::from_secs(30);
 
@@ -112,7 +109,7 @@ impl Kubernetes {
             other => return ended(End::CannotRun(format!("{other} is no name of a node of Kubernetes"))),
         };
         let limit = part.work.timeout + LAST_RESORT;
-        let watch = Watch { gate: !job.gate.is_alone(), grace: GRACE, limit };
+        let watch = Watch { gate: !job.gate.is_alone(), limit };
         let order = match Order::new(&part.work, watch) {
             Ok(order) => order,
             Err(why) => return ended(End::CannotRun(why)),
