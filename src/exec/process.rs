@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep_until};
 use super::shell::Stream;
 use super::wire::{Came, Wire};
 
-/// How long is read after the program has gone: somebody else may hold its pipes open.
-const AFTER: Duration = Duration::from_millis(300);
+/// How long is read after the program has gone and nothing came: somebody else may hold its pipes open.
+const AFTER: Duration = Duration::from_secs(1);
 
 /// Most bytes read at a time.
 const CHUNK: usize = 32 * 1024;
@@ -90,11 +90,16 @@ impl Wire for Process {
             let Self { child, input, out, err, chunk, pending, gone, .. } = self;
             let give_up = gone.map_or_else(Instant::now, |(_, at)| at + AFTER);
             tokio::select! {
+                // What there is to read comes before the end of the wait for it, however late we are.
+                biased;
                 written = write(input, pending), if input.is_some() && !pending.is_empty() => match written {
                     Ok(count) => drop(pending.drain(..count)),
                     Err(_) => *input = None,
                 },
                 read = poll_fn(|cx| poll_either(cx, out, err, chunk, into)), if out.is_some() || err.is_some() => {
+                    if let Some((_, at)) = gone {
+                        *at = Instant::now();
+                    }
                     if let Some(stream) = read {
                         return Came::Bytes(stream);
                     }

@@ -110,7 +110,8 @@ impl Ssh {
     #[cfg(feature = "ssh2")]
     async fn by_library(&self, node: &NodeName, order: &Order, job: &Job<'_>) -> Option<Ran> {
         let route = self.library.as_ref()?.route(node)?;
-        let explain = |_, noise: &str| explain::explain(Some(0), noise);
+        // The library has no status: where the node said something, it ran something else.
+        let explain = |_, noise: &str| explain::explain((!noise.trim().is_empty()).then_some(0), noise);
         let terms = Terms { open: self.settings.ready, end: END, explain: &explain };
         let connected = tokio::select! {
             connected = library::connect(route, &self.settings) => connected,

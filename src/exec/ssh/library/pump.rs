@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ssh2::{BlockDirections, Channel, Session};
 use tokio::sync::mpsc;
@@ -161,7 +162,12 @@ impl Pump {
         let closed = {
             let mut both =
                 [PollFd::new(self.socket.as_fd(), wanted), PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut both, PollTimeout::from(TICK))? == 0 {
+            let ready = match poll(&mut both, PollTimeout::from(TICK)) {
+                // A signal, as that of a child that ended: nothing to do with us.
+                Err(Errno::EINTR) => return Ok(()),
+                ready => ready?,
+            };
+            if ready == 0 {
                 self.session.keepalive_send().map_err(io::Error::from).map(drop).or_else(is_waiting)?;
             }
             both[1].any().unwrap_or(false)
