@@ -1,6 +1,24 @@
-//! Where a value stands in a document that is read as a whole.
+//! Documents that are read as a whole: what they begin with, and where a value stands in them.
+
+use serde::Deserialize;
 
 use crate::MAX_LINE;
+use crate::event::Problem;
+
+/// Whether a document begins as an object of JSON and its head holds one of these words.
+pub(crate) fn is_object_with(head: &[u8], words: &[&str]) -> bool {
+    let object = head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    object && words.iter().any(|word| memchr::memmem::find(head, word.as_bytes()).is_some())
+}
+
+/// Reads a document of JSON: its text and the value; `what` says what it should be.
+pub(crate) fn json<'d, T: Deserialize<'d>>(data: &'d [u8], what: &str) -> Result<(&'d str, T), Problem> {
+    let text = std::str::from_utf8(data).map_err(|_| Problem { line: 0, what: "is no UTF-8".to_owned() })?;
+    match serde_json::from_str(text) {
+        Ok(value) => Ok((text, value)),
+        Err(error) => Err(Problem { line: error.line() as u64, what: format!("is no {what}: {error}") }),
+    }
+}
 
 /// Line numbers of places that are asked for one after the other: what lies between two is counted.
 #[derive(Debug)]

@@ -20,20 +20,27 @@ pub trait Grammar: Sync {
     fn speaks_for(&self) -> Option<Name> {
         None
     }
+    /// Whether it is asked only where every line is looked at: its anchors are too common for a long document.
+    fn in_small_documents_only(&self) -> bool {
+        false
+    }
     /// Reads the record at the cursor; adds nothing where there is none.
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>);
 }
 
 /// All grammars.
 pub static GRAMMARS: &[&dyn Grammar] = &[
+    &crate::console::Commands,
     &crate::dcgm::Diagnostic,
     &crate::dcgm::Results,
     &crate::dcgm::Watches,
     &crate::elastic::Summary,
+    &crate::ethernet::Ports,
     &crate::health::Autopilot,
     &crate::health::Nhc,
     &crate::infiniband::Ports,
     &crate::kernel::Lost,
+    &crate::kubernetes::Alerts,
     &crate::kubernetes::Described,
     &crate::kubernetes::Rows,
     &crate::kubernetes::Exporter,
@@ -44,8 +51,11 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::kubernetes::Manifests,
     &crate::launcher::MissingRanks,
     &crate::lspci::Links,
+    &crate::nvbandwidth::Rates,
     &crate::nvidia_smi::Csv,
     &crate::nvidia_smi::Links,
+    &crate::nvidia_smi::Matrix,
+    &crate::nvidia_smi::Monitor,
     &crate::nvidia_smi::Query,
     &crate::nvidia_smi::Table,
     &crate::nvidia_smi::Xmls,
@@ -58,6 +68,10 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::slurm::Ended,
     &crate::slurm::Waiting,
     &crate::slurm::Checks,
+    &crate::perftest::Results,
+    &crate::slurm::Accounted,
+    &crate::slurm::Records,
+    &crate::slurm::Load,
     &crate::slurm::Jobs,
     &crate::slurm::Nodes,
     &crate::slurm::Reasons,

@@ -38,10 +38,11 @@ impl Index {
     /// For documents of any size: without steps, of which every line may tell, and without what stands at the ends of a
     /// run where the search for it costs something.
     pub(crate) fn fast(signatures: &[Signature], grammars: &[&dyn Grammar], text: &[u8]) -> Self {
-        let mut wanted = wanted(signatures, grammars, |signature, pattern| {
+        let chosen = |signature: &Signature, pattern: &Pattern| {
             let cheap = || pattern.anchors.iter().all(|anchor| Search::is_cheap(anchor.as_bytes()));
             signature.says != Says::Progress && (!signature.ends || cheap())
-        });
+        };
+        let mut wanted = wanted(signatures, grammars, chosen, |grammar| !grammar.in_small_documents_only());
         let search = Search::new(wanted.keys().cloned().collect(), text);
         let owners = search.literals().iter().map(|literal| wanted.remove(literal).unwrap_or_default()).collect();
         Self { search, owners }
@@ -49,7 +50,7 @@ impl Index {
 
     /// For small documents: everything, and ready at once.
     pub(crate) fn plain(signatures: &[Signature], grammars: &[&dyn Grammar]) -> Self {
-        let (literals, owners) = wanted(signatures, grammars, |_, _| true).into_iter().unzip();
+        let (literals, owners) = wanted(signatures, grammars, |_, _| true, |_| true).into_iter().unzip();
         Self { search: Search::plain(literals), owners }
     }
 
@@ -64,7 +65,12 @@ impl Index {
     }
 }
 
-fn wanted(signatures: &[Signature], grammars: &[&dyn Grammar], chosen: fn(&Signature, &Pattern) -> bool) -> Wanted {
+fn wanted(
+    signatures: &[Signature],
+    grammars: &[&dyn Grammar],
+    chosen: fn(&Signature, &Pattern) -> bool,
+    asked: fn(&dyn Grammar) -> bool,
+) -> Wanted {
     let mut wanted = Wanted::new();
     let mut want = |literal: &str, owner| {
         let bytes = literal.as_bytes();
@@ -76,7 +82,7 @@ fn wanted(signatures: &[Signature], grammars: &[&dyn Grammar], chosen: fn(&Signa
             pattern.anchors.iter().for_each(|anchor| want(anchor, Owner::Signature(at as u32, number as u16)));
         }
     }
-    for (at, grammar) in grammars.iter().enumerate() {
+    for (at, grammar) in grammars.iter().enumerate().filter(|(_, grammar)| asked(**grammar)) {
         grammar.anchors().iter().for_each(|anchor| want(anchor, Owner::Grammar(at as u32)));
     }
     COMPLAINTS.iter().for_each(|word| want(word, Owner::Complaint));

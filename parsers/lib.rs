@@ -8,10 +8,11 @@
 //! a document that makes sense only as a whole a [`Record`].
 
 pub mod catalogue;
-mod console;
+pub mod console;
 pub mod dcgm;
 pub mod document;
 pub mod elastic;
+pub mod ethernet;
 pub mod event;
 pub mod flight_recorder;
 mod focus;
@@ -33,9 +34,11 @@ pub mod lspci;
 pub mod nccl_inspector;
 pub mod nccl_ras;
 mod noise;
+pub mod nvbandwidth;
 pub mod nvidia_smi;
 pub mod openmpi;
 pub mod pbs;
+pub mod perftest;
 pub mod pickle;
 pub mod prefix;
 pub mod python;

@@ -334,8 +334,12 @@ fn host_tag(line: &[u8], context: &mut Context) -> Option<usize> {
         .take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
         .count();
     let name = std::str::from_utf8(&line[..len]).ok()?;
+    // Behind a name that goes on after its number stands a time: other words end in a colon as well.
+    let dated = || line[len..].strip_prefix(b": ").is_some_and(|rest| time::leading(rest).is_some());
+    let numbered = name.ends_with(|c: char| c.is_ascii_digit())
+        || (name.contains(|c: char| c.is_ascii_digit()) && name.ends_with(|c: char| c.is_ascii_lowercase()) && dated());
     let hostlike = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.ends_with(|c: char| c.is_ascii_digit())
+        && numbered
         && !NO_HOSTS.iter().any(|word| {
             name.strip_prefix(word).is_some_and(|rest| !rest.starts_with('-') || *word == "nvidia" || *word == "slurm")
         })

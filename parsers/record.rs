@@ -46,7 +46,7 @@ pub static RECORDS: &[&dyn Record] = &[
     &crate::journal::Entries,
     &crate::journal::Dmesg,
     &crate::slurm::Answers,
-    &crate::pbs::NodesJson,
+    &crate::pbs::Answers,
     &crate::kubernetes::Documents,
     &crate::readings::Looks,
     &crate::nccl_inspector::Dumps,

@@ -1,6 +1,6 @@
 //! Node Health Check (LBNL NHC, and Azure's checks for it): `ERROR: nhc: Health check failed: check_ecc: GPU id 3: …`.
 //!
-//! Shapes: nhc 1.4.3 `nhc` (`die`), azurehpc-health-checks 2025 `customTests/*.nhc`, its `FaultCode`s, and `distributed_nhc`,
+//! Shapes: nhc 1.4.3 `nhc` (`die`), `helpers/node-mark-offline`, azurehpc-health-checks 2025 `customTests/*.nhc`, its `FaultCode`s, and `distributed_nhc`,
 //! which puts `host | ` in front.
 
 use super::{KINDS, about, sort};
@@ -8,12 +8,21 @@ use crate::console;
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
 use crate::line::Cursor;
+use crate::slurm::health::WITNESS;
+use crate::slurm::reason::Outage;
 
 /// A check of NHC that failed.
 #[derive(Debug)]
 pub struct Nhc;
 
 const MARK: &str = "Health check failed:";
+
+impl Nhc {
+    /// Whether a text is a complaint of Node Health Check.
+    pub(crate) fn is_of(text: &str) -> bool {
+        text.split_once(MARK).is_some_and(|(before, _)| before.contains("nhc"))
+    }
+}
 
 impl Grammar for Nhc {
     fn kinds(&self) -> &'static [Name] {
@@ -35,12 +44,15 @@ impl Grammar for Nhc {
             return;
         }
         let complaint = complaint.trim();
+        let node = host(before).or_else(|| marked(before)).or_else(|| console::host(cursor));
+        // What it finds of file systems and daemons is told as other reasons for which a node is out of service.
+        let outage = Outage { node: node.as_deref().unwrap_or_default(), why: complaint, since: None };
         let (test, what) = complaint.split_once(':').unwrap_or(("", complaint));
         let mut fields = Fields::default();
         fields.set("test", test.trim());
         fields.set("what", what.trim());
-        if let Some(node) = host(before).or_else(|| console::host(cursor)) {
-            fields.set("node", node);
+        if let Some(node) = &node {
+            fields.set("node", node.as_str());
         }
         for (mark, column) in
             [("GPU id ", "gpu"), ("on GPU ", "gpu"), (" GPU ", "gpu"), ("IB=", "hca"), ("Devices: ", "hca")]
@@ -53,6 +65,10 @@ impl Grammar for Nhc {
         // The code of checks that could not be made at all.
         let says = if complaint.contains("NHCNA") { Says::Warning } else { Says::Failure };
         let kind = if says == Says::Warning { super::FAILED } else { sort(test, complaint) };
+        if kind == super::FAILED && outage.is_specific() {
+            out.push(outage.event(cursor, &cursor.line, WITNESS));
+            return;
+        }
         out.push(Event::on(cursor, &cursor.line, kind, says, fields));
     }
 }
@@ -62,6 +78,11 @@ fn host(before: &str) -> Option<String> {
     let (host, _) = before.split_once(" | ")?;
     let host = host.trim();
     (!host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))).then(|| host.to_owned())
+}
+
+/// The node in `/usr/libexec/nhc/node-mark-offline gpu-17 NHC: ERROR:  nhc:  `.
+fn marked(before: &str) -> Option<String> {
+    before.split_once("node-mark-offline ")?.1.split_whitespace().next().map(str::to_owned)
 }
 
 /// The word behind a mark, where it is a number or the name of a device.

@@ -43,6 +43,17 @@ fn checks_of_nhc_are_sorted_by_what_they_are_about() {
 }
 
 #[test]
+fn a_node_that_is_marked_offline_is_named_and_a_missing_file_system_is_slurms_matter() {
+    let mark = "20260504 03:12:41 [slurm] /usr/libexec/nhc/node-mark-offline gpu-019 NHC: ERROR:  nhc:  Health check failed:  ";
+    let port = format!("{mark}check_hw_ib:  No IB port mlx5_0:1 is ACTIVE (LinkUp 400 Gb/sec).\n");
+    assert_eq!(told(&port), [("health.ib_link", "gpu-019".to_owned(), String::new(), 1)]);
+    let mount = format!("{mark}check_fs_mount:  /scratch not mounted\n");
+    let events = lint::read(&Scanner::new(Catalogue::built_in().unwrap()), &mount);
+    let told: Vec<_> = events.iter().map(|event| (event.kind, event.fields.text("node"))).collect();
+    assert_eq!(told, [("slurm.node_storage", Some("gpu-019"))]);
+}
+
+#[test]
 fn a_reading_of_autopilot_is_compared_with_its_neighbours() {
     let log = "[[ PCIEBW ]] FAIL\nHost  gpu-17\n12.3 12.3 5.3 12.3\n\n[[ PCIEBW ]] SUCCESS\nHost  gpu-18\n12.1 5.0\n";
     let node = "gpu-17".to_owned();

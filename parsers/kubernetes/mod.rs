@@ -3,6 +3,7 @@
 //! All forms come down to the same few statements: an event with a reason and a message, the state of a container, the
 //! condition of an object. What a message means is data (`format.toml`); the readers here find whom it is about.
 
+mod alert;
 mod describe;
 mod events;
 mod exporter;
@@ -16,6 +17,7 @@ mod tables;
 mod tree;
 mod yaml;
 
+pub use alert::Alerts;
 pub use describe::Described;
 pub use events::Rows;
 pub use exporter::Exporter;

@@ -4,7 +4,8 @@ use crate::lint;
 use crate::{Catalogue, Event, Scanner};
 
 fn read(log: &str) -> Vec<Event> {
-    lint::read(&Scanner::new(Catalogue::built_in().unwrap()), log)
+    let events = lint::read(&Scanner::new(Catalogue::built_in().unwrap()), log);
+    events.into_iter().filter(|event| !event.kind.starts_with("console.")).collect()
 }
 
 /// Kind, GPU and line of each event.

@@ -1,7 +1,8 @@
-//! Blocks of help that Open MPI's openib component prints: a few sentences, wrapped anywhere, then `Key: value` lines.
+//! Blocks of help that Open MPI prints: a few sentences, wrapped anywhere, then `Key: value` lines.
 //!
 //! Shapes: Open MPI 1.3 to 4.1 `opal/mca/btl/openib/help-mpi-btl-openib.txt`: `[pp retry exceeded]`, `[of error event]`,
-//! `[init-fail-no-mem]`. Each event stands on the line that names the other end, the event, or the limit.
+//! `[init-fail-no-mem]`; Open MPI 4.1 `opal/mca/base/help-mca-base.txt`, openpmix v4.2 `src/mca/base/help-pmix-mca-base.txt`:
+//! `[find-available:not-valid]`. Each event stands on the line that names the other end, the event, or the limit.
 
 #[cfg(test)]
 mod tests;
@@ -18,13 +19,35 @@ const RETRY: Name = "openmpi.ib_retry_exceeded";
 const EVENT: Name = "openmpi.network_event";
 const MEMLOCK: Name = "openmpi.memlock";
 const ALLOCATION: Name = "openmpi.allocation_failed";
+/// A plug-in that was asked for is not there. Fields: `node`, `framework`, `component`.
+const COMPONENT: Name = "openmpi.component_missing";
+
+/// Frameworks by which processes and their launcher find each other; a missing transport is often not needed at all.
+const LAUNCH: [&str; 16] = [
+    "psec",
+    "pmix",
+    "pmdl",
+    "ess",
+    "plm",
+    "gds",
+    "ptl",
+    "bfrops",
+    "psquash",
+    "pcompress",
+    "preg",
+    "schizo",
+    "oob",
+    "odls",
+    "grpcomm",
+    "rml",
+];
 
 /// Lines of a block.
 const MOST_LINES: usize = 60;
 
 impl Grammar for Help {
     fn kinds(&self) -> &'static [Name] {
-        &[RETRY, EVENT, MEMLOCK, ALLOCATION]
+        &[RETRY, EVENT, MEMLOCK, ALLOCATION, COMPONENT]
     }
 
     fn about(&self, kind: &str) -> Option<&'static str> {
@@ -33,6 +56,7 @@ impl Grammar for Help {
             EVENT => "The OpenFabrics stack told of an event of the adapter.",
             MEMLOCK => "Memory can't be locked or registered: the limit is too low.",
             ALLOCATION => "The adapter's driver could not allocate, though as much memory may be locked as one likes.",
+            COMPONENT => "A plug-in that Open MPI or PMIx needs is not there, or can't be loaded.",
             _ => return None,
         })
     }
@@ -43,6 +67,7 @@ impl Grammar for Help {
             "stack has reported a network error event",
             "BTL failed to initialize while trying",
             "BTL failed to register while trying",
+            "A requested component was not found",
         ]
     }
 
@@ -51,6 +76,7 @@ impl Grammar for Help {
         let text = cursor.line.str();
         let mut fields = block.fields();
         let (kind, at) = match () {
+            () if text.contains("requested component") => (COMPONENT, "component"),
             () if text.contains("retry count") => (RETRY, "peer host"),
             () if text.contains("error event") => (EVENT, "error number"),
             () if block.get("memlock limit") == Some("unlimited") => (ALLOCATION, "memlock limit"),
@@ -58,6 +84,9 @@ impl Grammar for Help {
         };
         if kind == MEMLOCK {
             fields.set("why", "Cannot allocate memory");
+        }
+        if kind == COMPONENT && !LAUNCH.contains(&block.get("framework").unwrap_or_default()) {
+            return;
         }
         let line = block.line(at).unwrap_or(&cursor.line);
         out.push(Event::on(cursor, line, kind, Says::Failure, fields));
@@ -106,8 +135,11 @@ impl<'a> Block<'a> {
 }
 
 /// Keys of the blocks, and the columns they are.
-const KEYS: [(&str, Name); 8] = [
+const KEYS: [(&str, Name); 11] = [
     ("local host", "node"),
+    ("host", "node"),
+    ("framework", "framework"),
+    ("component", "component"),
     ("peer host", "peer"),
     ("peer name", "peer"),
     ("local device", "hca"),

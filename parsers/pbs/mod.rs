@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::document::Place;
+use crate::document::{self, Place};
 use crate::event::{Event, Fields, Name, Problem, Says};
 use crate::grammar::Grammar;
 use crate::line::Cursor;
@@ -160,7 +160,7 @@ impl Grammar for Ended {
         let status = value(&text, "Exit_status").map(|status| status.parse().ok());
         let told = match status {
             Some(status) => status.and_then(ended),
-            None => waiting::read("launch failed requeued held").map(|(kind, _)| (kind, Fields::default())),
+            None => waits(),
         };
         let Some((kind, mut fields)) = told else { return };
         fields.set("job", job);
@@ -171,7 +171,11 @@ impl Grammar for Ended {
 
 /// `Job Id: 71204.server`, `Job Id: 71204[3].server`.
 fn job(text: &str) -> Option<i64> {
-    let rest = text.strip_prefix("Job Id: ")?;
+    number(text.strip_prefix("Job Id: ")?)
+}
+
+/// The number in `71204.server`, `71204[3].server`.
+fn number(rest: &str) -> Option<i64> {
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     rest.get(..digits)?.parse().ok()
 }
@@ -191,14 +195,16 @@ fn ended(status: i64) -> Option<(Name, Fields)> {
     Some((kind, fields))
 }
 
-/// `pbsnodes -F json`.
+/// `pbsnodes -F json`, `qstat -f -F json`.
 #[derive(Debug)]
-pub struct NodesJson;
+pub struct Answers;
 
 #[derive(Deserialize)]
 struct Answer<'a> {
     #[serde(default, borrow)]
     nodes: IndexMap<&'a str, &'a RawValue>,
+    #[serde(default, borrow, rename = "Jobs")]
+    jobs: IndexMap<&'a str, &'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -208,9 +214,17 @@ struct Node {
     comment: Option<String>,
 }
 
-impl Record for NodesJson {
+/// A job: what of its attributes tells how it ended or why it waits (`src/cmds/qstat.c`: names as with `-f`).
+#[derive(Deserialize)]
+struct Job {
+    #[serde(rename = "Exit_status")]
+    status: Option<i64>,
+    comment: Option<String>,
+}
+
+impl Record for Answers {
     fn kinds(&self) -> &'static [Name] {
-        reason::KINDS
+        ending::KINDS
     }
 
     fn about(&self, _: &str) -> Option<&'static str> {
@@ -218,21 +232,14 @@ impl Record for NodesJson {
     }
 
     fn recognises(&self, head: &[u8], _: &str) -> bool {
-        let holds = |word: &str| memchr::memmem::find(head, word.as_bytes()).is_some();
-        head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
-            && holds("\"pbs_version\"")
-            && holds("\"nodes\"")
+        document::is_object_with(head, &["\"pbs_version\""])
+            && document::is_object_with(head, &["\"nodes\"", "\"Jobs\""])
     }
 
     fn read(&self, data: &[u8], _: &str, out: &mut Vec<Event>) -> Vec<Problem> {
-        let Ok(text) = std::str::from_utf8(data) else {
-            return vec![Problem { line: 0, what: "is no UTF-8".to_owned() }];
-        };
-        let answer: Answer<'_> = match serde_json::from_str(text) {
-            Ok(answer) => answer,
-            Err(error) => {
-                return vec![Problem { line: error.line() as u64, what: format!("is no answer of PBS: {error}") }];
-            }
+        let (text, answer): (&str, Answer<'_>) = match document::json(data, "answer of PBS") {
+            Ok(read) => read,
+            Err(problem) => return vec![problem],
         };
         let mut place = Place::of(text);
         for (name, raw) in answer.nodes {
@@ -242,8 +249,29 @@ impl Record for NodesJson {
             let (line, offset, text) = place.line_of(raw.get(), word);
             out.push(Event { kind, says, line, offset, text, at: None, fields });
         }
+        for (name, raw) in answer.jobs {
+            let Ok(job) = serde_json::from_str::<Job>(raw.get()) else { continue };
+            let held = job.comment.as_deref().is_some_and(|why| why.to_ascii_lowercase().starts_with(HELD));
+            let (told, word) = if held { (waits(), HELD_KEY) } else { (job.status.and_then(ended), "Exit_status") };
+            let (Some((kind, mut fields)), Some(number)) = (told, number(name)) else { continue };
+            fields.set("job", number);
+            fields.set("witness", ending::WITNESS);
+            let (line, offset, text) = place.line_of(raw.get(), word);
+            out.push(Event { kind, says: Says::Warning, line, offset, text, at: None, fields });
+        }
         Vec::new()
     }
+}
+
+/// How the comment of a job begins that could not be started, in lower case.
+const HELD: &str = "job held, too many failed attempts";
+
+/// The attribute that holds it.
+const HELD_KEY: &str = "comment";
+
+/// What a job that is held tells.
+fn waits() -> Option<(Name, Fields)> {
+    waiting::read("launch failed requeued held").map(|(kind, _)| (kind, Fields::default()))
 }
 
 #[cfg(test)]
@@ -293,9 +321,15 @@ mod tests {
     #[test]
     fn json_is_read() {
         let text = "{\"timestamp\":1777864361,\"pbs_version\":\"23.06\",\"nodes\":{\n\"x01n0\":{\"state\":\"free\"},\n\"x01n1\":{\"state\":\"offline\",\n\"comment\":\"Xid 79\"}}}";
-        assert!(NodesJson.recognises(text.as_bytes(), "x"));
+        assert!(Answers.recognises(text.as_bytes(), "x"));
+        let jobs = "{\"timestamp\":1777864361,\"pbs_version\":\"23.06\",\"Jobs\":{\n\"71204.pbs01\":{\"Job_Name\":\"train\",\n\"Exit_status\":265},\n\"71205.pbs01\":{\"comment\":\"job held, too many failed attempts to run\"}}}";
+        assert!(Answers.recognises(jobs.as_bytes(), "x"));
         let mut out = Vec::new();
-        assert_eq!(NodesJson.read(text.as_bytes(), "x", &mut out), []);
+        assert_eq!(Answers.read(jobs.as_bytes(), "x", &mut out), []);
+        let told: Vec<_> = out.iter().map(|event| (event.kind, event.line, event.fields.int("job"))).collect();
+        assert_eq!(told, [("sacct.killed", 3, Some(71204)), ("sacct.launch_held", 4, Some(71205))]);
+        let mut out = Vec::new();
+        assert_eq!(Answers.read(text.as_bytes(), "x", &mut out), []);
         assert_eq!(
             (out[0].kind, out[0].line, out[0].text.as_str()),
             ("slurm.node_xid", 4, "\"comment\":\"Xid 79\"}}}")

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::ending::{self, Ending};
 use super::reason::Outage;
-use super::{states, waiting};
-use crate::document::Place;
+use super::{ran, states, waiting};
+use crate::document::{self, Place};
 use crate::event::{Event, Fields, Name, Problem, Says};
 use crate::record::Record;
 use crate::stamp::{Clock, Stamp};
@@ -53,21 +53,16 @@ impl Record for Answers {
     }
 
     fn recognises(&self, head: &[u8], _: &str) -> bool {
-        let holds = |word: &str| memchr::memmem::find(head, word.as_bytes()).is_some();
-        let listed = || ["\"jobs\"", "\"nodes\"", "\"sinfo\"", "\"meta\""].iter().any(|word| holds(word));
-        let object = head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        object && listed() && MARKS.iter().any(|word| holds(word)) && !holds("\"openapi\":")
+        let listed = ["\"jobs\"", "\"nodes\"", "\"sinfo\"", "\"meta\""];
+        document::is_object_with(head, &listed)
+            && document::is_object_with(head, &MARKS)
+            && !document::is_object_with(head, &["\"openapi\":"])
     }
 
     fn read(&self, data: &[u8], _: &str, out: &mut Vec<Event>) -> Vec<Problem> {
-        let Ok(text) = std::str::from_utf8(data) else {
-            return vec![Problem { line: 0, what: "is no UTF-8".to_owned() }];
-        };
-        let answer: Answer<'_> = match serde_json::from_str(text) {
-            Ok(answer) => answer,
-            Err(error) => {
-                return vec![Problem { line: error.line() as u64, what: format!("is no answer of Slurm: {error}") }];
-            }
+        let (text, answer): (&str, Answer<'_>) = match document::json(data, "answer of Slurm") {
+            Ok(read) => read,
+            Err(problem) => return vec![problem],
         };
         let mut place = Place::of(text);
         answer.jobs.iter().flatten().for_each(|raw| job(&mut place, raw, out));
@@ -100,6 +95,10 @@ fn job(place: &mut Place<'_>, raw: &RawValue, out: &mut Vec<Event>) {
     if let Some(node) = job["failed_node"].as_str().filter(|node| !node.is_empty()) {
         fields.set("node", node);
     }
+    out.extend(
+        when(&job, id, &state)
+            .map(|told| Event { says: Says::Info, ..place.event(raw, "job_id", ran::kind(), told, None) }),
+    );
     let at = stamp(&job["time"]["end"]).or_else(|| stamp(&job["end_time"]));
     let end = Ending::of(&state).map(|end| end.with_exit(exit(&job["exit_code"])));
     if let Some((kind, end)) = end.as_ref().and_then(|end| Some((end.kind(false)?, end))) {
@@ -115,6 +114,14 @@ fn job(place: &mut Place<'_>, raw: &RawValue, out: &mut Vec<Event>) {
         end.fill(kind, &mut fields);
         out.push(place.event(raw, word(&state), kind, fields, stamp(&step["time"]["end"]).or(at)));
     }
+}
+
+/// When and where a job ran; of one that runs, the end is the planned one.
+fn when(job: &Json, id: i64, state: &str) -> Option<Fields> {
+    let time = |told: [&Json; 2]| told.into_iter().find_map(stamp).map(|at| at.to_string());
+    let starts = time([&job["time"]["start"], &job["start_time"]]);
+    let ends = time([&job["time"]["end"], &job["end_time"]]).filter(|_| state != "RUNNING");
+    ran::fields(id, starts.as_deref(), ends.as_deref(), job["nodes"].as_str())
 }
 
 /// A node of the controller.
@@ -212,6 +219,7 @@ mod tests {
         assert!(Answers.recognises(text.as_bytes(), "x.json"));
         let mut out = Vec::new();
         assert_eq!(Answers.read(text.as_bytes(), "x.json", &mut out), []);
+        out.retain(|event| event.kind != ran::kind());
         out.into_iter().map(|event| (event.kind, event.line, event.text, event.fields)).collect()
     }
 
@@ -252,6 +260,16 @@ mod tests {
         assert_eq!((told[1].0, told[1].3.text("node")), ("slurm.nodes_silent", Some("gpu-019")));
         let sinfo = r#"{"sinfo":[{"node":{"state":["IDLE","DRAIN"]},"nodes":{"nodes":["gpu-020","gpu-021"]},"reason":{"description":"Kill task failed"}}],"meta":{"plugin":{"data_parser":"data_parser\/v0.0.42"}}}"#;
         assert_eq!(read(sinfo)[0].3.text("node"), Some("gpu-020,gpu-021"));
+    }
+
+    #[test]
+    fn a_job_tells_when_and_where_it_ran() {
+        let text = r#"{"jobs":[{"job_id":71204,"job_state":["FAILED"],"start_time":{"set":true,"number":1777864361},"end_time":{"set":true,"number":1777864421},"nodes":"gpu-[017-018]"}]}"#;
+        let mut out = Vec::new();
+        assert_eq!(Answers.read(text.as_bytes(), "x.json", &mut out), []);
+        let ran = out.iter().find(|event| event.kind == ran::kind()).unwrap();
+        let told = ["starts", "ends", "nodes"].map(|name| ran.fields.text(name).unwrap().to_owned());
+        assert_eq!(told, ["2026-05-04 03:12:41.000Z", "2026-05-04 03:13:41.000Z", "gpu-[017-018]"]);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 mod controller;
 pub(crate) mod ending;
-mod health;
+pub(crate) mod health;
 mod json;
+mod load;
+pub(crate) mod ran;
 pub(crate) mod reason;
 mod rows;
 mod scontrol;
@@ -16,6 +18,8 @@ pub(crate) mod waiting;
 pub use controller::OutOfMemory;
 pub use health::Checks;
 pub use json::Answers;
+pub use load::Load;
+pub use ran::{Accounted, Records};
 pub use rows::{Ended, Waiting};
 pub use scontrol::{Jobs, Nodes};
 pub use seff::Summary;

@@ -126,6 +126,11 @@ fn job(cell: &str) -> Option<Job> {
     }
 }
 
+/// The number of a job, not of a step: of an array, the number that its tasks share.
+pub(super) fn whole_job(cell: &str) -> Option<i64> {
+    job(cell).filter(|job| !job.step).map(|job| job.number)
+}
+
 /// The job of a row under a heading that is some lines above.
 fn job_under_heading(cursor: &Cursor<'_>, row: &str) -> Option<Job> {
     let mut below: Option<String> = None;

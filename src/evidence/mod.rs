@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diag_parsers::{Fields, Name, Says, Stamp, Value};
 
+mod bandwidths;
 mod clock;
 pub mod collective;
+mod consoles;
 mod ends;
 mod fate;
 mod flapping;
 pub mod gpu;
 pub mod gpu_fault;
 mod interfaces;
+mod jobs;
 mod ledger;
 mod names;
 mod narrow;
@@ -50,7 +53,9 @@ pub const DERIVED_KINDS: &[&str] = &[
     "collective.outdated",
     "collective.fewer",
     "collective.comes_last",
+    "collective.uneven",
     "network.common_end",
+    "network.slower",
     "rank.first_failure",
     "rank.left",
     "rendezvous.crowded",
@@ -116,7 +121,7 @@ pub struct Row {
 }
 
 /// Columns that are filled in from other rows.
-const FILLED: [Name; 2] = ["rank", "node"];
+const FILLED: [Name; 4] = ["rank", "node", "job", "pod"];
 
 impl Row {
     /// The global rank.
@@ -246,6 +251,8 @@ impl Table {
         let untold = |row: &Row| FILLED.into_iter().filter(|name| row.fields.get(name).is_none()).collect();
         let untold: Vec<Vec<Name>> = self.rows.iter().map(untold).collect();
         topology::derive(self);
+        consoles::derive(self);
+        jobs::derive(self);
         names::derive(self);
         gpu::derive(self);
         for (row, mut untold) in self.rows.iter_mut().zip(untold) {
@@ -263,6 +270,7 @@ impl Table {
         ends::derive(self);
         interfaces::derive(self);
         flapping::derive(self);
+        bandwidths::derive(self);
         collective::derive(self);
     }
 

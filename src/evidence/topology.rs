@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diag_parsers::{Says, Value};
 
-use super::{Table, processes};
+use super::{Table, consoles, processes};
 
 /// Largest rank that is believed.
 const MOST_RANKS: i64 = 1 << 20;
@@ -18,6 +18,8 @@ pub(super) fn derive(table: &mut Table) {
     ranks_of_labels(table);
     ranks_of_local(table);
     rank_of_the_only_exit(table);
+    node_of_the_only_exit(table);
+    node_of_a_killed_step(table);
     let job = &mut table.job;
     for row in &table.rows {
         let Some(rank) = row.rank() else { continue };
@@ -94,6 +96,41 @@ fn rank_of_the_only_exit(table: &mut Table) {
     }
 }
 
+/// Where srun tells of one task alone that died of itself, and of no other host, what nobody owns up to was said there.
+fn node_of_the_only_exit(table: &mut Table) {
+    let code = |row: &super::Row| row.fields.int("exit_code");
+    let died = |row: &&super::Row| match row.kind {
+        "slurm.task_crashed" | "slurm.task_aborted" => true,
+        _ => row.kind == "slurm.task_exit" && code(row).is_some_and(own),
+    };
+    let tasks = |row: &super::Row| row.fields.get("tasks").and_then(Value::ranks).map_or(0, <[i64]>::len);
+    let dead: Vec<&super::Row> = table.rows.iter().filter(died).collect();
+    let (&[row], Some(node)) = (dead.as_slice(), dead.first().and_then(|row| row.node())) else { return };
+    if tasks(row) != 1 || table.rows.iter().filter_map(super::Row::node).any(|other| other != node) {
+        return;
+    }
+    let (source, node) = (row.source, node.to_owned());
+    let unowned = |row: &&mut super::Row| row.source == source && row.node().is_none() && row.rank().is_none();
+    for row in table.rows.iter_mut().filter(unowned).filter(|row| row.says == Says::Failure) {
+        row.fields.set("node", node.as_str());
+    }
+}
+
+/// slurmstepd names the first node of a step. Where srun tells of tasks on that one alone, a step that died of SIGKILL died
+/// there, and that host's kernel may know why.
+fn node_of_a_killed_step(table: &mut Table) {
+    for id in table.of_kind("slurm.cancelled").to_vec() {
+        let row = &table.rows[id];
+        let (Some("Killed"), Some(node)) = (row.fields.text("signal"), row.fields.text("printed_by")) else { continue };
+        let mut told =
+            table.rows.iter().filter(|other| other.source == row.source).filter_map(super::Row::node).peekable();
+        if told.peek().is_some() && told.all(|other| other == node) {
+            let node = node.to_owned();
+            table.rows[id].fields.set("node", node);
+        }
+    }
+}
+
 /// A task label of `srun -l` is a rank where there are as many labels as ranks, or nothing else tells ranks.
 fn ranks_of_labels(table: &mut Table) {
     let labels: BTreeSet<i64> = table.rows.iter().filter_map(|row| row.fields.int("label")).collect();
@@ -164,7 +201,8 @@ fn common_node(table: &Table) -> Option<String> {
     let mut told_of: BTreeSet<i64> = BTreeSet::new();
     let mut own = false;
     for row in &table.rows {
-        let Some(name) = row.node() else { continue };
+        let typed = consoles::started_at(row);
+        let Some(name) = typed.or(row.node()) else { continue };
         if node.is_some_and(|known| !short(known).eq_ignore_ascii_case(short(name))) {
             return None;
         }
@@ -172,11 +210,11 @@ fn common_node(table: &Table) -> Option<String> {
         let by_launcher = row.kind.starts_with("slurm.") || row.kind.starts_with("launcher.");
         let tasks = row.fields.get("tasks").and_then(Value::ranks).unwrap_or_default();
         told_of.extend(tasks.iter().copied().chain(row.rank()));
-        let process = ["rank", "pid", "user"].iter().any(|field| row.fields.get(field).is_some());
+        let process = typed.is_some() || ["rank", "pid"].iter().any(|field| row.fields.get(field).is_some());
         if !process && tasks.is_empty() {
             return None;
         }
-        own |= !by_launcher || row.fields.get("user").is_some();
+        own |= !by_launcher;
     }
     node.filter(|_| own || told_of.len() > 1).map(str::to_owned)
 }

@@ -12,6 +12,7 @@ mod hooks;
 mod hostile;
 mod isolation;
 mod kubernetes;
+mod narrowing;
 mod playbooks;
 mod probing;
 mod query;

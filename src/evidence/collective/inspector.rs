@@ -59,14 +59,17 @@ pub(super) fn derive(table: &mut Table) {
     let Some((rank, own, peer, factor)) = verdicts.iter().flatten().max_by_key(|(.., factor)| *factor).copied() else {
         return;
     };
-    if named.len() == 1 {
-        let mut fields = Fields::default();
-        fields.set("factor", factor);
-        if let Some(node) = table.rows[own].node() {
-            fields.set("node", node);
-        }
-        about_ranks(table, "collective.comes_last", &BTreeSet::from([rank]), fields, vec![own, peer]);
+    let mut fields = Fields::default();
+    fields.set("factor", factor);
+    if named.len() > 1 {
+        let rows = verdicts.iter().flatten().map(|(_, own, ..)| *own).collect();
+        about_ranks(table, "collective.uneven", &named, fields, rows);
+        return;
     }
+    if let Some(node) = table.rows[own].node() {
+        fields.set("node", node);
+    }
+    about_ranks(table, "collective.comes_last", &BTreeSet::from([rank]), fields, vec![own, peer]);
 }
 
 /// The one that is much shorter in a kind of collective than all others, its row, one of another, and how much shorter.

@@ -83,11 +83,20 @@ impl Teller<'_> {
         self.why(finding);
         self.chain(finding);
         self.culprit(finding);
+        self.outside(finding);
         self.paper.blank();
         self.proof(finding);
         self.paper.blank();
         self.fixes(finding);
         self.next(finding);
+    }
+
+    /// That the cause is none of those that the symptom, as it was named, is about.
+    fn outside(&mut self, finding: &Finding) {
+        if finding.outside && finding.cause != NO_CAUSE {
+            let said = "The symptom that was named is about other causes; this is what the evidence shows.";
+            self.labelled("Note", &[Span::plain(said)]);
+        }
     }
 
     fn why(&mut self, finding: &Finding) {
