@@ -3,6 +3,8 @@
 //! Data goes one way: bytes → lines → events → evidence → findings → report. Each room below imports only
 //! rooms to its left; only the world rooms of ARCHITECTURE.md touch the world.
 
+pub mod agent;
+pub mod breaker;
 pub mod case;
 pub mod cli;
 pub mod collect;

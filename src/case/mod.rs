@@ -8,22 +8,25 @@
 //!   SHA256SUMS     the same digests, for `sha256sum -c`
 //!   raw/1/…        the bytes of the first collection, raw/2/… those of the second
 //!   case.collecting   only while somebody collects, or where that was interrupted
+//!   journal.jsonl  what was decided and done, a line each; only added to, and locked while somebody acts
 //! ```
 //!
 //! A folder without `case.json` is no case, and what the index does not list is not part of it. Names of files are data:
-//! the index keeps them as they were, the folder has them in a form that leads nowhere. Other files beside these (a
-//! journal of what was done) are left alone.
+//! the index keeps them as they were, the folder has them in a form that leads nowhere. Other files beside these
+//! are left alone.
 #![expect(clippy::disallowed_methods, reason = "a world room: reads and writes its own folder")]
 
 mod draft;
 mod folder;
 mod index;
+mod journal;
 mod place;
 mod sealed;
 
 pub use draft::{Draft, Facts};
 pub use folder::{Kept, Standing, kept, read_index, standing};
 pub use index::{Collection, Index, LeftOut, Member};
+pub use journal::{Journal, Line, Pages, Torn, pages};
 pub use sealed::Digest;
 
 /// Version of the index.

@@ -6,15 +6,18 @@ mod cluster;
 mod collect;
 mod delivery;
 mod explain;
+mod fix;
 mod hook;
 mod narrow;
 mod phase;
+mod plan;
 mod playbook;
 mod probe;
 mod probe_nodes;
 mod progress;
 mod query;
 mod reading;
+mod replay;
 mod screen;
 mod shelf;
 mod transport;
@@ -79,10 +82,18 @@ enum Verb {
     Query(query::Args),
     /// Tell what a cause or an Xid means, how it is recognised and what to do.
     Explain(explain::Args),
+    /// Do something about what is wrong: test, ask, fix, test again, and keep a journal of it.
+    Fix(fix::Args),
     /// Run as a hook of Slurm, systemd or node-problem-detector, or show how to install one.
     Hook(hook::Args),
     /// List, check and test playbooks; begin a new one.
     Playbook(playbook::Args),
+    /// Plan what to do about what is wrong: tests, fixes, undoing, as steps and as scripts. Runs nothing.
+    Plan(plan::Args),
+    /// Tell the journal of a case, and derive each of its moves again.
+    Replay(replay::Args),
+    /// Go on with a case that was interrupted, that waits for a yes, or that has to stay quiet.
+    Resume(fix::ResumeArgs),
     /// Read this node's GPUs, fabric, memory, disks and daemons, and judge them.
     Probe(probe::Args),
 }
@@ -140,8 +151,12 @@ fn dispatch() -> Result<u8, Error> {
         Verb::Collect(args) => collect::run(&args),
         Verb::Query(args) => query::run(&args, library),
         Verb::Explain(args) => explain::run(&args, &library),
+        Verb::Fix(args) => fix::run(&args, library),
+        Verb::Replay(args) => replay::run(&args),
+        Verb::Resume(args) => fix::resume(&args, library),
         Verb::Hook(args) => hook::run(&args),
         Verb::Playbook(args) => playbook::run(&args, library),
+        Verb::Plan(args) => plan::run(&args, library),
         Verb::Probe(args) => probe::run(&args),
     }
 }

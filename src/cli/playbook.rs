@@ -101,8 +101,26 @@ fn check(at: &Folder, library: &Library) -> Result<u8, Error> {
         count += wrong.len();
         wrong.iter().for_each(|what| say(&format!("echoes/{}: {what}", group.id)));
     }
+    let policy = at.folder.join(shelf::POLICY);
+    if policy.is_file() {
+        let wrong = policy_complaints(&policy);
+        count += wrong.len();
+        wrong.iter().for_each(|what| say(&format!("{}: {what}", policy.display())));
+    }
     say(&format!("{} playbooks, {} groups of echoes, {count} complaints", shelf.playbooks.len(), shelf.own_echoes));
     Ok(if count == 0 { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// What is wrong with the policy beside the playbooks.
+fn policy_complaints(file: &std::path::Path) -> Vec<String> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return vec![error.to_string()],
+    };
+    match toml::from_str(&text) {
+        Ok(policy) => crate::policy::check(&policy),
+        Err(error) => vec![error.to_string()],
+    }
 }
 
 fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {

@@ -9,9 +9,9 @@ use super::phase::Phase;
 use super::transport::{self, How};
 use crate::error::Error;
 use crate::exec::{End, Ran};
-use crate::plan::{Access, Group, NodeName, Part, Target, Task, What, Work};
-use crate::playbook::schema::Risk;
-use crate::policy::{Approved, Consents, Decision, Policy, judge};
+use crate::plan::{Access, Group, NodeName, Part, Step, Target, Task, What, Work};
+use crate::playbook::schema::{Risk, Status};
+use crate::policy::{Approved, Decision, Facts, Said, judge};
 use crate::reading::Verdict;
 use crate::report::readings::nodes::{Nodes, Seen};
 use crate::report::readings::{Look, SCHEMA};
@@ -46,10 +46,13 @@ pub(super) fn look(question: &Question) -> Result<Nodes, Error> {
 
 /// What only looks needs nobody's word, unless a policy says otherwise.
 fn approved(task: Task) -> Result<Approved<Task>, Error> {
-    match judge(task, &Policy::default(), &Consents::default()) {
-        Decision::Allowed(task) => Ok(task),
-        Decision::Ask(task) => Err(Error::new("policy.asks", task.title, "this has to be agreed to first")),
-        Decision::Refused(why) => Err(Error::new("policy.refused", "diag probe --nodes", why)),
+    let step = Step::alone(task);
+    let facts = Facts::of(Status::Stable, step.nodes.clone());
+    let refused = |code, why: String| Err(Error::new(code, "diag probe --nodes", why));
+    match judge(&step, &facts, &super::plan::policy(None)?, &Said::default()) {
+        Decision::Allowed(mut tasks, _) => tasks.pop().map_or_else(|| refused("policy.refused", String::new()), Ok),
+        Decision::Ask(asked) => refused("policy.asks", asked.why.join("; ")),
+        Decision::Refused(_, why) => refused("policy.refused", why),
     }
 }
 

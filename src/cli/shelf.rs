@@ -7,6 +7,9 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::playbook::{EchoGroup, Playbook, Shelved, expand};
 
+/// The policy of a folder of playbooks: what may be done, and no cause.
+pub(super) const POLICY: &str = "policy.toml";
+
 /// What a folder holds.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
@@ -40,7 +43,8 @@ pub(super) fn read(folder: &Path, built_in: &[EchoGroup]) -> Shelf {
     let mut shelf = Shelf::default();
     let mut folders = vec![folder.to_owned()];
     folders.extend(entries(folder).into_iter().filter(|path| path.is_dir() && !other(path)));
-    for path in folders.iter().flat_map(|folder| files(folder)) {
+    let playbook = |path: &PathBuf| path.file_name().is_none_or(|name| name != POLICY);
+    for path in folders.iter().flat_map(|folder| files(folder)).filter(playbook) {
         match read_file::<Playbook>(&path) {
             Ok(playbook) => {
                 let area = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();

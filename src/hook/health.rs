@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::breaker::Answer;
 use super::decide::{Decision, decide};
 use super::job::Job;
 use super::{Ended, Hook, bounded, slurm};
+use crate::breaker::Answer;
 use crate::reading::Reading;
 
 /// What became of a node that is not well.

@@ -17,7 +17,6 @@
 )]
 
 mod bounded;
-pub mod breaker;
 pub mod decide;
 mod health;
 pub mod job;
@@ -30,11 +29,11 @@ pub mod state;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use self::breaker::{Answer, Breaker};
 use self::decide::{Decision, decide};
 use self::job::Job;
 use self::policy::Policy;
 use self::state::State;
+use crate::breaker::{Answer, Breaker};
 use crate::probe::{self, Expected, Node, Task};
 use crate::reading::{Reading, Verdict};
 
@@ -229,7 +228,7 @@ impl Hook {
     }
 
     fn breaker(&self) -> Breaker {
-        Breaker::new(self.policy.shared.as_deref().unwrap_or(&self.policy.state), self.policy.most_nodes)
+        Breaker::new(self.policy.shared.as_deref().unwrap_or(&self.policy.state), "refused", self.policy.most_nodes)
     }
 
     /// Asks the breaker; its folder may be of a file system that hangs, and then nothing is refused.

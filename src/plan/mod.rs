@@ -1,7 +1,18 @@
 //! From a finding to what is done about it: typed, validated, and not yet approved.
 
+mod bind;
+mod build;
+pub mod grammar;
+mod identity;
 mod name;
+mod step;
 mod task;
+pub mod tell;
+mod witness;
 
+pub use bind::Answers;
+pub use build::{Known, plan, span};
 pub use name::{NodeName, NotANode};
+pub use step::{Hand, Plan, Question, SCHEMA, Stage, Step, Subject};
 pub use task::{Access, Group, Part, Script, Target, Task, What, Work};
+pub use witness::Witness;

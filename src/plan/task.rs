@@ -124,6 +124,15 @@ impl Task {
     #[must_use]
     pub fn digest(&self) -> String {
         let text = serde_json::to_string(&self.groups).unwrap_or_default();
-        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(text.as_bytes())
     }
+}
+
+/// Several digests as one.
+pub(super) fn digest_of(digests: impl Iterator<Item = String>) -> String {
+    hex(digests.collect::<Vec<_>>().join("\n").as_bytes())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

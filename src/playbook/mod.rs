@@ -5,6 +5,7 @@ mod either;
 mod load;
 pub mod schema;
 mod template;
+mod verify;
 
 pub use echo::{Echo, EchoGroup, GroupCase, On, Order, resolve};
 pub use load::{Library, Shelved, built_in, expand};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::echo::Echo;
 pub use super::either::{Condition, OneOrMany, Test, Undo};
+pub use super::verify::{Bound, Expect as Expectation, Quiet, Times, Verify};
 use crate::verdict::{Ask, Confidence, Outcome};
 use diag_parsers::Value;
 
@@ -53,7 +54,7 @@ pub struct Playbook {
     pub test: IndexMap<String, TestFile>,
     /// When it counts as fixed.
     #[serde(default)]
-    pub verify: Option<serde_json::Value>,
+    pub verify: Verify,
     /// Whether the file keeps its word.
     #[serde(default)]
     pub case: Vec<Case>,
@@ -221,6 +222,18 @@ pub struct FixFile {
     /// Who does it.
     #[serde(default)]
     pub by: By,
+    /// Whether it mends, or keeps others from harm until somebody mends.
+    #[serde(default)]
+    pub aim: Aim,
+    /// The parameter that names where its commands run; without one they run where diag does (`scontrol`, `kubectl`).
+    #[serde(default)]
+    pub on: Option<String>,
+    /// What it disturbs, in words.
+    #[serde(default)]
+    pub disturbs: String,
+    /// Its deadline: `60s`.
+    #[serde(default)]
+    pub timeout: String,
     /// Its parameters.
     #[serde(default)]
     pub params: IndexMap<String, Parameter>,
@@ -263,6 +276,17 @@ impl std::fmt::Display for Risk {
     }
 }
 
+/// What a fix is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aim {
+    /// It takes the cause away: the test must pass afterwards.
+    #[default]
+    Repair,
+    /// It keeps others from harm, as a drain does: the cause stays until somebody mends it.
+    Contain,
+}
+
 /// Who does a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -278,10 +302,10 @@ pub enum By {
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// `node`, `addr`, `hca`, `gpu`, `job`, `rank`, `int`, `str`.
+    /// `node`, `addr`, `hca`, `gpu`, `pci`, `iface`, `job`, `rank`, `int`, `str`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// `clue.field`.
+    /// `clue.field`, or `culprit.node` for whom the finding blames.
     #[serde(default)]
     pub from: Option<String>,
     /// `ask` where the clue does not tell.
@@ -309,6 +333,9 @@ pub struct TestFile {
     pub shape: String,
     /// What it risks.
     pub risk: Risk,
+    /// What it disturbs, in words.
+    #[serde(default)]
+    pub disturbs: String,
     /// Its deadline.
     #[serde(default)]
     pub timeout: String,

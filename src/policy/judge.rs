@@ -1,61 +1,143 @@
-//! A task against the policy and what a person has agreed to.
+//! A step against the policy and what a person has agreed to.
 
-use std::collections::BTreeMap;
-
+use super::action::{Action, action};
 use super::approved::{Approved, Basis};
-use crate::plan::Task;
+use super::facts::{Consent, Facts, Occupied, Said};
+use super::rules::{Lift, Node, Over, Policy, Rule, Then, When};
+use crate::plan::{Step, Task, Witness};
 use crate::playbook::schema::Risk;
 
-/// What may be done without a question, and what not at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
-    /// Up to this risk nobody is asked.
-    pub allow: Risk,
-    /// From this risk on it is refused; `None`: never.
-    pub forbid: Option<Risk>,
-}
-
-impl Default for Policy {
-    /// Looking is allowed, the rest is asked, what loses something is refused.
-    fn default() -> Self {
-        Self { allow: Risk::Observe, forbid: Some(Risk::Destructive) }
-    }
-}
-
-/// What a person has agreed to, by the digest of a task; and who.
-#[derive(Debug, Clone, Default)]
-pub struct Consents(BTreeMap<String, String>);
-
-impl Consents {
-    /// Somebody agrees to exactly this.
-    pub fn agree(&mut self, task: &Task, who: &str) {
-        self.0.insert(task.digest(), who.to_owned());
-    }
-}
-
-/// Whether a task may be run.
+/// Whether a step may be run.
 #[derive(Debug)]
 pub enum Decision {
-    /// It may.
-    Allowed(Approved<Task>),
+    /// It may: its tasks, in order, and the rule.
+    Allowed(Vec<Approved<Task>>, String),
     /// A person has to be asked.
-    Ask(Task),
-    /// It may not; why.
-    Refused(String),
+    Ask(Asked),
+    /// It may not: the rule, and why.
+    Refused(String, String),
 }
 
-/// Whether a task may be run. The strictest rule wins: what is forbidden is refused whoever has agreed.
+/// What a person is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The rule that decides.
+    pub rule: String,
+    /// Why it is asked.
+    pub why: Vec<String>,
+    /// A yes is good for one time.
+    pub once: bool,
+    /// The yes has to be to the jobs that run there: node and job.
+    pub busy: Vec<(String, String)>,
+    /// The fix has to be named on the command line; no yes will do.
+    pub name: bool,
+}
+
+/// Whether a step may be run. Every rule that fits counts, and the strictest wins.
 #[must_use]
-pub fn judge(task: Task, policy: &Policy, consents: &Consents) -> Decision {
-    if policy.forbid.is_some_and(|least| task.risk >= least) {
-        return Decision::Refused(format!("the policy forbids what is {}", task.risk));
+pub fn judge(step: &Step, facts: &Facts, policy: &Policy, said: &Said) -> Decision {
+    let act = action(&step.tasks);
+    let risk =
+        step.tasks.iter().map(|task| task.risk).chain([step.risk, act.risk()]).max().unwrap_or(Risk::Destructive);
+    let of = Of { act, risk, facts, policy };
+    let fit: Vec<&Rule> = policy.rule.iter().filter(|rule| of.fits(&rule.when)).collect();
+    if let Some(rule) = fit.iter().find(|rule| rule.then == Then::Forbid) {
+        let tripped = facts.tripped.as_ref().filter(|_| rule.when.tripped == Some(true));
+        return Decision::Refused(rule.id.clone(), tripped.cloned().unwrap_or_else(|| rule.why.clone()));
     }
-    if task.risk <= policy.allow {
-        let rule = format!("what is {} needs no question", task.risk);
-        return Decision::Allowed(Approved::new(task, Basis::Rule(rule)));
+    let digest = step.digest();
+    let good = |consent: &&Consent| consent.digest == digest && consent.until > said.now;
+    let yes = said.consents.iter().find(good);
+    let level = said.approve.is_some_and(|level| risk <= level);
+    let lifted = |rule: &Rule| match rule.lift {
+        Lift::Level | Lift::Each => level || yes.is_some(),
+        Lift::Busy => said.on_busy || yes.is_some_and(|yes| yes.told_busy),
+        Lift::Name => level && said.named.contains(&step.of),
+    };
+    let asks: Vec<&&Rule> = fit.iter().filter(|rule| rule.then == Then::Ask).collect();
+    let open: Vec<&&&Rule> = asks.iter().filter(|rule| !lifted(rule)).collect();
+    // What no rule speaks of is asked.
+    if open.is_empty() && (!fit.is_empty() || level || yes.is_some()) {
+        let rule = asks.last().or(fit.last().as_ref()).map_or("", |rule| rule.id.as_str());
+        let basis = match (asks.is_empty() && !fit.is_empty(), yes) {
+            (true, _) => Basis::Rule(fit.iter().map(|rule| rule.why.as_str()).collect::<Vec<_>>().join("; ")),
+            (false, Some(yes)) => Basis::Person(yes.who.clone()),
+            (false, None) => Basis::Person(format!("--approve {}", said.approve.unwrap_or(Risk::Observe))),
+        };
+        let tasks = step.tasks.iter().map(|task| Approved::new(task.clone(), basis.clone())).collect();
+        return Decision::Allowed(tasks, rule.to_owned());
     }
-    match consents.0.get(&task.digest()) {
-        Some(who) => Decision::Allowed(Approved::new(task, Basis::Person(who.clone()))),
-        None => Decision::Ask(task),
+    Decision::Ask(of.asked(&open))
+}
+
+/// A step and its circumstances.
+struct Of<'a> {
+    act: Action,
+    risk: Risk,
+    facts: &'a Facts,
+    policy: &'a Policy,
+}
+
+impl Of<'_> {
+    fn fits(&self, when: &When) -> bool {
+        let Self { act, risk, facts, .. } = self;
+        let like = |node: &Node| facts.nodes.iter().any(|name| state(facts.occupied(name)) == *node);
+        (when.risk.is_empty() || when.risk.contains(risk))
+            && (when.action.is_empty() || when.action.contains(act))
+            && !when.not.contains(act)
+            && (when.nodes.is_empty() || when.nodes.iter().any(like))
+            && (when.status.is_empty() || when.status.contains(&facts.status))
+            && when.witnesses.is_none_or(|least| facts.witnesses.len() < least)
+            && when.job_alone.is_none_or(|alone| alone == facts.witnesses.iter().all(|who| *who == Witness::Job))
+            && when.over.is_none_or(|limit| self.over(limit))
+            && when.tripped.is_none_or(|tripped| tripped == facts.tripped.is_some())
+    }
+
+    /// Whether a limit would be exceeded; of what takes no node from service, none is.
+    fn over(&self, limit: Over) -> bool {
+        let Self { act, risk, facts, policy } = self;
+        let takes = act.takes() || (*risk >= Risk::Disruptive && *act != Action::Return);
+        let taken = facts.nodes.len();
+        let limits = &policy.limits;
+        // A node that is out of service already is not taken again.
+        let new = facts.nodes.iter().filter(|node| *facts.occupied(node) != Occupied::Drained).count();
+        let idle = facts.nodes.iter().filter(|node| *facts.occupied(node) == Occupied::Idle).count();
+        takes
+            && match limit {
+                Over::Hour => facts.hour + taken > limits.nodes_per_hour,
+                Over::Many => taken >= limits.many,
+                Over::Share => facts.partitions.iter().any(|partition| {
+                    let most = (partition.nodes as f64 * limits.partition_share).floor().max(1.0);
+                    new > 0 && (partition.out + new) as f64 > most
+                }),
+                Over::Spare => {
+                    facts.partitions.iter().any(|partition| idle > 0 && partition.idle < limits.keep_spare + idle)
+                }
+            }
+    }
+
+    fn asked(&self, open: &[&&&Rule]) -> Asked {
+        let jobs = self.facts.nodes.iter().filter_map(|node| match self.facts.occupied(node) {
+            Occupied::Busy(job) => Some((node.to_string(), job.clone())),
+            Occupied::Unknown => Some((node.to_string(), "nobody knows what".to_owned())),
+            Occupied::Idle | Occupied::Drained => None,
+        });
+        let lifts = |lift: Lift| open.iter().any(|rule| rule.lift == lift);
+        Asked {
+            rule: open.last().map_or_else(String::new, |rule| rule.id.clone()),
+            why: open.iter().map(|rule| rule.why.clone()).collect(),
+            once: lifts(Lift::Each),
+            busy: if lifts(Lift::Busy) { jobs.collect() } else { Vec::new() },
+            name: lifts(Lift::Name),
+        }
+    }
+}
+
+fn state(occupied: &Occupied) -> Node {
+    match occupied {
+        Occupied::Idle => Node::Idle,
+        Occupied::Drained => Node::Drained,
+        Occupied::Busy(_) => Node::Busy,
+        Occupied::Unknown => Node::Unknown,
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use diag_parsers::Catalogue;
 
+mod acting;
+
 use crate::playbook::schema::{Clue, Status};
 use crate::playbook::{Echo, EchoGroup, On, Order, Playbook, Template, sentences};
 
@@ -28,6 +30,7 @@ pub fn lint(playbook: &Playbook, groups: &[EchoGroup], catalogue: &Catalogue, de
     citations(playbook, &mut wrong);
     untold(playbook, &mut wrong);
     tests(playbook, &mut wrong);
+    acting::lint(playbook, &mut wrong);
     cases(playbook, &mut wrong);
     wrong
 }

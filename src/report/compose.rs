@@ -47,9 +47,7 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
     let mut ids = Ids::default();
     let Judged { part, outcome, ranked } = &judged[main];
     let (table, outcome) = (&part.table, *outcome);
-    let mut roots: Vec<&Ranked<'_>> = ranked.iter().filter(|ranked| ranked.root).collect();
-    let outside = |playbook: &Playbook| !considered(job.about, playbook);
-    roots.sort_by_key(|root| (Reverse(root.found.confidence), outside(root.found.playbook)));
+    let roots = in_order(ranked, job.about);
     let times = Times::of(table);
     let mut teller = Teller::new(part, job.catalogue, &times, &mut ids);
     let mut findings: Vec<Finding> =
@@ -94,6 +92,26 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
         notes: job.notes,
         stats: Stats::default(),
     }
+}
+
+/// The roots of what was found, the answer first.
+fn in_order<'r, 'p>(ranked: &'r [Ranked<'p>], about: &[String]) -> Vec<&'r Ranked<'p>> {
+    let mut roots: Vec<&Ranked<'_>> = ranked.iter().filter(|ranked| ranked.root).collect();
+    let outside = |playbook: &Playbook| !considered(about, playbook);
+    roots.sort_by_key(|root| (Reverse(root.found.confidence), outside(root.found.playbook)));
+    roots
+}
+
+/// The job or attempt that a report tells of, and its findings in the same order, for whoever does something about them.
+#[must_use]
+pub fn roots<'a>(
+    parts: &'a [Part<'a>],
+    about: &[String],
+    playbooks: &[&'a Playbook],
+) -> (&'a Part<'a>, Vec<Match<'a>>) {
+    let judged: Vec<Judged<'a>> = parts.iter().map(|part| Judged::of(part, playbooks)).collect();
+    let Judged { part, ranked, .. } = &judged[first(&judged)];
+    (part, in_order(ranked, about).into_iter().take(MOST_FINDINGS).map(|root| root.found.clone()).collect())
 }
 
 /// The names `E1`, `E2`, … of lines that are cited: one a line and kind, whichever job or attempt it is told of.
@@ -289,8 +307,10 @@ impl<'a> Teller<'a> {
             Template::parse(text)
                 .fill(&|clue, field| parameter(fix, found, self.table, clue, field), &|_| String::new())
         };
+        let to: Vec<String> = fix.on.iter().flat_map(|on| ["ssh".to_owned(), text(&format!("{{{on}}}"))]).collect();
         let argv = |list: &Vec<Vec<String>>| {
-            list.iter().map(|argv| argv.iter().map(|word| text(word)).collect()).collect::<Vec<Vec<String>>>()
+            let typed = |argv: &Vec<String>| to.iter().cloned().chain(argv.iter().map(|word| text(word))).collect();
+            list.iter().map(typed).collect::<Vec<Vec<String>>>()
         };
         Fix {
             id: fix.id.clone(),
@@ -408,10 +428,25 @@ fn parameter(fix: &FixFile, found: &Match<'_>, table: &Table, clue: &str, name: 
         return told(found, table, clue, name);
     }
     let parameter = fix.params.get(name)?;
-    let from = parameter.from.as_ref().and_then(|path| path.split_once('.'));
-    let told = from.and_then(|(clue, field)| told(found, table, clue, field));
+    let told = parameter.from.as_deref().and_then(|path| path.split('|').find_map(|path| from(found, table, path)));
     let default = parameter.default.as_ref().map(ToString::to_string);
     told.or(default).or_else(|| Some(format!("<{name}>")))
+}
+
+/// What `clue.field` tells; `culprit.node` is whom the finding blames.
+fn from(found: &Match<'_>, table: &Table, path: &str) -> Option<String> {
+    let (clue, field) = path.split_once('.')?;
+    if clue != "culprit" {
+        return told(found, table, clue, field);
+    }
+    let (blamed, _) = culprit(found, table);
+    let names = match field {
+        "node" => blamed.nodes,
+        "gpu" => blamed.gpus,
+        "job" => blamed.jobs,
+        _ => Vec::new(),
+    };
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// A title without what is not told: `Correct the program: <file> line <line>` ends before the colon, `<node>` is the node.

@@ -50,7 +50,7 @@ impl Page {
 }
 
 /// Text of ours that may hold words of a log: each word that could be markup, a mention or a link becomes code.
-pub(super) fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     let acts = |word: &str| {
         let cites = word.starts_with("[E") || (word.starts_with('E') && word.ends_with([']', '.', ',']));
         let marks = "`*_#@<>|~$&\\[]{}!";
@@ -67,7 +67,7 @@ pub(super) fn prose(text: &str) -> String {
 }
 
 /// Text as code, within a line; bars are escaped, for tables.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let safe = guard::plain(text).replace('|', "\\|");
     let fence = "`".repeat(longest_run(&safe) + 1);
     let pad = if safe.starts_with('`') || safe.ends_with('`') { " " } else { "" };

@@ -18,9 +18,9 @@ pub mod markdown;
 pub mod readings;
 pub mod text;
 mod timeline;
-mod words;
+pub(crate) mod words;
 
-pub use compose::{Task, compose};
+pub use compose::{Task, compose, roots};
 
 use crate::evidence::Settled;
 

@@ -21,7 +21,7 @@ pub(in crate::report) fn number(n: u64) -> String {
 }
 
 /// `1 rank`, `1,023 ranks`.
-pub(in crate::report) fn count(n: u64, one: &str) -> String {
+pub(crate) fn count(n: u64, one: &str) -> String {
     format!("{} {one}{}", number(n), if n == 1 { "" } else { "s" })
 }
 
@@ -61,7 +61,7 @@ pub(in crate::report) fn offset(seconds: f64) -> String {
 }
 
 /// `0.3 s`, `42 s`, `30 min`, `2.5 h`, `3 d`.
-pub(in crate::report) fn span(seconds: f64) -> String {
+pub(crate) fn span(seconds: f64) -> String {
     match seconds {
         s if s < 9.95 => format!("{s:.1} s"),
         s if s < 119.5 => format!("{s:.0} s"),
@@ -124,7 +124,7 @@ pub(in crate::report) fn derived(kind: &str) -> Option<&'static str> {
 }
 
 /// The culprit in a few words: `rank 3 on gpu-17, GPU 0000:3b:00.0`; empty where nobody is named.
-pub(in crate::report) fn culprit(culprit: &Culprit) -> String {
+pub(crate) fn culprit(culprit: &Culprit) -> String {
     let mut said = ranks(&culprit.ranks);
     let nodes = several("", &culprit.nodes);
     if !nodes.is_empty() {
@@ -195,7 +195,7 @@ pub(in crate::report) fn verdict(outcome: Outcome, first: Option<&Finding>) -> &
 }
 
 /// `confirmed`, `likely`, `possible`.
-pub(in crate::report) fn confidence(confidence: Confidence) -> &'static str {
+pub(crate) fn confidence(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Possible => "possible",
         Confidence::Likely => "likely",
@@ -204,7 +204,7 @@ pub(in crate::report) fn confidence(confidence: Confidence) -> &'static str {
 }
 
 /// What a step risks, in words for somebody who has not read our scale.
-pub(in crate::report) fn risk(risk: &str) -> &'static str {
+pub(crate) fn risk(risk: &str) -> &'static str {
     match risk {
         "observe" => "only looks",
         "load" => "puts load on the nodes",
@@ -296,7 +296,7 @@ pub(in crate::report) fn happened(link: &Link) -> String {
 }
 
 /// A sentence begins with a capital.
-pub(in crate::report) fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
@@ -329,7 +329,7 @@ pub(in crate::report) fn split(command: &str) -> Vec<String> {
 }
 
 /// A word as a POSIX shell takes it, whatever it holds.
-pub(in crate::report) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let safe = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&b);
     if !word.is_empty() && word.bytes().all(safe) {
         return word.to_owned();

@@ -1,3 +1,9 @@
-//! What runs prove: readings of tests, what is expected of them, and which node of many is bad.
+//! What runs prove: readings of tests and what is expected of them, the verdict of a test before a fix and after it, and which
+//! node of many is bad.
 
+mod check;
 pub mod isolate;
+mod verdict;
+
+pub use check::{Check, Outcome, Seen, check};
+pub use verdict::{Judgement, Verdict, verdict};

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("error", &[]),
     ("verdict", &[]),
     ("reading", &[]),
     ("probe", &["evidence", "reading"]),
-    ("hook", &["probe", "reading"]),
+    ("breaker", &[]),
+    ("hook", &["breaker", "probe", "reading"]),
     ("redact", &[]),
     ("kubernetes", &["error"]),
     ("case", &["error"]),
@@ -23,13 +24,17 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("policy", &["error", "plan", "playbook"]),
     ("exec", &["error", "kubernetes", "plan", "policy"]),
     ("verify", &["error", "exec", "plan", "playbook", "verdict"]),
-    ("agent", &["case", "diagnose", "error", "exec", "plan", "playbook", "policy", "report", "verdict", "verify"]),
+    (
+        "agent",
+        &["breaker", "case", "diagnose", "error", "exec", "plan", "playbook", "policy", "report", "verdict", "verify"],
+    ),
     ("sheets", &["evidence", "report"]),
-    ("rehearsal", &["collect", "diagnose", "error", "evidence", "playbook", "verdict"]),
+    ("rehearsal", &["collect", "diagnose", "error", "evidence", "plan", "playbook", "verdict"]),
     (
         "cli",
         &[
             "agent",
+            "breaker",
             "case",
             "collect",
             "diagnose",
@@ -55,7 +60,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
 ];
 
 /// Rooms that touch files, processes or clocks: the only ones that may lift the lint.
-const WORLD: [&str; 8] = ["agent", "case", "collect", "exec", "hook", "kubernetes", "probe", "cli"];
+const WORLD: [&str; 9] = ["agent", "breaker", "case", "collect", "exec", "hook", "kubernetes", "probe", "cli"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -5,7 +5,7 @@ mod paper;
 mod sections;
 
 use super::{Outcome, Report, words};
-pub(in crate::report) use paper::{Paper, Span, Tone};
+pub(crate) use paper::{Paper, Span, Tone};
 
 /// How the text report looks.
 #[derive(Debug, Clone, Copy)]

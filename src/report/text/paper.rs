@@ -7,7 +7,7 @@ use super::super::guard;
 
 /// How a piece of text is meant; the style table below says how that looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::report) enum Tone {
+pub(crate) enum Tone {
     /// As it is.
     #[default]
     Plain,
@@ -43,31 +43,31 @@ fn style(tone: Tone) -> Style {
 
 /// A piece of text. Whatever it is made of goes through the guard here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::report) struct Span {
+pub(crate) struct Span {
     text: String,
     tone: Tone,
 }
 
 impl Span {
     /// A piece of text in a tone.
-    pub(in crate::report) fn new(text: impl AsRef<str>, tone: Tone) -> Self {
+    pub(crate) fn new(text: impl AsRef<str>, tone: Tone) -> Self {
         Self { text: guard::plain(text.as_ref()).into_owned(), tone }
     }
 
     /// A piece of plain text.
-    pub(in crate::report) fn plain(text: impl AsRef<str>) -> Self {
+    pub(crate) fn plain(text: impl AsRef<str>) -> Self {
         Self::new(text, Tone::Plain)
     }
 
     /// Columns that it takes.
-    pub(in crate::report) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.text.width()
     }
 }
 
 /// Something written on line by line.
 #[derive(Debug)]
-pub(in crate::report) struct Paper {
+pub(crate) struct Paper {
     width: usize,
     colour: bool,
     out: String,
@@ -75,34 +75,34 @@ pub(in crate::report) struct Paper {
 
 impl Paper {
     /// An empty paper, so many columns wide.
-    pub(in crate::report) fn new(width: usize, colour: bool) -> Self {
+    pub(crate) fn new(width: usize, colour: bool) -> Self {
         Self { width: width.max(24), colour, out: String::new() }
     }
 
     /// Columns.
-    pub(in crate::report) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 
     /// What was written.
-    pub(in crate::report) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.out
     }
 
     /// An empty line, unless the last one was empty or there is none.
-    pub(in crate::report) fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         if !self.out.is_empty() && !self.out.ends_with("\n\n") {
             self.out.push('\n');
         }
     }
 
     /// Writes `lead`, then the spans behind it, wrapped at words; further lines begin `indent` columns in.
-    pub(in crate::report) fn flow(&mut self, lead: &[Span], indent: usize, spans: &[Span]) {
+    pub(crate) fn flow(&mut self, lead: &[Span], indent: usize, spans: &[Span]) {
         self.set(lead, indent, indent, &words(spans), "");
     }
 
     /// Writes one line as it is, spaces and all, cut where the paper ends.
-    pub(in crate::report) fn verbatim(&mut self, indent: usize, text: &str) {
+    pub(crate) fn verbatim(&mut self, indent: usize, text: &str) {
         let mut line = Line::begin(&[], indent);
         let mut room = self.width.saturating_sub(indent);
         for c in guard::plain(text).chars() {
@@ -114,7 +114,7 @@ impl Paper {
     }
 
     /// Writes a shell command; a line that goes on ends in a backslash, so that it can be pasted.
-    pub(in crate::report) fn command(&mut self, lead: &[Span], indent: usize, argv: &[String]) {
+    pub(crate) fn command(&mut self, lead: &[Span], indent: usize, argv: &[String]) {
         let room = self.width.saturating_sub(indent + 2);
         let Some(long) = argv.iter().position(|word| word.width() > room && quoted_whole(word)) else {
             let words: Vec<Word> = argv.iter().map(|word| vec![Span::new(word, Tone::Command)]).collect();

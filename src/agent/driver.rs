@@ -1,0 +1,295 @@
+//! Performs moves: the journal is written before and after, the policy asked each time, and no move decided here.
+
+use tokio_util::sync::CancellationToken;
+
+use super::entry::{Began, Ending, Entry};
+use super::next::{Move, next};
+use super::scheduler;
+use super::state::Case;
+use crate::breaker::{Answer, Breaker};
+use crate::case::{Journal, Line, Pages};
+use crate::error::Error;
+use crate::exec::{Executor, Ran, Told};
+use crate::plan::{Answers, Plan, Question, Stage, Step, Task, Witness};
+use crate::playbook::schema::Status;
+use crate::policy::{self, Approved, Asked, Consent, Decision, Facts, Policy, Said};
+use crate::verdict::Outcome;
+use crate::verify;
+
+/// What the driver needs of the world beside an executor.
+pub trait World {
+    /// The time, in seconds since 1970 (UTC).
+    fn now(&self) -> i64;
+    /// Reads the evidence, and plans; `live`: not as it was kept in the case, but as it is now.
+    ///
+    /// # Errors
+    /// It can't be read.
+    fn read(&mut self, answers: &Answers, live: bool) -> Result<(Outcome, String, Vec<Plan>), Error>;
+    /// Asks a person; `None`: nobody is there.
+    fn ask(&mut self, question: &Question) -> Option<String>;
+    /// Asks a person whether a step may be done; `None`: nobody is there.
+    fn agree(&mut self, step: &Step, asked: &Asked) -> Option<bool>;
+    /// Says what happens.
+    fn tell(&mut self, what: &str);
+    /// Who the person is.
+    fn who(&self) -> String;
+}
+
+/// A case that is worked on.
+pub struct Driver<'a> {
+    journal: Journal,
+    case: Case,
+    executor: &'a dyn Executor,
+    told: &'a dyn Told,
+    breaker: Option<Breaker>,
+    stop: CancellationToken,
+}
+
+impl<'a> Driver<'a> {
+    /// Opens a case and goes on with it.
+    ///
+    /// # Errors
+    /// Another diag works on it, or its journal is damaged or can't be written.
+    pub fn open(
+        journal: (Journal, Pages),
+        began: Began,
+        executor: &'a dyn Executor,
+        told: &'a dyn Told,
+        breaker: Option<Breaker>,
+        world: &mut dyn World,
+    ) -> Result<Self, Error> {
+        let (journal, pages) = journal;
+        let case = Case::of(&pages.lines)?;
+        let mut driver = Self { journal, case, executor, told, breaker, stop: CancellationToken::new() };
+        if let Some(torn) = pages.torn {
+            world.tell(
+                "diag was ended while it wrote a line of the journal: that line is gone, and nothing was begun on it",
+            );
+            driver.write(Entry::Torn(torn), world)?;
+        }
+        driver.write(Entry::Began(began), world)?;
+        Ok(driver)
+    }
+
+    /// What the case comes to now.
+    #[must_use]
+    pub const fn case(&self) -> &Case {
+        &self.case
+    }
+
+    /// The token that stops what runs.
+    #[must_use]
+    pub fn stopper(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Makes moves until there is an end.
+    ///
+    /// # Errors
+    /// What keeps it from going on: evidence that can't be read, a journal that can't be written.
+    pub fn run(&mut self, world: &mut dyn World) -> Result<Ending, Error> {
+        loop {
+            let step = next(&self.case);
+            if let Move::Conclude(ending) = &step {
+                if self.case.ended.is_none() {
+                    self.write(Entry::Concluded(ending.clone()), world)?;
+                }
+                return Ok(ending.clone());
+            }
+            self.perform(&step, world)?;
+            if self.stop.is_cancelled() {
+                let why = "it was stopped; `diag resume` goes on".to_owned();
+                return Ok(Ending::Inconclusive { why });
+            }
+        }
+    }
+
+    fn write(&mut self, entry: Entry, world: &dyn World) -> Result<Line, Error> {
+        let at = stamp(world.now());
+        let line = self.journal.append(&at, &entry)?;
+        self.case.take(line.number, &at, entry);
+        Ok(line)
+    }
+
+    fn perform(&mut self, step: &Move, world: &mut dyn World) -> Result<(), Error> {
+        match step {
+            Move::Read => self.read(world),
+            Move::Probe => {
+                let step = scheduler::step(&self.case.nodes());
+                self.through_policy(&step, 0, world)
+            }
+            Move::Ask(question) => self.ask(question, world),
+            Move::Run { step, task, .. } => match self.case.step(step).cloned() {
+                Some(step) => self.through_policy(&step, *task, world),
+                None => Err(Error::new("journal.version", step, "the plan has no such step")),
+            },
+            Move::Settle { line, again } => {
+                if !again {
+                    world.tell("what was about to be run when diag ended may have run: it is not repeated, its effect is looked at");
+                }
+                self.write(Entry::Settled { intent: *line, again: *again }, world).map(|_| ())
+            }
+            Move::Conclude(_) => Ok(()),
+        }
+    }
+
+    fn read(&mut self, world: &mut dyn World) -> Result<(), Error> {
+        let live = self.case.fixed.is_some();
+        let (outcome, headline, plans) = world.read(&self.case.answers, live)?;
+        world.tell(&headline);
+        self.write(Entry::Read { outcome, headline, plans }, world).map(|_| ())
+    }
+
+    fn ask(&mut self, question: &Question, world: &mut dyn World) -> Result<(), Error> {
+        let id = question.id.clone();
+        let entry = match world.ask(question) {
+            Some(value) => Entry::Answered { id, value },
+            None => Entry::Unanswered { id },
+        };
+        self.write(entry, world).map(|_| ())
+    }
+
+    /// Runs a task of a step if the policy allows it, or asks.
+    fn through_policy(&mut self, step: &Step, task: usize, world: &mut dyn World) -> Result<(), Error> {
+        let policy = self.policy()?;
+        let facts = self.facts(step);
+        match policy::judge(step, &facts, &policy, &self.said(world.now())) {
+            Decision::Allowed(mut tasks, _) if task < tasks.len() => {
+                let one = tasks.swap_remove(task);
+                if let Some(why) = self.stopped_by_breaker(step, task) {
+                    return self.refuse(step, "breaker", why, world);
+                }
+                self.carry_out(step, task, &one, world)
+            }
+            Decision::Allowed(..) => Err(Error::new("journal.version", &step.id, "the step has no such task")),
+            Decision::Refused(rule, why) => self.refuse(step, &rule, why, world),
+            Decision::Ask(asked) => self.wish(step, &asked, &policy, world),
+        }
+    }
+
+    fn refuse(&mut self, step: &Step, by: &str, why: String, world: &mut dyn World) -> Result<(), Error> {
+        world.tell(&format!("not done: {}: {why}", step.title));
+        self.write(Entry::Refused { step: step.id.clone(), by: by.to_owned(), why }, world).map(|_| ())
+    }
+
+    /// Asks a person for a step.
+    fn wish(&mut self, step: &Step, asked: &Asked, policy: &Policy, world: &mut dyn World) -> Result<(), Error> {
+        let why = asked.why.join("; ");
+        let entry = match world.agree(step, asked) {
+            None => Entry::Wanted { step: step.id.clone(), why },
+            Some(false) => {
+                let why = "a person said no".to_owned();
+                Entry::Refused { step: step.id.clone(), by: world.who(), why }
+            }
+            Some(true) if asked.name => {
+                let why = format!("it has to be named on the command line: --name {}", step.of);
+                Entry::Refused { step: step.id.clone(), by: asked.rule.clone(), why }
+            }
+            Some(true) => {
+                let minutes = i64::try_from(policy.limits.consent_minutes).unwrap_or(0);
+                let consent = Consent {
+                    digest: step.digest(),
+                    who: world.who(),
+                    until: world.now().saturating_add(minutes * 60),
+                    once: asked.once,
+                    told_busy: !asked.busy.is_empty(),
+                };
+                Entry::Agreed { step: step.id.clone(), consent }
+            }
+        };
+        self.write(entry, world).map(|_| ())
+    }
+
+    /// The breaker counts each node before it is taken from service; of several tasks of a step, at the first.
+    fn stopped_by_breaker(&self, step: &Step, task: usize) -> Option<String> {
+        let takes = step.stage == Stage::Fix && policy::action(&step.tasks).takes();
+        let breaker = self.breaker.as_ref().filter(|_| takes && task == 0)?;
+        step.nodes.iter().find_map(|node| match breaker.ask(node.as_str()) {
+            Answer::Go => None,
+            Answer::Stop(why) => Some(why),
+        })
+    }
+
+    fn carry_out(
+        &mut self,
+        step: &Step,
+        task: usize,
+        one: &Approved<Task>,
+        world: &mut dyn World,
+    ) -> Result<(), Error> {
+        world.tell(&step.title);
+        let intent = Entry::Intent {
+            step: step.id.clone(),
+            task,
+            digest: one.digest(),
+            basis: one.basis().clone(),
+            by: self.executor.name().to_owned(),
+        };
+        // On the disk before anything begins.
+        let line = self.write(intent, world)?;
+        let ran = crate::exec::run(self.executor, one, &self.stop, self.told)?;
+        for ran in &ran {
+            world.tell(&format!("  {}: {}", place(ran), ran.end));
+        }
+        self.write(Entry::Result { intent: line.number, ran }, world).map(|_| ())
+    }
+
+    fn policy(&self) -> Result<Policy, Error> {
+        let began = self.case.began.as_ref();
+        began
+            .map(|began| began.policy.clone())
+            .ok_or_else(|| Error::new("journal.version", "journal", "it has no beginning"))
+    }
+
+    fn facts(&self, step: &Step) -> Facts {
+        let plan = self.case.plan();
+        let mut facts = Facts::of(plan.map_or(Status::Experimental, |plan| plan.subject.status), step.nodes.clone());
+        if let Some(plan) = plan {
+            facts.witnesses.clone_from(&plan.subject.witnesses);
+            let failed = plan
+                .stage(Stage::Confirm)
+                .filter_map(|step| self.case.check(step))
+                .any(|check| check.outcome == verify::Outcome::Failed);
+            // A test that failed on the node just now is a witness of its own.
+            if failed && !facts.witnesses.contains(&Witness::Node) {
+                facts.witnesses.push(Witness::Node);
+            }
+        }
+        if let Some((seen, _)) = &self.case.scheduler {
+            facts.occupied.clone_from(&seen.occupied);
+            facts.partitions.clone_from(&seen.partitions);
+        }
+        if let Some(breaker) = &self.breaker {
+            facts.tripped = breaker.tripped();
+            let mut others = breaker.recent();
+            others
+                .retain(|taken| !step.nodes.iter().any(|node| Breaker::is(std::slice::from_ref(taken), node.as_str())));
+            facts.hour = others.len();
+        }
+        facts
+    }
+
+    fn said(&self, now: i64) -> Said {
+        let began = self.case.began.as_ref();
+        Said {
+            approve: began.and_then(|began| began.approve),
+            on_busy: began.is_some_and(|began| began.on_busy),
+            named: began.map(|began| began.named.clone()).unwrap_or_default(),
+            consents: self.case.consents.clone(),
+            now,
+        }
+    }
+}
+
+fn place(ran: &Ran) -> String {
+    match &ran.target {
+        crate::plan::Target::Here => "here".to_owned(),
+        crate::plan::Target::Node(node) => node.to_string(),
+    }
+}
+
+/// A time as the journal has it.
+#[must_use]
+pub(super) fn stamp(now: i64) -> String {
+    jiff::Timestamp::from_second(now).unwrap_or_default().to_string()
+}

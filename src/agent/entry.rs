@@ -1,0 +1,190 @@
+//! What stands in the journal of a case.
+
+use serde::{Deserialize, Serialize};
+
+use crate::case::Torn;
+use crate::exec::Ran;
+use crate::plan::Plan;
+use crate::playbook::schema::Risk;
+use crate::policy::{Basis, Consent, Policy};
+use crate::verdict::Outcome;
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Entry {
+    /// A person began it, or goes on with it.
+    Began(Began),
+    /// A crash left the end of a line; it was taken away.
+    Torn(Torn),
+    /// The evidence was read.
+    Read {
+        /// What it comes to.
+        outcome: Outcome,
+        /// The same in a sentence.
+        headline: String,
+        /// What is to be done, for each finding.
+        plans: Vec<Plan>,
+    },
+    /// A person said what the evidence does not tell.
+    Answered {
+        /// The question.
+        id: String,
+        /// The answer, as it was typed.
+        value: String,
+    },
+    /// A person agreed to a step.
+    Agreed {
+        /// The step.
+        step: String,
+        /// To exactly what, and how long it is good.
+        consent: Consent,
+    },
+    /// A step is not done: the policy forbids it, or a person said no.
+    Refused {
+        /// The step.
+        step: String,
+        /// The rule, or who said no.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// A step needs a yes, and nobody is there to give it.
+    Wanted {
+        /// The step.
+        step: String,
+        /// Why it is asked.
+        why: String,
+    },
+    /// A question is open, and nobody is there to answer it.
+    Unanswered {
+        /// The question.
+        id: String,
+    },
+    /// A task of a step is about to be run. From here on it may have run.
+    Intent {
+        /// The step.
+        step: String,
+        /// Which of its tasks, from 0.
+        task: usize,
+        /// What exactly.
+        digest: String,
+        /// Why it may be.
+        basis: Basis,
+        /// Who runs it: `ssh`, `local`, …
+        by: String,
+    },
+    /// It has ended.
+    Result {
+        /// The line of the intent.
+        intent: u64,
+        /// What came of each part.
+        ran: Vec<Ran>,
+    },
+    /// What was about to be run when diag ended may have run: it is looked at, and not repeated.
+    Settled {
+        /// The line of the intent.
+        intent: u64,
+        /// Whether it only looks, so that it may be done again.
+        again: bool,
+    },
+    /// The end, for now.
+    Concluded(Ending),
+}
+
+/// How a run began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Began {
+    /// Version of diag.
+    pub diag: String,
+    /// Who, on which machine.
+    pub who: String,
+    /// What was named, as paths that hold everywhere.
+    pub inputs: Vec<String>,
+    /// Up to this risk they agree beforehand.
+    pub approve: Option<Risk>,
+    /// They know that somebody's jobs run on the nodes.
+    pub on_busy: bool,
+    /// Fixes that they named.
+    pub named: Vec<String>,
+    /// Only these nodes may be touched; empty: those that the plan names.
+    pub nodes: Vec<String>,
+    /// Most tasks that are run.
+    pub rounds: usize,
+    /// Most minutes that it may take.
+    pub minutes: u64,
+    /// The policy.
+    pub policy: Policy,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum Ending {
+    /// Nothing is wrong.
+    Healthy,
+    /// The evidence does not decide.
+    Undetermined,
+    /// Fixed and proven; no new line of these must come within so many seconds.
+    Fixed {
+        /// Why that is proven.
+        why: String,
+        /// Seconds in which it has to stay quiet; 0: no such wish.
+        quiet_s: u64,
+    },
+    /// It stayed quiet as well.
+    Quiet,
+    /// The lines came again.
+    NotQuiet {
+        /// Which.
+        why: String,
+    },
+    /// The nodes are out of service, and wait for somebody who mends them.
+    Contained {
+        /// Which.
+        why: String,
+    },
+    /// Nothing that was tried helped; what was done was taken back.
+    NotFixed {
+        /// What is left for a person.
+        left: Vec<String>,
+    },
+    /// Nothing is proven.
+    Inconclusive {
+        /// Why.
+        why: String,
+    },
+    /// The fault does not show now, so that nothing was done.
+    NotThere {
+        /// The tests that pass.
+        why: String,
+    },
+    /// What is left needs hands.
+    Hands {
+        /// The steps.
+        left: Vec<String>,
+    },
+    /// A person has to agree first.
+    Wants {
+        /// To which steps, and why.
+        steps: Vec<String>,
+    },
+    /// A person has to answer first.
+    Asks {
+        /// What.
+        questions: Vec<String>,
+    },
+    /// The rounds or minutes that were allowed are used up.
+    Spent {
+        /// Which.
+        why: String,
+    },
+}
+
+impl Ending {
+    /// Whether all is well.
+    #[must_use]
+    pub const fn is_well(&self) -> bool {
+        matches!(self, Self::Healthy | Self::Fixed { .. } | Self::Quiet)
+    }
+}

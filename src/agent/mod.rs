@@ -1,0 +1,18 @@
+//! Works on a case until it is proven well or an honest stop: what is next follows from the journal alone.
+
+mod driver;
+mod entry;
+pub mod handover;
+mod next;
+mod replay;
+mod scheduler;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use driver::{Driver, World};
+pub use entry::{Began, Ending, Entry};
+pub use next::{Move, next};
+pub use replay::{Told, replay};
+pub use scheduler::Scheduler;
+pub use state::{Case, Reading, entry};

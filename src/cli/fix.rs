@@ -1,0 +1,398 @@
+//! `diag fix`, `diag resume`: diagnose, plan, ask, run, verify, until it is proven well or an honest stop.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::plan::{self as planning, What};
+use super::{EXIT_HEALTHY, EXIT_TROUBLE, transport};
+use crate::agent::{Began, Driver, Ending, World, handover};
+use crate::breaker::Breaker;
+use crate::case::{Collection, Draft, Journal, Standing, pages, standing};
+use crate::collect;
+use crate::error::Error;
+use crate::exec::Told;
+use crate::plan::{Answers, Plan, Question, Step};
+use crate::playbook::Library;
+use crate::playbook::schema::Risk;
+use crate::policy::Asked;
+use crate::report::guard;
+use crate::verdict::Outcome;
+
+/// What is worth typing.
+const EXAMPLES: &str = "\
+Examples:
+  diag fix case-4242                       each step is shown, and asked for
+  diag fix logs/ --approve load            tests under load need no question
+  diag fix case-4242 --approve reversible --via slurm < /dev/null
+  diag fix case-4242 --dry-run             the plan alone
+  diag resume case-4242                    goes on where it ended, or looks whether it stays quiet
+  diag replay case-4242                    the journal, each move derived again
+
+What was decided, begun and ended stands in CASE/journal.jsonl, and what to hand over in CASE/handover.md.
+Exit codes: 0 well: fixed and proven, or nothing wrong; 1 not (yet) well; 2 diag itself failed.";
+
+/// What to fix, and what may be done for it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    terms: Terms,
+    /// The case folder for what is read and done; `case-` and the time, if left out. A case that is an input is used itself.
+    #[arg(long, value_name = "DIR")]
+    case: Option<PathBuf>,
+    /// Shows the plan and runs nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A case to go on with.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ResumeArgs {
+    /// The case folder.
+    #[arg(value_name = "CASE")]
+    case: PathBuf,
+    /// What the evidence does not tell: `hca=mlx5_3`.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    terms: Terms,
+    /// The policy; without it /etc/diag/policy.toml, where that is there, or the built-in one.
+    #[arg(long, value_name = "FILE", env = "DIAG_POLICY")]
+    policy: Option<PathBuf>,
+    /// Further playbooks.
+    #[arg(long, value_name = "DIR", env = "DIAG_PLAYBOOKS")]
+    playbooks: Option<PathBuf>,
+    /// Further line formats (`*.toml`).
+    #[arg(long, value_name = "DIR", env = "DIAG_FORMATS")]
+    formats: Option<PathBuf>,
+    /// No progress bar.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What a person agrees to beforehand, and how nodes are reached.
+#[derive(Debug, clap::Args)]
+struct Terms {
+    /// Steps of up to this risk need no question in this run. Never: jobs of others (--on-busy), what can't be undone (--name).
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    approve: Option<Level>,
+    /// Go on although somebody's jobs run on the nodes.
+    #[arg(long)]
+    on_busy: bool,
+    /// Names a fix that can't be undone: only then it is done, with --approve destructive.
+    #[arg(long, value_name = "FIX")]
+    name: Vec<String>,
+    /// Touch no other nodes: `gpu-[17-18]`.
+    #[arg(long, value_name = "SET")]
+    nodes: Option<String>,
+    #[command(flatten)]
+    how: transport::How,
+    /// Most tasks that are run.
+    #[arg(long, default_value_t = 40, value_name = "N")]
+    rounds: usize,
+    /// Most minutes that it may take.
+    #[arg(long, default_value_t = 120, value_name = "N")]
+    minutes: u64,
+    /// Where the breaker counts the nodes that were taken from service; shared by all who use diag on this cluster.
+    #[arg(long, value_name = "DIR", env = "DIAG_STATE")]
+    state: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Level {
+    /// Looks only.
+    Observe,
+    /// Uses nodes.
+    Load,
+    /// Changes what can be changed back.
+    Reversible,
+    /// Ends or delays work.
+    Disruptive,
+    /// Loses something, if it is named as well.
+    Destructive,
+}
+
+/// Fixes what is wrong.
+pub(super) fn run(args: &Args, mut library: Library) -> Result<u8, Error> {
+    super::add_playbooks(&mut library, args.what.playbooks.as_deref())?;
+    if args.dry_run {
+        return planning::show(&args.what, &library);
+    }
+    let root = case_folder(args)?;
+    let answers = planning::answers(&args.what.set)?;
+    let inputs = absolute(&args.what.inputs);
+    let policy = args.what.policy.as_deref();
+    work(
+        &root,
+        inputs,
+        policy,
+        &args.terms,
+        Person { what: &args.what, library: &library, root: &root, given: answers },
+    )
+}
+
+/// Goes on with a case.
+pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Error> {
+    super::add_playbooks(&mut library, args.playbooks.as_deref())?;
+    let root = &args.case;
+    let none = || {
+        Error::new("journal.none", root.display().to_string(), "nothing was begun on this case")
+            .with_way_on("`diag fix` begins")
+    };
+    let lines = pages(root)?.ok_or_else(none)?.lines;
+    let began = lines.iter().rev().find_map(|line| match crate::agent::entry(line) {
+        Ok(crate::agent::Entry::Began(began)) => Some(began),
+        _ => None,
+    });
+    let began = began.ok_or_else(none)?;
+    let what = What {
+        inputs: vec![root.display().to_string()],
+        narrow: super::narrow::Args::default(),
+        set: args.set.clone(),
+        cause: None,
+        policy: args.policy.clone(),
+        quiet: args.quiet,
+        playbooks: None,
+        formats: args.formats.clone(),
+    };
+    let given = planning::answers(&args.set)?;
+    let person = Person { what: &what, library: &library, root, given };
+    work(root, began.inputs, args.policy.as_deref(), &args.terms, person)
+}
+
+fn work(
+    root: &Path,
+    inputs: Vec<String>,
+    policy: Option<&Path>,
+    terms: &Terms,
+    mut person: Person<'_>,
+) -> Result<u8, Error> {
+    let policy = planning::policy(policy)?;
+    let breaker = Breaker::new(&state(terms.state.as_deref()), "taken", policy.limits.nodes_per_hour);
+    let began = Began {
+        diag: env!("CARGO_PKG_VERSION").to_owned(),
+        who: person.who(),
+        inputs,
+        approve: terms.approve.map(Level::risk),
+        on_busy: terms.on_busy,
+        named: terms.name.clone(),
+        nodes: nodes(terms.nodes.as_deref())?,
+        rounds: terms.rounds,
+        minutes: terms.minutes,
+        policy,
+    };
+    let executor = transport::executor(&terms.how, true)?;
+    let journal = Journal::open(root)?;
+    let mut driver = Driver::open(journal, began, executor.as_ref(), &Silent, Some(breaker), &mut person)?;
+    let ending = driver.run(&mut person)?;
+    let ticket = handover::ticket(driver.case(), &root.display().to_string());
+    let file = root.join("handover.md");
+    std::fs::write(&file, guard::page(&ticket))
+        .map_err(|error| Error::new("case.unwritable", file.display().to_string(), error.to_string()))?;
+    say(&[summary(driver.case(), &ending, root)]);
+    Ok(if ending.is_well() { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// What is said at the end: the tests side by side, the end, and where to go on.
+fn summary(case: &crate::agent::Case, ending: &Ending, root: &Path) -> String {
+    let mut text = String::new();
+    for (name, before, after) in handover::readings(case) {
+        text += &format!(
+            "test {name}: {}, then {}\n",
+            handover::outcome(before.as_ref()),
+            handover::outcome(after.as_ref())
+        );
+        for line in handover::side_by_side(before.as_ref(), after.as_ref()) {
+            text += &format!("  {line}\n");
+        }
+    }
+    text += &format!("{}\n", handover::ending(ending));
+    let root = root.display();
+    match ending {
+        Ending::Wants { .. } => {
+            text += &format!("next: diag resume {root} --approve LEVEL, or at a terminal, where it asks\n")
+        }
+        Ending::Asks { .. } => text += &format!("next: diag resume {root} --set NAME=VALUE\n"),
+        Ending::Fixed { quiet_s, .. } if *quiet_s > 0 => {
+            text += &format!("next: diag resume {root}, after that time\n")
+        }
+        _ => {}
+    }
+    text + &format!("case: {root} (journal.jsonl, handover.md)")
+}
+
+/// The case to work on: an input that is one, or a new one with the bytes of all inputs.
+fn case_folder(args: &Args) -> Result<PathBuf, Error> {
+    if let ([only], None) = (args.what.inputs.as_slice(), &args.case)
+        && matches!(standing(Path::new(only)), Standing::Whole | Standing::Adding)
+    {
+        return Ok(PathBuf::from(only));
+    }
+    let now = jiff::Timestamp::now();
+    let named = || PathBuf::from(format!("case-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+    let root = args.case.clone().unwrap_or_else(named);
+    if pages(&root)?.is_some() {
+        return Err(Error::new("case.begun", root.display().to_string(), "something was begun on this case already")
+            .with_way_on("`diag resume` goes on with it"));
+    }
+    let collection = Collection {
+        at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        diag: env!("CARGO_PKG_VERSION").to_owned(),
+        inputs: args.what.inputs.clone(),
+        masked: Vec::new(),
+    };
+    let mut draft = Draft::begin(&root, collection)?;
+    let gathered = super::progress::with(args.what.quiet, |meter| {
+        collect::gather(Vec::new(), &args.what.inputs, &mut draft, None, meter)
+    });
+    match gathered {
+        Ok(done) if done.files > 0 => draft.finish().map(|_| root),
+        Ok(done) => {
+            draft.give_up();
+            let nothing = || Error::new("input.none", args.what.inputs.join(" "), "nothing to read here");
+            Err(done.left_out.into_iter().next().unwrap_or_else(nothing))
+        }
+        Err(error) => {
+            draft.give_up();
+            Err(error)
+        }
+    }
+}
+
+/// The nodes of a set, each by its name.
+fn nodes(set: Option<&str>) -> Result<Vec<String>, Error> {
+    let nodes = set.map(transport::nodes).transpose()?.unwrap_or_default();
+    Ok(nodes.into_iter().map(String::from).collect())
+}
+
+/// Paths that hold wherever somebody goes on.
+fn absolute(inputs: &[String]) -> Vec<String> {
+    let one =
+        |input: &String| std::path::absolute(input).map_or_else(|_| input.clone(), |path| path.display().to_string());
+    inputs.iter().map(one).collect()
+}
+
+/// Where the breaker counts: as told, else where all of this machine can, else where this user can.
+fn state(told: Option<&Path>) -> PathBuf {
+    const SHARED: &str = "/var/lib/diag";
+    let home = || {
+        let state = std::env::var("XDG_STATE_HOME").map(PathBuf::from);
+        let home = std::env::var("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+        state.or(home).unwrap_or_else(|_| std::env::temp_dir()).join("diag")
+    };
+    let shared = || {
+        let probe = Path::new(SHARED).join("taken");
+        std::fs::create_dir_all(&probe).is_ok().then(|| PathBuf::from(SHARED))
+    };
+    told.map(Path::to_owned).or_else(shared).unwrap_or_else(home)
+}
+
+impl Level {
+    const fn risk(self) -> Risk {
+        match self {
+            Self::Observe => Risk::Observe,
+            Self::Load => Risk::Load,
+            Self::Reversible => Risk::Reversible,
+            Self::Disruptive => Risk::Disruptive,
+            Self::Destructive => Risk::Destructive,
+        }
+    }
+}
+
+/// Watches no run.
+struct Silent;
+
+impl Told for Silent {}
+
+/// The person at the terminal, and the evidence.
+struct Person<'a> {
+    what: &'a What,
+    library: &'a Library,
+    root: &'a Path,
+    given: Answers,
+}
+
+impl World for Person<'_> {
+    fn now(&self) -> i64 {
+        jiff::Timestamp::now().as_second()
+    }
+
+    fn read(&mut self, answers: &Answers, live: bool) -> Result<(Outcome, String, Vec<Plan>), Error> {
+        let mut all = self.given.clone();
+        all.extend(answers.clone());
+        let inputs = if live { self.live()? } else { vec![self.root.display().to_string()] };
+        let planned = planning::read_from(self.what, &inputs, self.library, &all)?;
+        Ok((planned.report.outcome, planned.report.headline, planned.plans))
+    }
+
+    fn ask(&mut self, question: &Question) -> Option<String> {
+        let offers =
+            if question.offers.is_empty() { String::new() } else { format!(" [{}]", question.offers.join(", ")) };
+        let answer = prompt(&format!("{}{offers}", question.what))?;
+        (!answer.is_empty()).then_some(answer)
+    }
+
+    fn agree(&mut self, step: &Step, asked: &Asked) -> Option<bool> {
+        if !someone_is_there() {
+            return None;
+        }
+        let mut lines = vec![String::new(), format!("{}: {}", step.id, step.title)];
+        lines.extend(crate::plan::tell::shown(step).into_iter().map(|line| format!("  {line}")));
+        lines.extend(asked.why.iter().map(|why| format!("  asked, because {why}")));
+        lines.extend(asked.busy.iter().map(|(node, job)| format!("  {node} runs {job}")));
+        say(&lines);
+        let word = if asked.busy.is_empty() { "Do it?" } else { "Do it although these jobs run?" };
+        let answer = prompt(&format!("{word} (yes/no)"))?;
+        Some(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    fn tell(&mut self, what: &str) {
+        say(&[what.to_owned()]);
+    }
+
+    fn who(&self) -> String {
+        let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let plain = |text: &str| text.trim().chars().filter(|c| !c.is_control()).take(64).collect::<String>();
+        format!("{}@{}", plain(&user.unwrap_or_else(|| "somebody".to_owned())), plain(&host))
+    }
+}
+
+impl Person<'_> {
+    /// The inputs as they were named when the case was begun, for a look at what is new in them.
+    fn live(&self) -> Result<Vec<String>, Error> {
+        let lines = pages(self.root)?.map(|pages| pages.lines).unwrap_or_default();
+        let began = lines.iter().find_map(|line| match crate::agent::entry(line) {
+            Ok(crate::agent::Entry::Began(began)) => Some(began.inputs),
+            _ => None,
+        });
+        Ok(began.unwrap_or_else(|| vec![self.root.display().to_string()]))
+    }
+}
+
+fn someone_is_there() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks on the terminal; `None` where nobody is there.
+fn prompt(what: &str) -> Option<String> {
+    if !someone_is_there() {
+        return None;
+    }
+    let mut out = io::stderr().lock();
+    let asked = write!(out, "{} ", guard::plain(what)).and_then(|()| out.flush());
+    let mut line = String::new();
+    let read = asked.and_then(|()| io::stdin().read_line(&mut line));
+    read.ok().filter(|count| *count > 0).map(|_| line.trim().to_owned())
+}
+
+/// Lines for the person; a closed pipe is their choice.
+fn say(lines: &[String]) {
+    let mut out = io::stdout().lock();
+    for line in lines.iter().flat_map(|text| text.lines()) {
+        let _ = writeln!(out, "{}", guard::plain(line));
+    }
+}

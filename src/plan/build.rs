@@ -1,0 +1,386 @@
+//! From a finding and its playbook to the steps.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::bind::{Answers, Bound, Origin, Values, bind, fill};
+use super::identity;
+use super::name::NodeName;
+use super::step::{Hand, Plan, Question, SCHEMA, Stage, Step, Subject};
+use super::task::{Access, Group, Part, Script, Target, Task, What, Work};
+use super::witness::witnesses;
+use crate::diagnose::{Match, culprit, offered};
+use crate::evidence::Table;
+use crate::playbook::schema::{Aim, By, FixFile, Risk, TestFile, Undo};
+
+/// How long a command of a fix may take, where its playbook does not say.
+const FIX_TIME: Duration = Duration::from_secs(60);
+
+/// How long a test may take, where its playbook does not say.
+const TEST_TIME: Duration = Duration::from_secs(120);
+
+/// Most bytes that are kept of what a step prints, of each stream.
+const OUTPUT_CAP: usize = 256 << 10;
+
+/// What a plan is made of, beside the finding.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The evidence.
+    pub table: &'a Table,
+    /// What a person said.
+    pub answers: &'a Answers,
+    /// Sources that a person named one by one.
+    pub vouched: &'a BTreeSet<String>,
+}
+
+/// What is to be done about a finding.
+#[must_use]
+pub fn plan(found: &Match<'_>, known: Known<'_>) -> Plan {
+    let playbook = found.playbook;
+    let (culprit, _) = culprit(found, known.table);
+    let origin = Origin { found, table: known.table, culprit: &culprit, answers: known.answers };
+    let mut maker = Maker { origin, steps: Vec::new(), questions: Vec::new() };
+    let confirms: Vec<Step> = playbook.test.iter().map(|(id, test)| maker.test(id, test)).collect();
+    maker.steps.extend(confirms.iter().cloned());
+    for fix in playbook.fix.iter().filter(|fix| offered(fix, found)) {
+        maker.fix(fix, &confirms);
+    }
+    let Maker { steps, questions, .. } = maker;
+    let quiet = playbook.verify.quiet.iter().flat_map(|quiet| &quiet.clues);
+    let subject = Subject {
+        cause: playbook.id.clone(),
+        title: playbook.title.clone(),
+        confidence: found.confidence,
+        status: playbook.status,
+        witnesses: witnesses(found, known.table, known.vouched),
+        seen: quiet.map(|clue| (clue.clone(), seen(found, known.table, clue))).collect(),
+        identity: identity::of(&culprit, known.table),
+        culprit,
+    };
+    Plan { schema: SCHEMA.to_owned(), subject, questions, steps, verify: playbook.verify.clone() }
+}
+
+/// How often the rows of a clue were seen.
+fn seen(found: &Match<'_>, table: &Table, clue: &str) -> u64 {
+    let rows = found.bound.get(clue).map_or(&[][..], Vec::as_slice);
+    rows.iter().map(|row| table.rows[*row].count).sum()
+}
+
+struct Maker<'a> {
+    origin: Origin<'a>,
+    steps: Vec<Step>,
+    questions: Vec<Question>,
+}
+
+impl Maker<'_> {
+    fn bind(&mut self, of: &str, params: &indexmap::IndexMap<String, crate::playbook::schema::Parameter>) -> Bound {
+        let bound = bind(of, params, self.origin);
+        for question in &bound.questions {
+            if !self.questions.iter().any(|known| known.id == question.id) {
+                self.questions.push(question.clone());
+            }
+        }
+        bound
+    }
+
+    fn test(&mut self, id: &str, test: &TestFile) -> Step {
+        let bound = self.bind(id, &test.params);
+        let mut cannot = lacking(&bound);
+        let within = span(&test.timeout).unwrap_or(TEST_TIME);
+        let script = test.script.as_ref().map(|script| script.text.as_str()).unwrap_or_default();
+        let mut groups = Vec::new();
+        for values in &bound.all {
+            match parts(&test.shape, values, script, within) {
+                Ok(parts) => groups.push(Group { parts }),
+                Err(why) => cannot.push(why),
+            }
+        }
+        cannot.extend(script.is_empty().then(|| "the playbook has no script for it".to_owned()));
+        let step = format!("confirm-{id}");
+        let nodes = nodes_of(&groups);
+        let task = Task {
+            id: step.clone(),
+            title: test.title.clone(),
+            risk: test.risk,
+            disturbs: test.disturbs.clone(),
+            groups,
+        };
+        let tasks = if cannot.is_empty() { vec![task] } else { Vec::new() };
+        Step {
+            id: step,
+            stage: Stage::Confirm,
+            of: id.to_owned(),
+            after: None,
+            title: test.title.clone(),
+            risk: test.risk,
+            aim: Aim::Repair,
+            nodes,
+            tasks,
+            hands: Vec::new(),
+            tools: test.tools.clone(),
+            within_s: within.as_secs(),
+            disturbs: if test.disturbs.is_empty() { disturbance(test.risk) } else { test.disturbs.clone() },
+            cannot,
+        }
+    }
+
+    fn fix(&mut self, fix: &FixFile, confirms: &[Step]) {
+        // What a person does by hand they know themselves.
+        let bound = match fix.by {
+            By::Diag => self.bind(&fix.id, &fix.params),
+            By::Hands => bind(&fix.id, &fix.params, self.origin),
+        };
+        let fixing = self.doing(fix, &bound, Stage::Fix, &fix.commands);
+        let by_us = fix.by == By::Diag;
+        let id = fixing.id.clone();
+        self.steps.push(fixing);
+        if by_us && fix.aim == Aim::Repair {
+            let again = |step: &Step| Step {
+                id: format!("verify-{}-{}", fix.id, step.of),
+                stage: Stage::Verify,
+                after: Some(id.clone()),
+                ..step.clone()
+            };
+            self.steps.extend(confirms.iter().map(again));
+        }
+        match &fix.undo {
+            Undo::Do(commands) if by_us => {
+                let mut undo = self.doing(fix, &bound, Stage::Undo, commands);
+                undo.after = Some(id);
+                undo.title = format!("Take `{}` back", fix.id);
+                self.steps.push(undo);
+            }
+            Undo::Say(sentence) if by_us && takes_back(sentence) => {
+                let mut undo = self.doing(fix, &bound, Stage::Undo, &[]);
+                undo.after = Some(id);
+                undo.title = format!("Take `{}` back", fix.id);
+                undo.hands = vec![Hand::Say(sentence.clone())];
+                self.steps.push(undo);
+            }
+            _ => {}
+        }
+    }
+
+    /// A fix or its undoing, as commands.
+    fn doing(&self, fix: &FixFile, bound: &Bound, stage: Stage, commands: &[Vec<String>]) -> Step {
+        let word = if stage == Stage::Fix { "fix" } else { "undo" };
+        let id = format!("{word}-{}", fix.id);
+        let within = span(&fix.timeout).unwrap_or(FIX_TIME);
+        let (title, title_values) = (&fix.title, together(&bound.all));
+        let by_us = fix.by == By::Diag && !commands.is_empty();
+        let mut cannot = if fix.params.is_empty() { Vec::new() } else { lacking(bound) };
+        let mut tasks = Vec::new();
+        let assigned = if fix.params.is_empty() { vec![Values::new()] } else { bound.all.clone() };
+        let ours = if by_us && cannot.is_empty() { commands } else { &[] };
+        for (at, command) in ours.iter().enumerate() {
+            let groups: Result<Vec<Group>, String> =
+                assigned.iter().map(|values| group(fix, command, values, within)).collect();
+            match groups {
+                Ok(groups) => tasks.push(Task {
+                    id: if commands.len() == 1 { id.clone() } else { format!("{id}-{}", at + 1) },
+                    title: filled(title, &title_values),
+                    risk: fix.risk,
+                    disturbs: fix.disturbs.clone(),
+                    groups,
+                }),
+                Err(why) => cannot.push(why),
+            }
+        }
+        let nodes = nodes(fix, bound);
+        if by_us && cannot.is_empty() {
+            cannot.extend(blameless(&nodes, self.origin));
+        }
+        if !cannot.is_empty() {
+            tasks.clear();
+        }
+        Step {
+            id,
+            stage,
+            of: fix.id.clone(),
+            after: None,
+            title: filled(title, &title_values),
+            risk: fix.risk,
+            aim: fix.aim,
+            nodes,
+            hands: if by_us { Vec::new() } else { hands(fix, commands, &assigned) },
+            tools: tools(commands),
+            within_s: within.as_secs() * commands.len().max(1) as u64,
+            disturbs: if fix.disturbs.is_empty() { disturbance(fix.risk) } else { fix.disturbs.clone() },
+            cannot: if by_us { cannot } else { Vec::new() },
+            tasks,
+        }
+    }
+}
+
+/// Whether a sentence on how to take something back says that there is something to take back.
+fn takes_back(sentence: &str) -> bool {
+    !matches!(sentence.trim(), "" | "none" | "none needed")
+}
+
+/// Why a fix or test whose parameters are not bound can't be done.
+fn lacking(bound: &Bound) -> Vec<String> {
+    let asked = bound.questions.iter().map(|question| format!("needs an answer: {}", question.what));
+    bound.cannot.iter().cloned().chain(asked).collect()
+}
+
+/// Nodes that a fix would touch and that neither the evidence blames nor a person named.
+fn blameless(nodes: &[NodeName], origin: Origin<'_>) -> Vec<String> {
+    let named = |node: &str| origin.answers.values().any(|answer| answer == node);
+    let blamed = |node: &str| origin.culprit.nodes.iter().any(|blamed| blamed == node);
+    let other = nodes.iter().filter(|node| !blamed(node.as_str()) && !named(node.as_str()));
+    other.map(|node| format!("{node} is not whom the evidence blames")).collect()
+}
+
+/// The work of a test for one assignment.
+fn parts(shape: &str, values: &Values, script: &str, timeout: Duration) -> Result<Vec<Part>, String> {
+    let env = |role: Option<&str>| {
+        let named = values.iter().map(|(name, value)| (format!("DIAG_{}", name.to_uppercase()), value.clone()));
+        named.chain(role.map(|role| ("DIAG_ROLE".to_owned(), role.to_owned()))).collect()
+    };
+    let part = |node: &str, role: Option<&str>| {
+        let name: NodeName = node.parse().map_err(|_| format!("`{}` is no node", node.escape_debug()))?;
+        let script = Script { shell: "sh".to_owned(), text: script.to_owned() };
+        let access = Access::default();
+        let work = Work { what: What::Script(script), env: env(role), timeout, output_cap: OUTPUT_CAP, access };
+        Ok::<Part, String>(Part { target: Target::Node(name), work })
+    };
+    let node = values.get("node").ok_or("it has no parameter `node`, so nothing tells where it runs")?;
+    match shape {
+        "pair" => {
+            let peer = values.get("peer").ok_or("it has no parameter `peer` for its other end")?;
+            if peer == node {
+                return Err(format!("both ends are {node}"));
+            }
+            Ok(vec![part(peer, Some("server"))?, part(node, Some("client"))?])
+        }
+        _ => Ok(vec![part(node, None)?]),
+    }
+}
+
+/// One command of a fix for one assignment.
+fn group(fix: &FixFile, command: &[String], values: &Values, timeout: Duration) -> Result<Group, String> {
+    let word = |word: &String| fill(word, values).map_err(|name| format!("nothing tells `{name}`"));
+    let argv: Vec<String> = command.iter().map(word).collect::<Result<_, _>>()?;
+    let target = match &fix.on {
+        None => Target::Here,
+        Some(on) => {
+            let node = values.get(on).ok_or_else(|| format!("nothing tells `{on}`, where it runs"))?;
+            Target::Node(node.parse().map_err(|_| format!("`{}` is no node", node.escape_debug()))?)
+        }
+    };
+    // `scontrol` and `kubectl` ask somebody, and read their own configuration and keys.
+    let access = Access { network: true, files: true };
+    let work = Work { what: What::Argv(argv), env: Default::default(), timeout, output_cap: OUTPUT_CAP, access };
+    Ok(Group { parts: vec![Part { target, work }] })
+}
+
+/// What a person does: the same commands, with the node that each runs on.
+fn hands(fix: &FixFile, commands: &[Vec<String>], assigned: &[Values]) -> Vec<Hand> {
+    let none = vec![Values::new()];
+    let assigned = if assigned.is_empty() { &none } else { assigned };
+    let mut hands: Vec<Hand> = Vec::new();
+    for values in assigned {
+        let word = |text: &String| filled(text, values);
+        let set = fix.env.iter().map(|(name, value)| Hand::Set(name.clone(), word(value)));
+        let to = fix.on.iter().flat_map(|on| ["ssh".to_owned(), filled(&format!("{{{on}}}"), values)]);
+        let to: Vec<String> = to.collect();
+        let typed = commands.iter().map(|argv| Hand::Type(to.iter().cloned().chain(argv.iter().map(word)).collect()));
+        for hand in set.chain(typed) {
+            if !hands.contains(&hand) {
+                hands.push(hand);
+            }
+        }
+    }
+    hands
+}
+
+/// A text for people: what is not known stands there as `NODE`.
+fn filled(text: &str, values: &Values) -> String {
+    let mut known = values.clone();
+    loop {
+        match fill(text, &known) {
+            Ok(filled) => return filled,
+            Err(name) => known.insert(name.clone(), name.to_uppercase()),
+        };
+    }
+}
+
+/// All assignments as one, for a title: `gpu-17, gpu-18 and 6 more`.
+fn together(all: &[Values]) -> Values {
+    const FEW: usize = 3;
+    let mut together = Values::new();
+    for name in all.iter().flat_map(|values| values.keys()).collect::<BTreeSet<_>>() {
+        let mut values: Vec<&str> = all.iter().filter_map(|one| one.get(name)).map(String::as_str).collect();
+        values.dedup();
+        let more = values.len().saturating_sub(FEW);
+        values.truncate(FEW);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        together.insert(name.clone(), values.join(", ") + &more);
+    }
+    together
+}
+
+/// The nodes that a fix touches: where it runs, or whom its parameters of type `node` name.
+fn nodes(fix: &FixFile, bound: &Bound) -> Vec<NodeName> {
+    let names = fix.params.iter().filter(|(_, parameter)| parameter.kind == "node").map(|(name, _)| name);
+    let names: BTreeSet<&String> = names.chain(&fix.on).collect();
+    let mut nodes: Vec<NodeName> = Vec::new();
+    for node in bound.all.iter().flat_map(|values| names.iter().filter_map(|name| values.get(*name))) {
+        if let Ok(node) = node.parse::<NodeName>()
+            && !nodes.contains(&node)
+        {
+            nodes.push(node);
+        }
+    }
+    nodes
+}
+
+fn nodes_of(groups: &[Group]) -> Vec<NodeName> {
+    let mut nodes = Vec::new();
+    for part in groups.iter().flat_map(|group| &group.parts) {
+        if let Target::Node(node) = &part.target
+            && !nodes.contains(node)
+        {
+            nodes.push(node.clone());
+        }
+    }
+    nodes
+}
+
+/// The programs of a fix's commands.
+fn tools(commands: &[Vec<String>]) -> Vec<String> {
+    let mut tools: Vec<String> = Vec::new();
+    for tool in commands.iter().filter_map(|argv| argv.first()) {
+        if !tools.contains(tool) {
+            tools.push(tool.clone());
+        }
+    }
+    tools
+}
+
+/// What a step of this risk disturbs, where its playbook does not say.
+fn disturbance(risk: Risk) -> String {
+    match risk {
+        Risk::Load => "whatever else runs on the node gets slower meanwhile",
+        Risk::Observe | Risk::Reversible => "",
+        Risk::Disruptive => "work on the node ends or waits",
+        Risk::Destructive => "something is lost",
+    }
+    .to_owned()
+}
+
+/// A time as playbooks write it: `90s`, `30m`, `2h`, `1d`.
+#[must_use]
+pub fn span(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let unit = text.chars().last()?;
+    let number: u64 = text[..text.len() - unit.len_utf8()].trim().parse().ok()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    Some(Duration::from_secs(number.checked_mul(seconds)?))
+}

@@ -1,0 +1,165 @@
+//! Plans for people and programs, and their steps as scripts. Pure: a plan in, bytes out.
+
+mod markdown;
+mod script;
+mod text;
+
+use std::collections::BTreeMap;
+
+pub use markdown::render as markdown;
+pub use script::{File, scripts};
+use serde::Serialize;
+pub use text::render as text;
+
+use super::step::{Hand, Plan, Stage, Step};
+use super::task::{Target, Task, What};
+use crate::playbook::schema::{Bound, Expectation};
+use crate::report::guard;
+use crate::report::words::quoted;
+
+/// What the policy says of each step, by its id: `needs no question`, `asks first`, and why.
+pub type Says = BTreeMap<String, Word>;
+
+/// What the policy says of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Word {
+    /// `allow`, `ask` or `forbid`.
+    pub answer: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Plans as JSON, with what the policy says of their steps.
+#[must_use]
+pub fn json(plans: &[Plan], says: &[Says]) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        schema: &'static str,
+        plans: Vec<One<'a>>,
+    }
+    #[derive(Serialize)]
+    struct One<'a> {
+        #[serde(flatten)]
+        plan: &'a Plan,
+        policy: &'a Says,
+        digests: BTreeMap<&'a str, String>,
+    }
+    impl<'a> One<'a> {
+        fn of(plan: &'a Plan, policy: &'a Says) -> Self {
+            let runs = plan.steps.iter().filter(|step| step.runs());
+            Self { plan, policy, digests: runs.map(|step| (step.id.as_str(), step.digest())).collect() }
+        }
+    }
+    let whole = Whole {
+        schema: "diag.plans/1",
+        plans: plans.iter().zip(says).map(|(plan, policy)| One::of(plan, policy)).collect(),
+    };
+    let text = serde_json::to_string_pretty(&whole).unwrap_or_default() + "\n";
+    guard::escaped(&text).into_bytes()
+}
+
+/// What a step is for, in a word.
+const fn label(step: &Step) -> &'static str {
+    match step.stage {
+        Stage::Confirm => "CONFIRM",
+        Stage::Fix if step.tasks.is_empty() && step.cannot.is_empty() => "BY HAND",
+        Stage::Fix => "FIX",
+        Stage::Verify => "VERIFY",
+        Stage::Undo => "UNDO",
+    }
+}
+
+/// Where a step runs and whom it touches: `on gpu-17 and gpu-18`, `here, for gpu-17`.
+fn place(step: &Step) -> String {
+    let targets: Vec<&Target> = step.tasks.iter().flat_map(Task::targets).collect();
+    let nodes = few(&step.nodes.iter().map(|node| node.as_str()).collect::<Vec<_>>());
+    let here = targets.iter().any(|target| **target == Target::Here);
+    match (here, nodes.is_empty()) {
+        (true, true) => "here".to_owned(),
+        (true, false) => format!("here, for {nodes}"),
+        (false, true) => String::new(),
+        (false, false) => format!("on {nodes}"),
+    }
+}
+
+/// `gpu-17`, `gpu-17 and gpu-18`, `gpu-17, gpu-18 and 6 more`.
+fn few(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [a, b] => format!("{a} and {b}"),
+        [a, b, rest @ ..] => format!("{a}, {b} and {} more", rest.len()),
+    }
+}
+
+/// A time in words: `90 s`, `3 min`, `2 h`.
+fn time(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
+}
+
+/// What a reading must be, in words: `link_downed is 0`, `bw_gbps at least 0.9 times rate`.
+fn expected(expect: &Expectation) -> String {
+    let bound = |bound: &Bound| match bound {
+        Bound::Number(number) => number.to_string(),
+        Bound::Times(times) => format!("{} times {}", times.times, times.of),
+    };
+    let equals = expect.equals.as_ref().map(|value| format!("{} is {value}", expect.read));
+    let least = expect.at_least.as_ref().map(|least| format!("{} at least {}", expect.read, bound(least)));
+    let most = expect.at_most.as_ref().map(|most| format!("{} at most {}", expect.read, bound(most)));
+    [equals, least, most].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The expectations of a test, in words.
+fn passes(plan: &Plan, step: &Step) -> String {
+    let own = plan.verify.expect.iter().filter(|expect| expect.test == step.of);
+    own.map(expected).collect::<Vec<_>>().join(" and ")
+}
+
+/// The commands that a step runs, ready for a shell, each with where it runs: one for each target.
+fn commands(step: &Step) -> Vec<(String, Vec<String>)> {
+    let mut commands: Vec<(String, Vec<String>)> = Vec::new();
+    for part in step.tasks.iter().flat_map(|task| &task.groups).flat_map(|group| &group.parts) {
+        if let What::Argv(argv) = &part.work.what {
+            let on = match &part.target {
+                Target::Here => String::new(),
+                Target::Node(node) => node.to_string(),
+            };
+            commands.push((on, argv.iter().map(|word| quoted(word)).collect()));
+        }
+    }
+    commands
+}
+
+/// All that a step runs, line by line, for whoever is asked for it: commands and scripts whole, with their variables.
+#[must_use]
+pub fn shown(step: &Step) -> Vec<String> {
+    let mut lines = vec![format!("{}; {}", place(step), crate::report::words::risk(&step.risk.to_string()))];
+    for (on, argv) in commands(step) {
+        lines.push(format!("{on}$ {}", argv.join(" ")));
+    }
+    let mut told: Option<&str> = None;
+    for part in step.tasks.iter().flat_map(|task| &task.groups).flat_map(|group| &group.parts) {
+        if let (What::Script(script), Target::Node(node)) = (&part.work.what, &part.target) {
+            let env = part.work.env.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+            lines.push(format!("{node}: {}", env.collect::<Vec<_>>().join(" ")));
+            if told != Some(&script.text) {
+                lines.extend(script.text.trim().lines().map(|line| format!("| {line}")));
+                told = Some(&script.text);
+            }
+        }
+    }
+    lines
+}
+
+/// What a person does, as words of a command line, or a sentence.
+fn by_hand(hand: &Hand) -> (bool, Vec<String>) {
+    match hand {
+        Hand::Type(argv) => (true, argv.iter().map(|word| quoted(word)).collect()),
+        Hand::Set(name, value) => (true, vec!["export".to_owned(), format!("{name}={}", quoted(value))]),
+        Hand::Say(sentence) => (false, vec![sentence.clone()]),
+    }
+}

@@ -1,0 +1,112 @@
+//! What is wrong with the acting part of a playbook: parameters, commands, where they run, what verifies them.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use crate::plan::{grammar, span};
+use crate::playbook::schema::{Aim, By, FixFile, Parameter, Risk, Undo};
+use crate::playbook::{Piece, Playbook, Template};
+
+/// Everything wrong, one sentence each.
+pub(super) fn lint(playbook: &Playbook, wrong: &mut Vec<String>) {
+    for fix in &playbook.fix {
+        let place = format!("fix `{}`", fix.id);
+        params(&place, playbook, &fix.params, wrong);
+        commands(&place, fix, wrong);
+        time(&place, &fix.timeout, wrong);
+    }
+    for (id, test) in &playbook.test {
+        let place = format!("test `{id}`");
+        params(&place, playbook, &test.params, wrong);
+        time(&place, &test.timeout, wrong);
+        let wanted: &[&str] = if test.shape == "pair" { &["node", "peer"] } else { &["node"] };
+        for name in wanted.iter().filter(|name| test.script.is_some() && !test.params.contains_key(**name)) {
+            wrong.push(format!("{place}: nothing tells where it runs: it has no parameter `{name}`"));
+        }
+    }
+    verify(playbook, wrong);
+}
+
+fn params(place: &str, playbook: &Playbook, params: &IndexMap<String, Parameter>, wrong: &mut Vec<String>) {
+    let clues: BTreeSet<&str> = playbook.needs.keys().chain(playbook.supports.keys()).map(String::as_str).collect();
+    for (name, parameter) in params {
+        if !grammar::TYPES.iter().any(|(known, _)| *known == parameter.kind) {
+            let known: Vec<&str> = grammar::TYPES.iter().map(|(known, _)| *known).collect();
+            wrong.push(format!("{place}: `{name}` is of type `{}`; known: {}", parameter.kind, known.join(", ")));
+        }
+        for path in parameter.from.iter().flat_map(|from| from.split('|')) {
+            let clue = path.split('.').next().unwrap_or(path);
+            if clue != "culprit" && !clues.contains(clue) {
+                wrong.push(format!("{place}: `{name}` is taken from `{clue}`, which is no need or support"));
+            }
+        }
+        if let Some(value) = &parameter.default
+            && let Err(why) = grammar::check(parameter, &value.to_string())
+        {
+            wrong.push(format!("{place}: the default of `{name}`: {why}"));
+        }
+        if parameter.otherwise.as_deref().is_some_and(|otherwise| otherwise != "ask") {
+            wrong.push(format!("{place}: `{name}`: all that `or` can say is \"ask\""));
+        }
+    }
+}
+
+/// Commands are filled from checked parameters and from nothing else.
+fn commands(place: &str, fix: &FixFile, wrong: &mut Vec<String>) {
+    let undo: &[Vec<String>] = if let Undo::Do(undo) = &fix.undo { undo } else { &[] };
+    let words = fix.commands.iter().chain(undo).flatten().chain(fix.env.values());
+    for piece in words.flat_map(|word| Template::parse(word).0) {
+        if let Piece::Field { clue, fields, .. } = piece {
+            let name = fields.first().cloned().unwrap_or_default();
+            if !clue.is_empty() {
+                wrong.push(format!("{place}: a command takes {{{clue}.{name}}} as it stands: make it a parameter"));
+            } else if !fix.params.contains_key(&name) {
+                wrong.push(format!("{place}: a command reads {{{name}}}, which is no parameter"));
+            }
+        }
+    }
+    if fix.commands.iter().flatten().next().is_some_and(|program| program == "ssh") {
+        wrong.push(format!("{place}: say `on = \"node\"` instead of calling ssh"));
+    }
+    if let Some(on) = &fix.on
+        && !fix.params.get(on).is_some_and(|parameter| ["node", "addr"].contains(&parameter.kind.as_str()))
+    {
+        wrong.push(format!("{place}: `on` names `{on}`, which is no parameter of type node"));
+    }
+    if fix.by == By::Diag && fix.commands.is_empty() {
+        wrong.push(format!("{place}: diag is to do it, and there is no command"));
+    }
+    if fix.by == By::Diag && fix.risk >= Risk::Reversible && matches!(&fix.undo, Undo::Say(text) if text.is_empty()) {
+        wrong.push(format!("{place}: diag is to do it: say how it is taken back, or \"none needed\""));
+    }
+    if fix.aim == Aim::Contain && fix.by != By::Diag {
+        wrong.push(format!("{place}: `aim` is for what diag does"));
+    }
+}
+
+fn time(place: &str, text: &str, wrong: &mut Vec<String>) {
+    if !text.is_empty() && span(text).is_none() {
+        wrong.push(format!("{place}: `{text}` is no time such as 90s or 30m"));
+    }
+}
+
+fn verify(playbook: &Playbook, wrong: &mut Vec<String>) {
+    for expect in &playbook.verify.expect {
+        let known = playbook.test.get(&expect.test).is_some_and(|test| test.reads.contains_key(&expect.read));
+        if !known {
+            wrong.push(format!("verify expects `{}` of `{}`, which no test reads", expect.read, expect.test));
+        }
+        if expect.equals.is_none() && expect.at_least.is_none() && expect.at_most.is_none() {
+            wrong.push(format!("verify expects nothing of `{}`", expect.read));
+        }
+    }
+    if let Some(quiet) = &playbook.verify.quiet {
+        time("verify.quiet", &quiet.window, wrong);
+        for clue in &quiet.clues {
+            if !playbook.needs.contains_key(clue) && !playbook.supports.contains_key(clue) {
+                wrong.push(format!("verify.quiet names `{clue}`, which is no need or support"));
+            }
+        }
+    }
+}
