@@ -8,7 +8,7 @@ use std::{env, fs};
 use serde_json::{Map, Value, json};
 
 /// Folders under `playbooks/` that hold something else than causes.
-const OTHER: [&str; 4] = ["sets", "catalogue", "echoes", "policy"];
+const OTHER: [&str; 5] = ["sets", "catalogue", "echoes", "policy", "tests"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("playbooks");
@@ -27,10 +27,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sets: Vec<Value> = tables(&root.join("sets"))?.into_values().collect();
     let mut echoes: Vec<Value> = tables(&root.join("echoes"))?.into_values().collect();
     echoes.iter_mut().for_each(strip);
+    let mut tests: Vec<Value> = tables(&root.join("tests"))?.into_values().collect();
+    tests.iter_mut().for_each(strip);
     let catalogue = tables(&root.join("catalogue"))?;
     let policy = tables(&root.join("policy"))?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("policy.json"), serde_json::to_vec(&policy)?)?;
-    let library = json!({"playbooks": playbooks, "echoes": echoes, "sets": sets, "catalogue": catalogue});
+    let library =
+        json!({"playbooks": playbooks, "echoes": echoes, "sets": sets, "tests": tests, "catalogue": catalogue});
     fs::write(Path::new(&env::var("OUT_DIR")?).join("library.json"), serde_json::to_vec(&library)?)?;
     Ok(())
 }

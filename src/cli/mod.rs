@@ -20,6 +20,7 @@ mod reading;
 mod replay;
 mod screen;
 mod shelf;
+mod test;
 mod transport;
 
 use std::process::ExitCode;
@@ -94,6 +95,8 @@ enum Verb {
     Replay(replay::Args),
     /// Go on with a case that was interrupted, that waits for a yes, or that has to stay quiet.
     Resume(fix::ResumeArgs),
+    /// Run a test on nodes, or find with it which of many is bad.
+    Test(test::Args),
     /// Read this node's GPUs, fabric, memory, disks and daemons, and judge them.
     Probe(probe::Args),
 }
@@ -157,6 +160,7 @@ fn dispatch() -> Result<u8, Error> {
         Verb::Hook(args) => hook::run(&args),
         Verb::Playbook(args) => playbook::run(&args, library),
         Verb::Plan(args) => plan::run(&args, library),
+        Verb::Test(args) => test::run(&args, &library),
         Verb::Probe(args) => probe::run(&args),
     }
 }

@@ -107,7 +107,16 @@ fn check(at: &Folder, library: &Library) -> Result<u8, Error> {
         count += wrong.len();
         wrong.iter().for_each(|what| say(&format!("{}: {what}", policy.display())));
     }
-    say(&format!("{} playbooks, {} groups of echoes, {count} complaints", shelf.playbooks.len(), shelf.own_echoes));
+    for (path, test) in &shelf.tests {
+        let mut wrong = crate::verify::book::lint(test);
+        if path.file_stem().is_none_or(|stem| stem.to_string_lossy() != test.id) {
+            wrong.push(format!("the file should be named {}.toml", test.id));
+        }
+        count += wrong.len();
+        wrong.iter().for_each(|what| say(&format!("{}: {what}", path.display())));
+    }
+    let (playbooks, tests) = (shelf.playbooks.len(), shelf.tests.len());
+    say(&format!("{playbooks} playbooks, {} groups of echoes, {tests} tests, {count} complaints", shelf.own_echoes));
     Ok(if count == 0 { EXIT_HEALTHY } else { EXIT_TROUBLE })
 }
 
@@ -136,6 +145,14 @@ fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {
     for group in shelf.echoes[..shelf.own_echoes].iter().filter(|group| group.id.contains(&args.only)) {
         group_cases(group, &scanner, args.mutate, &mut tally);
     }
+    for (_, test) in shelf.tests.iter().filter(|(_, test)| test.id.contains(&args.only)) {
+        for case in &test.case {
+            let wrong = crate::verify::book::rehearse(test, case);
+            tally.cases += 1;
+            tally.failed += usize::from(!wrong.is_empty());
+            wrong.iter().for_each(|what| say(&format!("{}: {}: {what}", test.id, case.name)));
+        }
+    }
     say(&format!("{} cases, {} failed", tally.cases, tally.failed));
     if args.mutate {
         say(&format!("{} mutants, {} survived", tally.mutants, tally.survived));
@@ -146,7 +163,8 @@ fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {
 /// An error where `--only` names nothing.
 fn unknown_slug(only: &str, playbooks: &[Playbook], shelf: &Shelf) -> Result<(), Error> {
     let groups = shelf.echoes[..shelf.own_echoes].iter().map(|group| group.id.as_str());
-    let known: Vec<&str> = playbooks.iter().map(|playbook| playbook.id.as_str()).chain(groups).collect();
+    let tests = shelf.tests.iter().map(|(_, test)| test.id.as_str());
+    let known: Vec<&str> = playbooks.iter().map(|playbook| playbook.id.as_str()).chain(groups).chain(tests).collect();
     if known.iter().any(|id| id.contains(only)) {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+use crate::playbook::test::TestBook;
 use crate::playbook::{EchoGroup, Playbook, Shelved, expand};
 
 /// The policy of a folder of playbooks: what may be done, and no cause.
@@ -19,6 +20,8 @@ pub(super) struct Shelf {
     pub(super) echoes: Vec<EchoGroup>,
     /// How many of the groups stand in the folder.
     pub(super) own_echoes: usize,
+    /// Tests of the folder.
+    pub(super) tests: Vec<(PathBuf, TestBook)>,
     /// One error a file that can't be read.
     pub(super) wrong: Vec<Error>,
 }
@@ -59,11 +62,17 @@ pub(super) fn read(folder: &Path, built_in: &[EchoGroup]) -> Shelf {
             Err(error) => shelf.wrong.push(error),
         }
     }
+    for path in files(&folder.join("tests")) {
+        match read_file::<TestBook>(&path) {
+            Ok(test) => shelf.tests.push((path, test)),
+            Err(error) => shelf.wrong.push(error),
+        }
+    }
     shelf.own_echoes = shelf.echoes.len();
     let more = built_in.iter().filter(|known| shelf.echoes.iter().all(|group| group.id != known.id)).cloned();
     let more: Vec<EchoGroup> = more.collect();
     shelf.echoes.extend(more);
-    if shelf.playbooks.is_empty() && shelf.wrong.is_empty() {
+    if shelf.playbooks.is_empty() && shelf.tests.is_empty() && shelf.wrong.is_empty() {
         shelf.wrong.push(Error::new(
             "playbook.none",
             folder.display().to_string(),

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::echo::{EchoGroup, resolve};
 use super::schema::{Playbook, Set};
+use super::test::TestBook;
 use crate::error::Error;
 
 /// Playbooks as gathered by the build script, without their cases.
@@ -19,6 +20,8 @@ pub struct Library {
     pub echoes: Vec<EchoGroup>,
     /// Symptoms that people type.
     pub sets: Vec<Set>,
+    /// Tests that can be run by name.
+    pub tests: Vec<TestBook>,
     /// Tables for `diag explain`, by name.
     pub catalogue: IndexMap<String, serde_json::Value>,
 }

@@ -5,6 +5,7 @@ mod either;
 mod load;
 pub mod schema;
 mod template;
+pub mod test;
 mod verify;
 
 pub use echo::{Echo, EchoGroup, GroupCase, On, Order, resolve};

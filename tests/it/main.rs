@@ -20,4 +20,5 @@ mod reading;
 mod recorder;
 mod samples;
 mod telling;
+mod testing;
 mod wording;

@@ -1,0 +1,161 @@
+//! `diag test`: one test on nodes, or with it which of many is bad.
+
+mod run;
+mod sweep;
+mod tell;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+
+use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery, shelf, transport};
+use crate::error::Error;
+use crate::plan::NodeName;
+use crate::playbook::Library;
+use crate::playbook::schema::Risk;
+use crate::playbook::test::{Shape, TestBook, check_value};
+use crate::verify::{book, stage};
+
+/// Most nodes of a switch.
+const MOST: usize = 4096;
+
+/// What to test, where and how to tell.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The test, or a sweep of it: `--list` names them.
+    #[arg(required_unless_present = "list")]
+    name: Option<String>,
+    /// All tests and sweeps.
+    #[arg(long)]
+    list: bool,
+    /// Nodes, as Slurm writes them: `gpu[001-128],gpu-17`.
+    #[arg(long, value_name = "SET", required_unless_present = "list")]
+    nodes: Option<String>,
+    #[command(flatten)]
+    how: transport::How,
+    /// A parameter of the test.
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Print what would run, and run nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Agree to the load that the test puts on these nodes.
+    #[arg(long, short)]
+    yes: bool,
+    /// Agree to whatever risks no more than this.
+    #[arg(long, value_enum, value_name = "RISK")]
+    approve: Option<run::Level>,
+    /// Go on also where somebody's job runs.
+    #[arg(long)]
+    on_busy: bool,
+    /// Which nodes share a switch: a file as Slurm's topology.conf.
+    #[arg(long, value_name = "FILE")]
+    topology: Option<PathBuf>,
+    /// Draw the pairs of a sweep from this: the same answers then give the same rounds.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How to tell it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write to a file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Tests and tells.
+pub(super) fn run(args: &Args, library: &Library) -> Result<u8, Error> {
+    if args.list {
+        delivery::deliver(tell::list(&library.tests).as_bytes(), args.output.as_deref())?;
+        return Ok(EXIT_HEALTHY);
+    }
+    let name = args.name.as_deref().unwrap_or_default();
+    let (book, swept) = find(name, &library.tests)?;
+    let params = params(book, &args.set)?;
+    let nodes = transport::nodes(args.nodes.as_deref().unwrap_or_default())?;
+    let many = swept || (book.shape == Shape::Pair && nodes.len() > 2);
+    if book.shape == Shape::Pair && nodes.len() < 2 && !swept {
+        return Err(Error::new("test.nodes", name, "this test needs two nodes"));
+    }
+    if args.dry_run {
+        delivery::deliver(dry(book, &params, &nodes, args).as_bytes(), args.output.as_deref())?;
+        return Ok(EXIT_HEALTHY);
+    }
+    let runner = run::Runner::new(args)?;
+    let (told, well) = if many {
+        let found = sweep::run(&runner, book, &library.tests, &params, &nodes, args)?;
+        (tell::sweep(&found, &nodes, args.format == Format::Json), found.well())
+    } else {
+        let runs =
+            if book.shape == Shape::One { nodes.iter().map(|node| vec![node.clone()]).collect() } else { vec![nodes] };
+        let results = runner.results(book, &params, &runs, &[])?;
+        (tell::plain(book, &results, args.format == Format::Json), results.iter().all(run::Result::well))
+    };
+    delivery::deliver(told.as_bytes(), args.output.as_deref())?;
+    Ok(if well { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// The test of a name; whether it is swept.
+fn find<'t>(name: &str, tests: &'t [TestBook]) -> Result<(&'t TestBook, bool), Error> {
+    if let Some(book) = tests.iter().find(|book| book.id == name) {
+        return Ok((book, false));
+    }
+    if let Some(book) = tests.iter().find(|book| book.sweep.as_deref() == Some(name)) {
+        return Ok((book, true));
+    }
+    let known = tests.iter().flat_map(|book| [Some(book.id.as_str()), book.sweep.as_deref()]).flatten();
+    let near = shelf::closest(name, known).map(|near| format!("did you mean `{near}`?"));
+    let error = Error::new("test.unknown", name, "there is no such test");
+    Err(error.with_way_on(near.unwrap_or_else(|| "`diag test --list` names them".to_owned())))
+}
+
+fn params(test: &TestBook, set: &[String]) -> Result<IndexMap<String, String>, Error> {
+    let mut params = book::defaults(test);
+    for one in set {
+        let (name, value) = one.split_once('=').unwrap_or((one, ""));
+        let Some(parameter) = test.params.get(name) else {
+            let known = test.params.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let way_on = if known.is_empty() { "it has none".to_owned() } else { format!("it has {known}") };
+            return Err(Error::new("test.parameter", name, "the test has no such parameter").with_way_on(way_on));
+        };
+        check_value(parameter, value).map_err(|why| Error::new("test.parameter", name, why))?;
+        params.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(params)
+}
+
+/// What would run: the first run of it, whole, so that a person can run it by hand.
+fn dry(test: &TestBook, params: &IndexMap<String, String>, nodes: &[NodeName], args: &Args) -> String {
+    let run = match test.shape {
+        Shape::One => &nodes[..1],
+        Shape::Pair => &nodes[..nodes.len().min(2)],
+        Shape::All => nodes,
+    };
+    let task = stage::task(test, params, &[run.to_vec()], args.how.via == transport::Via::Local);
+    tell::dry(test, &task, nodes.len())
+}
+
+/// Asks on the terminal.
+fn agreed(question: &str) -> bool {
+    use std::io::{IsTerminal as _, stdin};
+    if !stdin().is_terminal() {
+        return false;
+    }
+    let mut answer = String::new();
+    let _ = write!(std::io::stderr().lock(), "{question} [y/N] ");
+    stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "yes")
+}
+
+/// Up to which risk a person has agreed on the command line.
+fn level(args: &Args) -> Option<Risk> {
+    let yes = args.yes.then_some(Risk::Load);
+    args.approve.map(run::Level::risk).max(yes)
+}

@@ -1,0 +1,112 @@
+//! What a test printed: lines `diag: name=value unit`, and the table of nccl-tests.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::nccl_table;
+use crate::playbook::test::{Prints, TestBook};
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// A number, in the unit that the test declares.
+    Number(f64),
+    /// A fact.
+    Text(String),
+}
+
+impl Value {
+    /// The number, if it is one.
+    #[must_use]
+    pub const fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Readings by name; `name@of` where there are several of a name: a size, an adapter, a rail.
+pub type Readings = IndexMap<String, Value>;
+
+/// What was printed.
+#[derive(Debug, Default)]
+pub struct Printed {
+    /// Readings that the test declares.
+    pub readings: Readings,
+    /// The test says that it can't run; why.
+    pub cannot: Option<String>,
+    /// What is wrong with what it printed.
+    pub wrong: Vec<String>,
+}
+
+/// Longest value that is taken, and most readings of one run: a node may print anything.
+const LONGEST: usize = 200;
+const MOST: usize = 4096;
+
+/// Reads what a run of a test printed; `world` nodes took part.
+#[must_use]
+pub fn read(book: &TestBook, text: &str, world: usize) -> Printed {
+    let mut printed = Printed::default();
+    for line in text.lines() {
+        let Some(rest) = line.trim_end().strip_prefix("diag: ") else { continue };
+        let Some((name, value)) = rest.split_once('=') else { continue };
+        let value: String = value.chars().take(LONGEST).collect();
+        if name == "cannot" {
+            printed.cannot.get_or_insert(value);
+        } else {
+            take(book, name, &value, &mut printed);
+        }
+    }
+    if book.prints == Prints::NcclTests {
+        nccl_table::read(text, world, &mut printed);
+    }
+    printed
+}
+
+fn take(book: &TestBook, name: &str, value: &str, printed: &mut Printed) {
+    let base = base(name);
+    let Some(read) = book.reads.get(base) else {
+        return printed.wrong.push(format!("it printed `{base}`, which it does not declare"));
+    };
+    if printed.readings.len() >= MOST {
+        return;
+    }
+    if read.text {
+        printed.readings.insert(name.to_owned(), Value::Text(value.trim().to_owned()));
+        return;
+    }
+    let (number, unit) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
+    match number.parse::<f64>() {
+        Ok(number) if number.is_finite() && (unit.is_empty() || unit == read.unit) => {
+            printed.readings.insert(name.to_owned(), Value::Number(number));
+        }
+        Ok(_) if !unit.is_empty() && unit != read.unit => {
+            printed.wrong.push(format!("`{base}` came in {unit} and not in {}", read.unit));
+        }
+        _ => printed.wrong.push(format!("`{base}` is no number")),
+    }
+}
+
+/// The name of a reading without what it was read of.
+#[must_use]
+pub fn base(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(base, _)| base)
+}
+
+/// The arm that a reading is of: an adapter or rail, and not a size.
+#[must_use]
+pub fn arm(name: &str) -> Option<&str> {
+    let (_, of) = name.split_once('@')?;
+    (!of.bytes().all(|byte| byte.is_ascii_digit())).then_some(of)
+}

@@ -1,0 +1,85 @@
+//! From a test and nodes to a task: who plays which part, with which variables.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::plan::{Access, Group, NodeName, Part, Script, Target, Task, What, Work};
+use crate::playbook::test::{Role, Shape, TestBook};
+
+/// Bytes kept of what one part prints.
+const OUTPUT: usize = 1 << 20;
+
+/// Ports that runs beside each other may take above the one that is asked for.
+const PORTS: u32 = 64;
+
+/// The address of this machine, for ends that are all on it.
+const HERE: &str = "127.0.0.1";
+
+/// A test on nodes: each group of `runs` is one run of it. `here`: all of it on this machine, whatever the nodes' names.
+#[must_use]
+pub fn task(book: &TestBook, params: &IndexMap<String, String>, runs: &[Vec<NodeName>], here: bool) -> Task {
+    let groups = runs.iter().enumerate().map(|(at, nodes)| group(book, params, nodes, here.then_some(at))).collect();
+    Task {
+        id: format!("test-{}", book.id),
+        title: book.title.clone(),
+        risk: book.risk,
+        disturbs: book.disturbs.clone(),
+        groups,
+    }
+}
+
+/// Which end of a run of so many nodes the one at this place is.
+#[must_use]
+pub const fn role(shape: Shape, at: usize) -> Role {
+    match (shape, at) {
+        (Shape::One, _) => Role::One,
+        (Shape::Pair, 0) => Role::Server,
+        (Shape::Pair, _) => Role::Client,
+        (Shape::All, 0) => Role::First,
+        (Shape::All, _) => Role::Other,
+    }
+}
+
+fn group(book: &TestBook, params: &IndexMap<String, String>, nodes: &[NodeName], here: Option<usize>) -> Group {
+    let address = |node: &NodeName| if here.is_some() { HERE.to_owned() } else { node.to_string() };
+    let all: Vec<String> = nodes.iter().map(address).collect();
+    let part = |(at, node): (usize, &NodeName)| {
+        let mut env: BTreeMap<String, String> =
+            params.iter().map(|(name, value)| (format!("DIAG_{}", name.to_uppercase()), value.clone())).collect();
+        if let Some(run) = here {
+            apart(&mut env, run);
+        }
+        let peer = match book.shape {
+            Shape::One => at,
+            Shape::Pair => nodes.len() - 1 - at,
+            Shape::All => 0,
+        };
+        env.insert("DIAG_ROLE".to_owned(), role(book.shape, at).word().to_owned());
+        env.insert("DIAG_RANK".to_owned(), at.to_string());
+        env.insert("DIAG_WORLD".to_owned(), nodes.len().to_string());
+        env.insert("DIAG_NODES".to_owned(), all.join(" "));
+        env.insert("DIAG_PEER".to_owned(), all[peer].clone());
+        let script = Script { shell: book.script.shell.clone(), text: book.text() };
+        let work = Work {
+            what: What::Script(script),
+            env,
+            timeout: Duration::from_secs(book.timeout),
+            output_cap: OUTPUT,
+            access: Access { network: true, files: true },
+        };
+        let target = if here.is_some() { Target::Here } else { Target::Node(node.clone()) };
+        Part { target, work }
+    };
+    Group { parts: nodes.iter().enumerate().map(part).collect() }
+}
+
+/// Runs beside each other on one machine take ports of their own.
+fn apart(env: &mut BTreeMap<String, String>, run: usize) {
+    let Some(port) = env.get_mut("DIAG_PORT") else { return };
+    let run = u32::try_from(run).unwrap_or(0) % PORTS;
+    if let Some(own) = port.parse::<u32>().ok().filter(|own| *own > 1023) {
+        *port = (own + run).to_string();
+    }
+}

@@ -1,0 +1,125 @@
+//! Tests as data: their files keep their word, and what this machine can run of them runs.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+fn diag(args: &[&str]) -> (String, i32) {
+    let done = Command::new(env!("CARGO_BIN_EXE_diag"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    (text, done.status.code().unwrap_or(-1))
+}
+
+fn books() -> Vec<diag::playbook::test::TestBook> {
+    let mut books = Vec::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/tests")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let book: diag::playbook::test::TestBook =
+            toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(path.file_stem().unwrap().to_string_lossy(), book.id);
+        books.push(book);
+    }
+    assert!(books.len() >= 17);
+    books
+}
+
+#[test]
+fn tests_keep_their_word() {
+    for book in books() {
+        let wrong = diag::verify::book::lint(&book);
+        assert!(wrong.is_empty(), "{}: {wrong:?}", book.id);
+        for case in &book.case {
+            let wrong = diag::verify::book::rehearse(&book, case);
+            assert!(wrong.is_empty(), "{}: {}: {wrong:?}", book.id, case.name);
+        }
+    }
+}
+
+#[test]
+fn scripts_are_what_their_shell_reads() {
+    for book in books() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), book.text()).unwrap();
+        let done = Command::new(&book.script.shell).arg("-n").arg(file.path()).output().unwrap();
+        assert!(done.status.success(), "{}: {}", book.id, String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+/// What each run said, by the test's own word.
+fn judged(text: &str) -> Vec<String> {
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let runs = value["runs"].as_array().unwrap();
+    runs.iter().map(|run| run["run"]["judged"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_this_machine_can_run_is_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = format!("folder={}", folder.path().display());
+    let storage = [
+        "test", "storage", "--nodes", "n1", "--via", "local", "--yes", "--set", &set, "--set", "mib=4", "--format",
+        "json",
+    ];
+    let (text, _) = diag(&storage);
+    assert!(text.contains("\"writes\": 1") && text.contains("\"same\": 1") && text.contains("fsync_ms"), "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    for name in ["shm", "memlock", "vital"] {
+        let (text, _) = diag(&["test", name, "--nodes", "n1", "--via", "local", "--format", "json"]);
+        assert_ne!(judged(&text), ["cannot-run"], "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_port_that_nobody_listens_on_is_refused_and_one_that_is_open_connects() {
+    let open = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = open.local_addr().unwrap().port();
+    let set = format!("port={port}");
+    let args = ["test", "tcp-pair", "--nodes", "n[1-2]", "--via", "local", "--format", "json", "--set", &set];
+    let (text, code) = diag(&args);
+    assert_eq!((judged(&text), code), (vec!["pass".to_owned()], 0), "{text}");
+    drop(open);
+    let (text, code) = diag(&args);
+    assert_eq!((judged(&text), code), (vec!["fail".to_owned()], 1), "{text}");
+    assert!(text.contains("\"refused\": 1"), "{text}");
+}
+
+#[test]
+fn a_sweep_on_one_machine_clears_it() {
+    let open = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let set = format!("port={}", open.local_addr().unwrap().port());
+    let (text, code) = diag(&["test", "tcp-pair", "--nodes", "n[1-5]", "--via", "local", "--set", &set]);
+    assert!(code == 0 && text.starts_with("CLEAR"), "{text}");
+}
+
+#[test]
+fn load_is_agreed_to_or_not_put_on_anybody() {
+    let (text, code) = diag(&["test", "storage", "--nodes", "n1", "--via", "local"]);
+    assert!(code == 2 && text.contains("nobody has agreed"), "{text}");
+}
+
+#[test]
+fn values_and_names_that_are_none_are_refused() {
+    for (args, wanted) in [
+        (vec!["--nodes", "n1;id"], "no set of hosts"),
+        (vec!["--nodes", "n[1-2]", "--set", "port=99999"], "between"),
+        (vec!["--nodes", "n[1-2]", "--set", "port=$(id)"], "whole number"),
+        (vec!["--nodes", "n[1-2]", "--set", "prot=1"], "no such parameter"),
+    ] {
+        let (text, code) = diag(&[&["test", "tcp-pair", "--via", "local"][..], &args].concat());
+        assert!(code == 2 && text.contains(wanted), "{args:?}: {text}");
+    }
+    let (text, _) = diag(&["test", "tpc-pair", "--nodes", "n1"]);
+    assert!(text.contains("did you mean `tcp-pair`"), "{text}");
+}
+
+#[test]
+fn a_dry_run_shows_the_script_and_runs_nothing() {
+    let (text, code) = diag(&["test", "net-sweep", "--nodes", "gpu[001-128]", "--dry-run"]);
+    assert!(code == 0 && text.contains("iperf3 -s -1") && text.contains("DIAG_ROLE='server'"), "{text}");
+}
