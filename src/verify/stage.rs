@@ -75,11 +75,11 @@ fn group(book: &TestBook, params: &IndexMap<String, String>, nodes: &[NodeName],
     Group { parts: nodes.iter().enumerate().map(part).collect() }
 }
 
-/// Runs beside each other on one machine take ports of their own.
+/// Runs beside each other on one machine listen on ports of their own: the parameter `listen`.
 fn apart(env: &mut BTreeMap<String, String>, run: usize) {
-    let Some(port) = env.get_mut("DIAG_PORT") else { return };
+    let Some(port) = env.get_mut("DIAG_LISTEN") else { return };
     let run = u32::try_from(run).unwrap_or(0) % PORTS;
-    if let Some(own) = port.parse::<u32>().ok().filter(|own| *own > 1023) {
+    if let Some(own) = port.parse::<u32>().ok() {
         *port = (own + run).to_string();
     }
 }

@@ -60,7 +60,8 @@ fn judged(text: &str) -> Vec<String> {
 
 #[test]
 fn what_this_machine_can_run_is_run() {
-    let folder = tempfile::tempdir().unwrap();
+    // The sandbox has a /tmp of its own.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let set = format!("folder={}", folder.path().display());
     let storage = [
         "test", "storage", "--nodes", "n1", "--via", "local", "--yes", "--set", &set, "--set", "mib=4", "--format",
@@ -95,6 +96,25 @@ fn a_sweep_on_one_machine_clears_it() {
     let set = format!("port={}", open.local_addr().unwrap().port());
     let (text, code) = diag(&["test", "tcp-pair", "--nodes", "n[1-5]", "--via", "local", "--set", &set]);
     assert!(code == 0 && text.starts_with("CLEAR"), "{text}");
+    if Command::new("iperf3").arg("-v").output().is_err() {
+        println!("NOT RUN: iperf3 is not installed");
+        return;
+    }
+    let args = [
+        "test",
+        "iperf3-pair",
+        "--nodes",
+        "n[1-2]",
+        "--via",
+        "local",
+        "--yes",
+        "--set",
+        "seconds=1",
+        "--format",
+        "json",
+    ];
+    let (text, _) = diag(&args);
+    assert!(judged(&text) == ["pass"] && text.contains("\"mbps\""), "{text}");
 }
 
 #[test]
