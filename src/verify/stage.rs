@@ -79,7 +79,7 @@ fn group(book: &TestBook, params: &IndexMap<String, String>, nodes: &[NodeName],
 fn apart(env: &mut BTreeMap<String, String>, run: usize) {
     let Some(port) = env.get_mut("DIAG_LISTEN") else { return };
     let run = u32::try_from(run).unwrap_or(0) % PORTS;
-    if let Some(own) = port.parse::<u32>().ok() {
+    if let Ok(own) = port.parse::<u32>() {
         *port = (own + run).to_string();
     }
 }
