@@ -7,7 +7,7 @@ use crate::event::{Event, Fields, Says, Value};
 use crate::stamp::Stamp;
 
 /// What is compared: probe and name.
-const MEASURES: [(&str, &str); 7] = [
+const MEASURES: [(&str, &str); 9] = [
     ("gpu", "clock.sm"),
     ("gpu", "clock.sm.max"),
     ("gpu", "clock.memory"),
@@ -15,6 +15,8 @@ const MEASURES: [(&str, &str); 7] = [
     ("gpu", "pcie.width"),
     ("gpu", "pcie.generation"),
     ("fabric", "rate"),
+    ("ethernet", "speed"),
+    ("ethernet", "mtu"),
 ];
 
 /// From which share of its time on a GPU is at work: an idle one lowers its clocks and its link.

@@ -76,6 +76,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "peers.low_power",
     "peers.narrow_link",
     "peers.slow_port",
+    "peers.small_mtu",
 ];
 
 /// Index of a row in its table.

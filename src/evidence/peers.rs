@@ -14,7 +14,7 @@ const MEASURED: &str = "probe.measured";
 
 /// What is compared: the reading, the fact, the share of the median below which one stands out, and whether only devices at
 /// work are compared. GPUs of one type differ by a few percent in their clocks from piece to piece.
-const COMPARED: [(&str, Name, f64, bool); 7] = [
+const COMPARED: [(&str, Name, f64, bool); 9] = [
     ("gpu.clock.sm", "peers.slow_clock", 0.9, true),
     ("gpu.clock.memory", "peers.slow_clock", 0.95, true),
     ("gpu.clock.sm.max", "peers.slow_clock", 0.99, false),
@@ -22,6 +22,8 @@ const COMPARED: [(&str, Name, f64, bool); 7] = [
     ("gpu.pcie.width", "peers.narrow_link", 0.99, false),
     ("gpu.pcie.generation", "peers.narrow_link", 0.99, true),
     ("fabric.rate", "peers.slow_port", 0.99, false),
+    ("ethernet.speed", "peers.slow_port", 0.99, false),
+    ("ethernet.mtu", "peers.small_mtu", 0.999, false),
 ];
 
 /// Fewer devices, or devices of fewer nodes, have no usual value.

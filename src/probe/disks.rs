@@ -41,19 +41,22 @@ fn read(node: &Node, subject: &str, expected: &Expected, out: Out) {
     let about = |name: &str| Reading::new("disks", name).of("mount", subject);
     let stat = match statvfs(&node.path(subject)) {
         Ok(stat) => stat,
+        // Another mount hides it.
+        Err(nix::errno::Errno::ENOENT) => return,
         Err(error) => return out(about("free").found(Verdict::Unknown, format!("it does not tell: {error}"))),
     };
     let size = stat.blocks() * stat.fragment_size();
     let free = stat.blocks_available() * stat.fragment_size();
     if subject == "/dev/shm" {
-        let reading = about("size").count(size, Unit::Bytes);
+        let reading = about("shm.size").count(size, Unit::Bytes);
         let wanted = expected.shm.unwrap_or(LEAST_SHM);
         out(reading.expect(format!(">= {wanted}")).judge(size >= wanted, Verdict::Degraded, || {
             format!("shared memory is {} MiB, {} are expected", size >> 20, wanted >> 20)
         }));
     }
     let share = free as f64 / size.max(1) as f64;
-    out(about("free").count(free, Unit::Bytes).judge(share >= LEAST_FREE || free >= ENOUGH, Verdict::Degraded, || {
+    let name = if subject == "/dev/shm" { "shm.free" } else { "free" };
+    out(about(name).count(free, Unit::Bytes).judge(share >= LEAST_FREE || free >= ENOUGH, Verdict::Degraded, || {
         format!("{subject} is {:.0} % full: {} MiB are left", (1.0 - share) * 100.0, free >> 20)
     }));
     if stat.files() > 0 {

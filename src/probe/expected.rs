@@ -74,7 +74,7 @@ impl Expected {
             ports: count("fabric", "ports.active").map(whole),
             port_rate: count("fabric", "rate"),
             memory: count("memory", "total").map(|bytes| whole(bytes / 100.0 * 99.0)),
-            shm: count("disks", "size").map(whole),
+            shm: count("disks", "shm.size").map(whole),
             mounts: answering.filter_map(|r| r.of.get("mount").cloned()).collect(),
             services: running.filter_map(|r| r.of.get("service").cloned()).collect(),
             config,

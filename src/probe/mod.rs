@@ -11,6 +11,7 @@ mod config;
 mod daemon;
 mod disks;
 mod drives;
+mod ethernet;
 mod expected;
 mod fabric;
 mod gids;

@@ -43,6 +43,7 @@ pub static PROBES: &[&Probe] = &[
     &super::kernel::PROBE,
     &super::pci::PROBE,
     &super::fabric::PROBE,
+    &super::ethernet::PROBE,
     &super::services::PROBE,
     &super::limits::PROBE,
     &super::memory::PROBE,

@@ -87,7 +87,7 @@ pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
 }
 
 /// Facts that no line tells, in words.
-pub(in crate::report) const DERIVED: [(&str, &str); 28] = [
+pub(in crate::report) const DERIVED: [(&str, &str); 29] = [
     ("collective.behind", "a rank has fewer completed collectives than its peers"),
     ("collective.absent", "a rank is not in the collective that the others wait in"),
     ("collective.mismatch", "ranks are in different collectives, or in one with different sizes"),
@@ -116,6 +116,7 @@ pub(in crate::report) const DERIVED: [(&str, &str); 28] = [
     ("peers.low_power", "a GPU has a lower power limit than others of its type"),
     ("peers.narrow_link", "a GPU has a narrower or slower PCIe link than others of its type"),
     ("peers.slow_port", "a port of the fabric is slower than those of nodes of its type"),
+    ("peers.small_mtu", "an interface takes smaller packets than those of nodes of its type"),
 ];
 
 /// What a derived fact is, in words.
