@@ -1,0 +1,241 @@
+#!/usr/bin/env bash
+# A small cluster on this machine for the tests: every host has a network, process tree, host name, /dev/shm and scratch disk
+# (/mnt, 64 MB) of its own, a real sshd and a real slurmd; the controller ("ctl", 10.77.0.1) has slurmctld and reaches them by an Ethernet
+# bridge that leads nowhere else. Nothing of it is named outside of DIR, so that several may stand beside each other.
+# Root, and the packages openssh-server slurmctld slurmd slurm-client munge iproute2 of Debian or Ubuntu.
+#
+#   hosts.sh up DIR HOSTS            gpu-001 … at 10.77.0.11 …; returns when all are idle
+#   hosts.sh enter DIR HOST|ctl CMD  runs something there; the controller shares the file system, not the network
+#   hosts.sh fault DIR HOST FAULT    breaks one host: see `fault` below
+#   hosts.sh down DIR
+set -euo pipefail
+verb=${1:-}; dir=${2:-}
+usage() { sed -n 's/^#   /usage: /p' "$0" >&2; exit 2; }
+[ -n "$dir" ] || usage
+case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
+export SLURM_CONF=$dir/slurm.conf PATH=$dir/bin:$PATH
+
+host() { printf 'gpu-%03d' "$1"; }
+address() { echo "10.77.0.$((10 + $1))"; }
+pid() { cat "$dir/hosts/$1/pid"; }
+# The network of a host, seen from here.
+net() { local which=$1; shift; nsenter --target "$(pid "$which")" --net -- "$@"; }
+enter() {
+  local which=$1; shift
+  local spaces=(--net --uts --mount); [ "$which" = ctl ] || spaces+=(--pid --ipc)
+  exec nsenter --target "$(pid "$which")" "${spaces[@]}" --wdns="$PWD" -- "$@"
+}
+
+keys() {
+  mkdir -p "$dir/ssh"; chmod 755 "$dir/ssh"
+  local n
+  ssh-keygen -q -t ed25519 -N '' -C client -f "$dir/ssh/id_ed25519"
+  cp "$dir/ssh/id_ed25519.pub" "$dir/ssh/authorized_keys"
+  for n in $(seq "$1"); do
+    ssh-keygen -q -t ed25519 -N '' -C "$(host "$n")" -f "$dir/ssh/host.$(host "$n")"
+    echo "$(host "$n"),$(address "$n") $(cut -d' ' -f1,2 "$dir/ssh/host.$(host "$n").pub")" >> "$dir/ssh/known_hosts"
+    echo "$(address "$n") $(host "$n")" >> "$dir/etc.hosts"
+  done
+  cat > "$dir/ssh/config" <<CONFIG
+Host gpu-* 10.77.0.*
+  User root
+  IdentityFile $dir/ssh/id_ed25519
+  IdentitiesOnly yes
+  UserKnownHostsFile $dir/ssh/known_hosts
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking yes
+  KexAlgorithms curve25519-sha256
+CONFIG
+  chmod 600 "$dir/ssh/config"
+}
+
+# The process that is a host: its namespaces live as long as it does.
+init() {
+  cat > "$dir/init" <<'INIT'
+#!/usr/bin/env bash
+name=$1 dir=$2; own=$dir/hosts/$name
+hostname "$name"
+mount --bind "$dir/etc.hosts" /etc/hosts
+mount -t sysfs none /sys 2>/dev/null
+# A login shell's start-up files belong to the machine that plays host, not to the host.
+for file in /root/.bashrc /root/.profile /root/.bash_profile; do [ -e "$file" ] && mount --bind "$dir/empty" "$file"; done
+mkdir -p "$own"/{log,run}
+mount -t tmpfs -o size=64m,mode=1777 none /mnt
+mount -t tmpfs -o size=2g,mode=1777 none /dev/shm
+mkdir -p /run/sshd
+trap 'exit 0' TERM
+until ip -brief address show eth0 2>/dev/null | grep -q 10.77; do sleep 0.02; done
+"$dir/daemons" "$name" "$dir"
+while :; do sleep 1000 & wait $!; done
+INIT
+  # Also how a host's daemons are started again: what `systemctl start` is elsewhere.
+  cat > "$dir/daemons" <<'DAEMONS'
+#!/usr/bin/env bash
+# usage: daemons HOST DIR [sshd|slurmd]
+name=$1 dir=$2 which=${3:-all}; own=$dir/hosts/$name
+export SLURM_CONF=$dir/slurm.conf
+if [ "$which" != slurmd ] && ! kill -0 "$(cat "$own/run/sshd.pid" 2>/dev/null)" 2>/dev/null; then
+  /usr/sbin/sshd -f "$dir/ssh/sshd_config" -h "$dir/ssh/host.$name" -o "PidFile=$own/run/sshd.pid" -E "$own/log/sshd.log"
+fi
+if [ "$which" != sshd ] && ! kill -0 "$(cat "$own/run/slurmd.pid" 2>/dev/null)" 2>/dev/null; then
+  slurmd -N "$name"
+fi
+DAEMONS
+  # Hosts have no systemd; what asks it to start a daemon again reaches this.
+  mkdir -p "$dir/bin"
+  cat > "$dir/bin/systemctl" <<SYSTEMCTL
+#!/usr/bin/env bash
+verb=\$1 unit=\${2%.service}; [ "\$unit" = ssh ] && unit=sshd
+pid=\$(cat "$dir/hosts/\$(hostname)/run/\$unit.pid" 2>/dev/null)
+case \$verb in
+  is-active) kill -0 "\$pid" 2>/dev/null ;;
+  restart) kill -9 "\$pid" 2>/dev/null; sleep 0.2; exec "$dir/daemons" "\$(hostname)" "$dir" "\$unit" ;;
+  start) exec "$dir/daemons" "\$(hostname)" "$dir" "\$unit" ;;
+  *) exit 1 ;;
+esac
+SYSTEMCTL
+  chmod 755 "$dir/init" "$dir/daemons" "$dir/bin/systemctl"; : > "$dir/empty"
+  cat > "$dir/ssh/sshd_config" <<CONFIG
+Port 22
+AuthorizedKeysFile $dir/ssh/authorized_keys
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+UsePAM no
+StrictModes no
+UseDNS no
+PrintMotd no
+MaxStartups 1000:30:2000
+MaxSessions 1000
+LogLevel VERBOSE
+SetEnv SLURM_CONF=$dir/slurm.conf PATH=$dir/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+CONFIG
+}
+
+slurm() {
+  local all="gpu-[001-$(printf %03d "$1")]"
+  mkdir -p "$dir"/{state,log,jobs,munge}; chmod 700 "$dir/munge"
+  dd if=/dev/urandom of="$dir/munge/key" bs=64 count=1 status=none; chmod 600 "$dir/munge/key"
+  munged --force --key-file="$dir/munge/key" --pid-file="$dir/munge/pid" --log-file="$dir/munge/log" \
+    --seed-file="$dir/munge/seed" --socket="$dir/munge.socket"
+  cat > "$dir/slurm.conf" <<CONFIG
+SlurmdParameters=config_overrides
+ClusterName=diag
+SlurmctldHost=ctl(10.77.0.1)
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=$dir/munge.socket
+StateSaveLocation=$dir/state
+SlurmdSpoolDir=$dir/hosts/%n/spool
+SlurmctldPidFile=$dir/slurmctld.pid
+SlurmdPidFile=$dir/hosts/%n/run/slurmd.pid
+SlurmctldLogFile=$dir/log/slurmctld.log
+SlurmdLogFile=$dir/hosts/%n/log/slurmd.log
+SlurmdDebug=verbose
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+SlurmdTimeout=${SLURMD_TIMEOUT:-15}
+SlurmctldTimeout=30
+MessageTimeout=5
+TCPTimeout=2
+KillWait=2
+MpiDefault=none
+PropagateResourceLimits=NONE
+AccountingStorageType=accounting_storage/none
+SchedulerParameters=bf_interval=1,batch_sched_delay=0
+NodeName=$all CPUs=16 RealMemory=64000 State=UNKNOWN
+PartitionName=batch Nodes=$all Default=YES MaxTime=INFINITE State=UP
+CONFIG
+  echo CgroupPlugin=cgroup/v1 > "$dir/cgroup.conf"
+}
+
+# A shell in namespaces of its own that only waits; prints nothing, writes its PID.
+born() {
+  local which=$1; shift
+  mkdir -p "$dir/hosts/$which"
+  setsid unshare --net --uts --mount --fork --kill-child --propagation private "$@" > "$dir/hosts/$which/out" 2>&1 < /dev/null &
+  local parent=$! child=
+  for _ in $(seq 500); do child=$(cat "/proc/$parent/task/$parent/children" 2>/dev/null || true); [ -n "$child" ] && break; sleep 0.01; done
+  echo "${child%% *}" > "$dir/hosts/$which/pid"
+}
+
+up() {
+  local hosts=$1 n
+  mkdir -p "$dir"; chmod 755 "$dir"
+  printf '127.0.0.1 localhost\n10.77.0.1 ctl\n' > "$dir/etc.hosts"
+  keys "$hosts"; init; slurm "$hosts"
+  born ctl sh -c "hostname ctl; mount --bind '$dir/etc.hosts' /etc/hosts; mount -t sysfs none /sys; exec sleep infinity"
+  net ctl ip link set lo up
+  net ctl ip link add br0 type bridge; net ctl ip address add 10.77.0.1/24 dev br0; net ctl ip link set br0 up
+  for n in $(seq "$hosts"); do born "$(host "$n")" --pid --ipc --mount-proc "$dir/init" "$(host "$n")" "$dir"; done
+  for n in $(seq "$hosts"); do
+    net ctl ip link add "v$n" type veth peer name eth0 netns "$(pid "$(host "$n")")"
+    net ctl ip link set "v$n" master br0 up
+    net "$(host "$n")" ip link set lo up
+    net "$(host "$n")" ip link set eth0 up
+    net "$(host "$n")" ip address add "$(address "$n")/24" dev eth0
+  done
+  (enter ctl slurmctld)
+  for _ in $(seq 600); do
+    [ "$( (enter ctl sinfo -h -N -t idle -o %N) 2>/dev/null | sort -u | wc -l)" -ge "$hosts" ] && return 0
+    sleep 0.1
+  done
+  (enter ctl sinfo) >&2 || true; tail -20 "$dir"/log/*.log "$dir"/hosts/*/out >&2
+  echo "hosts.sh: the hosts did not come up" >&2; exit 1
+}
+
+down() {
+  local file
+  for file in "$dir"/hosts/*/pid; do [ -s "$file" ] && kill -9 "$(cat "$file")" 2>/dev/null || true; done
+  for file in "$dir/slurmctld.pid" "$dir/munge/pid"; do [ -s "$file" ] && kill "$(cat "$file")" 2>/dev/null || true; done
+}
+
+# What can go wrong with one host; each is the real thing, as far as the kernel of this machine can do it.
+fault() {
+  local which=$1 what=$2 arg=${3:-} nth=$((10#${1#gpu-}))
+  case $what in
+    slow-link) net "$which" tc qdisc replace dev eth0 root tbf rate "${arg:-40mbit}" burst 32k latency 50ms ;;
+    link-down) net ctl ip link set "v$nth" down ;;
+    interface-down) net "$which" ip link set eth0 down ;;
+    mtu) net "$which" ip link set eth0 mtu "${arg:-1400}" ;;
+    jumbo) net "$which" ip link set eth0 mtu "${arg:-9000}" ;;
+    sshd-stopped) kill "$(outside "$which" sshd)" ;;
+    slurmd-killed) kill -9 "$(outside "$which" slurmd)" ;;
+    slurmd-hangs) kill -STOP "$(outside "$which" slurmd)" ;;
+    disk-full) (enter "$which" sh -c 'dd if=/dev/zero of=/mnt/left-over bs=1M status=none 2>/dev/null || true') ;;
+    read-only) (enter "$which" mount -o remount,ro /mnt) ;;
+    small-shm) (enter "$which" mount -o "remount,size=${arg:-1m}" /dev/shm) ;;
+    full-shm) (enter "$which" sh -c "umask 0; truncate -s 2147483648 /dev/shm/torch_4242_left; fallocate -l 2040m /dev/shm/torch_4242_left" || true) ;;
+    memlock) prlimit --pid "$(outside "$which" slurmd)" --memlock="${arg:-65536}" ;;
+    host-key) ssh-keygen -q -t ed25519 -N '' -C other -f "$dir/ssh/other.$which" <<< y > /dev/null
+      kill "$(outside "$which" sshd)"; cp "$dir/ssh/other.$which" "$dir/ssh/host.$which"
+      (enter "$which" "$dir/daemons" "$which" "$dir" sshd) ;;
+    mute) kill -STOP "$(outside "$which" sshd)" ;;
+    dead) kill -9 "$(pid "$which")" ;;
+    *) echo "hosts.sh: no such fault: $what" >&2; exit 2 ;;
+  esac
+}
+
+# The PID of a host's daemon as it is known outside of the host.
+outside() {
+  local which=$1 inside; inside=$(cat "$dir/hosts/$which/run/$2.pid")
+  local status
+  for status in /proc/[0-9]*/status; do
+    if [ "$(readlink "${status%/status}/ns/pid")" = "$(readlink "/proc/$(pid "$which")/ns/pid")" ] &&
+      awk -v want="$inside" '$1 == "NSpid:" { found = ($NF == want) } END { exit !found }' "$status" 2>/dev/null; then
+      basename "${status%/status}"; return
+    fi
+  done
+  echo "hosts.sh: $2 does not run on $which" >&2; exit 1
+}
+
+case $verb in
+  up) up "${3:-8}" ;;
+  enter) shift 2; enter "$@" ;;
+  fault) shift 2; fault "$@" ;;
+  down) down ;;
+  *) usage ;;
+esac
