@@ -22,6 +22,7 @@ pub mod reading;
 pub mod redact;
 pub mod rehearsal;
 pub mod report;
+pub mod scheduler;
 pub mod sheets;
 pub mod verdict;
 pub mod verify;

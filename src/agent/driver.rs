@@ -4,7 +4,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry::{Began, Ending, Entry};
 use super::next::{Move, next};
-use super::scheduler;
 use super::state::Case;
 use crate::breaker::{Answer, Breaker};
 use crate::case::{Journal, Line, Pages};
@@ -12,7 +11,8 @@ use crate::error::Error;
 use crate::exec::{Executor, Ran, Told};
 use crate::plan::{Answers, Plan, Question, Stage, Step, Task, Witness};
 use crate::playbook::schema::Status;
-use crate::policy::{self, Approved, Asked, Consent, Decision, Facts, Policy, Said};
+use crate::policy::{self, Approved, Asked, Consent, Facts, Held, Policy, Said};
+use crate::scheduler;
 use crate::verdict::Outcome;
 use crate::verify;
 
@@ -153,17 +153,16 @@ impl<'a> Driver<'a> {
     fn through_policy(&mut self, step: &Step, task: usize, world: &mut dyn World) -> Result<(), Error> {
         let policy = self.policy()?;
         let facts = self.facts(step);
-        match policy::judge(step, &facts, &policy, &self.said(world.now())) {
-            Decision::Allowed(mut tasks, _) if task < tasks.len() => {
-                let one = tasks.swap_remove(task);
+        match policy::judge(step, &facts, &policy, &self.said(world.now())).task(task) {
+            Ok(one) => {
                 if let Some(why) = self.stopped_by_breaker(step, task) {
                     return self.refuse(step, "breaker", why, world);
                 }
                 self.carry_out(step, task, &one, world)
             }
-            Decision::Allowed(..) => Err(Error::new("journal.version", &step.id, "the step has no such task")),
-            Decision::Refused(rule, why) => self.refuse(step, &rule, why, world),
-            Decision::Ask(asked) => self.wish(step, &asked, &policy, world),
+            Err(Held::Nothing) => Err(Error::new("journal.version", &step.id, "the step has no such task")),
+            Err(Held::Refused(rule, why)) => self.refuse(step, &rule, why, world),
+            Err(Held::Asks(asked)) => self.wish(step, &asked, &policy, world),
         }
     }
 
@@ -256,8 +255,7 @@ impl<'a> Driver<'a> {
             }
         }
         if let Some((seen, _)) = &self.case.scheduler {
-            facts.occupied.clone_from(&seen.occupied);
-            facts.partitions.clone_from(&seen.partitions);
+            seen.tell(&mut facts);
         }
         if let Some(breaker) = &self.breaker {
             facts.tripped = breaker.tripped();

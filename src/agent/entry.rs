@@ -109,6 +109,9 @@ pub struct Began {
     pub named: Vec<String>,
     /// Only these nodes may be touched; empty: those that the plan names.
     pub nodes: Vec<String>,
+    /// The allocation of Slurm that steps run in, where they run in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocation: Option<String>,
     /// Most tasks that are run.
     pub rounds: usize,
     /// Most minutes that it may take.

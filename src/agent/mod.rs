@@ -5,7 +5,6 @@ mod entry;
 pub mod handover;
 mod next;
 mod replay;
-mod scheduler;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -14,5 +13,4 @@ pub use driver::{Driver, World};
 pub use entry::{Began, Ending, Entry};
 pub use next::{Move, next};
 pub use replay::{Told, replay};
-pub use scheduler::Scheduler;
 pub use state::{Case, Reading, entry};

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use super::entry::{Began, Ending};
-use super::scheduler::{self, Scheduler};
 use super::state::{Case, Fixed, key};
 use crate::exec::{End, Ran};
 use crate::plan::{Plan, Question, Stage, Step, span};
 use crate::playbook::schema::{Aim, Risk};
+use crate::policy::risk;
+use crate::scheduler::{self, Scheduler};
 use crate::verdict::{Confidence, Outcome as Found};
 use crate::verify::{Check, Outcome, Verdict, verdict};
 
@@ -74,7 +75,7 @@ pub fn next(case: &Case) -> Move {
     }
     if let Some(open) = &case.open {
         let looks =
-            open.step == scheduler::STEP || case.step(&open.step).is_some_and(|step| step.risk == Risk::Observe);
+            open.step == scheduler::STEP || case.step(&open.step).is_some_and(|step| risk(step) == Risk::Observe);
         return Move::Settle { line: open.line, again: looks };
     }
     let Some(read) = case.read.as_ref().filter(|_| !case.stale) else { return Move::Read };
@@ -192,7 +193,7 @@ impl Planner<'_> {
             return None;
         }
         let fresh = self.case.scheduler.as_ref().is_some_and(|(_, acted)| *acted == self.case.acted);
-        if step.risk != Risk::Observe && !step.nodes.is_empty() && !fresh {
+        if risk(step) != Risk::Observe && !step.nodes.is_empty() && !fresh {
             return Some(Move::Probe);
         }
         Some(Move::Run { stage: step.stage, step: step.id.clone(), task: done })

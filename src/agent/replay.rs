@@ -52,7 +52,7 @@ fn fits(case: &Case, step: &Move, entry: &Entry) -> bool {
         (_, Entry::Began(_) | Entry::Torn(_)) => true,
         (Move::Read, Entry::Read { .. }) => true,
         (Move::Ask(question), Entry::Answered { id, .. } | Entry::Unanswered { id }) => question.id == *id,
-        (Move::Probe, Entry::Intent { step, .. } | Entry::Refused { step, .. }) => step == super::scheduler::STEP,
+        (Move::Probe, Entry::Intent { step, .. } | Entry::Refused { step, .. }) => step == crate::scheduler::STEP,
         (Move::Run { step, task, .. }, Entry::Intent { step: done, task: nth, digest, .. }) => {
             let planned = case.step(step).and_then(|step| step.tasks.get(*task)).map(crate::plan::Task::digest);
             step == done && task == nth && planned.as_ref() == Some(digest)

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Began, Ending, Entry};
-use super::scheduler::{self, Scheduler};
 use crate::case::Line;
 use crate::error::Error;
 use crate::exec::{End, Ran};
 use crate::plan::{Answers, Plan, Step};
 use crate::policy::Consent;
+use crate::scheduler::{self, Scheduler};
 use crate::verdict::Outcome;
 use crate::verify::{Check, check};
 
@@ -165,10 +165,13 @@ impl Case {
         let Some(open) = self.open.take_if(|open| open.line == intent) else { return };
         self.run += 1;
         let looks = open.step == scheduler::STEP
-            || self.step(&open.step).is_some_and(|step| step.risk == crate::playbook::schema::Risk::Observe);
+            || self
+                .step(&open.step)
+                .is_some_and(|step| crate::policy::risk(step) == crate::playbook::schema::Risk::Observe);
         self.acted += usize::from(!looks);
         if open.step == scheduler::STEP {
-            self.scheduler = Some((scheduler::read(&ran, &self.nodes()), self.acted));
+            let own = self.began.as_ref().and_then(|began| began.allocation.clone());
+            self.scheduler = Some((scheduler::read(&ran, &self.nodes(), own.as_deref()), self.acted));
         } else {
             self.done.entry(open.step).or_default().push(ran);
         }

@@ -190,6 +190,7 @@ fn began(approve: Option<Risk>) -> Began {
         on_busy: false,
         named: Vec::new(),
         nodes: Vec::new(),
+        allocation: None,
         rounds: 40,
         minutes: 60,
         policy: built_in().unwrap(),

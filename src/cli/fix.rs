@@ -180,6 +180,7 @@ fn work(
         on_busy: terms.on_busy,
         named: terms.name.clone(),
         nodes: nodes(terms.nodes.as_deref())?,
+        allocation: terms.how.allocation(),
         rounds: terms.rounds,
         minutes: terms.minutes,
         policy,

@@ -19,6 +19,7 @@ mod query;
 mod reading;
 mod replay;
 mod screen;
+mod session;
 mod shelf;
 mod test;
 mod transport;

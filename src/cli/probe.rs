@@ -53,6 +53,9 @@ pub(super) struct Args {
     /// Where diag is on the nodes.
     #[arg(long, value_name = "PATH", default_value = "diag", requires = "nodes")]
     program: String,
+    /// The policy; without it /etc/diag/policy.toml, where that is there, or the built-in one.
+    #[arg(long, value_name = "FILE", env = "DIAG_POLICY")]
+    policy: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Nodes")]
     how: How,
 }
@@ -101,7 +104,15 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 /// Looks at many nodes and tells.
 fn run_on_nodes(set: &str, args: &Args) -> Result<u8, Error> {
     let (how, program, only, deadline) = (&args.how, args.program.as_str(), args.only.as_slice(), args.deadline);
-    let nodes = probe_nodes::look(&Question { set, how, program, only, deadline, quiet: false })?;
+    let nodes = probe_nodes::look(&Question {
+        set,
+        how,
+        policy: args.policy.as_deref(),
+        program,
+        only,
+        deadline,
+        quiet: false,
+    })?;
     let file = args.output.is_some();
     let told = match args.format {
         Format::Json => nodes.json(),

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
 use super::phase::Phase;
+use super::plan;
+use super::session::Session;
 use super::transport::{self, How};
 use crate::error::Error;
 use crate::exec::{End, Ran};
-use crate::plan::{Access, Group, NodeName, Part, Step, Target, Task, What, Work};
-use crate::playbook::schema::{Risk, Status};
-use crate::policy::{Approved, Decision, Facts, Said, judge};
+use crate::plan::{Access, Group, NodeName, Part, Target, Task, What, Work};
+use crate::playbook::schema::Risk;
+use crate::policy::Said;
 use crate::reading::Verdict;
 use crate::report::readings::nodes::{Nodes, Seen};
 use crate::report::readings::{Look, SCHEMA};
@@ -26,6 +26,7 @@ const ANSWER: usize = 2 << 20;
 pub(super) struct Question<'a> {
     pub(super) set: &'a str,
     pub(super) how: &'a How,
+    pub(super) policy: Option<&'a std::path::Path>,
     /// The program, as the nodes know it.
     pub(super) program: &'a str,
     pub(super) only: &'a [String],
@@ -37,23 +38,13 @@ pub(super) struct Question<'a> {
 pub(super) fn look(question: &Question) -> Result<Nodes, Error> {
     let nodes = transport::nodes(question.set)?;
     let executor = transport::executor(question.how, false)?;
-    let task = approved(task(&nodes, question))?;
+    let session = Session::new(executor, plan::policy(question.policy)?, question.how.allocation(), Said::default());
+    // What only looks needs nobody's word, unless a policy says otherwise.
+    let task = session.approve(task(&nodes, question), |_| false)?;
     let phase = Phase::new("probing", nodes.len(), question.quiet);
-    let rans = crate::exec::run(executor.as_ref(), &task, &CancellationToken::new(), &phase)?;
+    let rans = session.run(&task, &phase)?;
     drop(phase);
     Ok(Nodes::new(rans.iter().map(|ran| seen(ran, question.program)).collect()))
-}
-
-/// What only looks needs nobody's word, unless a policy says otherwise.
-fn approved(task: Task) -> Result<Approved<Task>, Error> {
-    let step = Step::alone(task);
-    let facts = Facts::of(Status::Stable, step.nodes.clone());
-    let refused = |code, why: String| Err(Error::new(code, "diag probe --nodes", why));
-    match judge(&step, &facts, &super::plan::policy(None)?, &Said::default()) {
-        Decision::Allowed(mut tasks, _) => tasks.pop().map_or_else(|| refused("policy.refused", String::new()), Ok),
-        Decision::Ask(asked) => refused("policy.asks", asked.why.join("; ")),
-        Decision::Refused(_, why) => refused("policy.refused", why),
-    }
 }
 
 fn task(nodes: &[NodeName], question: &Question) -> Task {

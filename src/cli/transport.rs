@@ -48,6 +48,13 @@ pub(super) struct How {
     account: Option<String>,
 }
 
+impl How {
+    /// The allocation of Slurm that steps run in, where they run in one.
+    pub(super) fn allocation(&self) -> Option<String> {
+        (self.via == Via::Slurm).then(|| self.allocation.clone().or(slurm::Settings::default().job)).flatten()
+    }
+}
+
 /// The executor for it. `keep`: connections are kept for the tasks to come.
 pub(super) fn executor(how: &How, keep: bool) -> Result<Box<dyn Executor>, Error> {
     let limits = Limits { at_once: usize::from(how.at_once), ..Limits::default() };
@@ -60,7 +67,7 @@ pub(super) fn executor(how: &How, keep: bool) -> Result<Box<dyn Executor>, Error
         Via::Slurm => {
             let found = slurm::Settings::default();
             let settings = slurm::Settings {
-                job: how.allocation.clone().or(found.job.clone()),
+                job: how.allocation(),
                 partition: how.partition.clone(),
                 reservation: how.reservation.clone(),
                 account: how.account.clone(),

@@ -1,8 +1,9 @@
-# The inside of the sandbox: a /proc and a /tmp of its own, all else read-only unless $1 is "open". $2: the network.
+# The inside of the sandbox: a /proc and a /tmp of its own, all else read-only unless $1 is "open": then /tmp is that of the
+# machine too, where tickets of Kerberos, sockets and kubeconfigs of those who ask a controller may lie. $2: the network.
 # What can't be closed is said on standard error; only what makes it no sandbox at all ends it.
 mount --make-rprivate / || exit 1
 mount -t proc -o nosuid,nodev,noexec proc /proc || exit 1
-mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs /tmp || exit 1
+[ "$1" = open ] || mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs /tmp || exit 1
 [ "$2" = open ] || ip link set lo up 2>/dev/null
 if [ "$1" != open ]; then
   mounts=$(cat /proc/self/mountinfo) || exit 1

@@ -84,7 +84,7 @@ pub struct Work {
 pub struct Access {
     /// The network: what asks a controller or an API needs it.
     pub network: bool,
-    /// The file system, beside a temporary folder of its own.
+    /// The file system; without it, all that it can write is a temporary folder of its own.
     pub files: bool,
 }
 

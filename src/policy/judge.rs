@@ -18,6 +18,31 @@ pub enum Decision {
     Refused(String, String),
 }
 
+/// Why a task is not approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// A person has to be asked.
+    Asks(Asked),
+    /// The rule that forbids it, and why.
+    Refused(String, String),
+    /// There is no such task.
+    Nothing,
+}
+
+impl Decision {
+    /// The one task at this place of the step, where it may be run: the only way from a decision to something that runs.
+    ///
+    /// # Errors
+    /// It may not be run, or not yet.
+    pub fn task(self, nth: usize) -> Result<Approved<Task>, Held> {
+        match self {
+            Self::Allowed(tasks, _) => tasks.into_iter().nth(nth).ok_or(Held::Nothing),
+            Self::Ask(asked) => Err(Held::Asks(asked)),
+            Self::Refused(rule, why) => Err(Held::Refused(rule, why)),
+        }
+    }
+}
+
 /// What a person is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
@@ -33,12 +58,17 @@ pub struct Asked {
     pub name: bool,
 }
 
+/// What a step risks: what its playbook says, or what its commands do, whichever is more.
+#[must_use]
+pub fn risk(step: &Step) -> Risk {
+    let act = action(&step.tasks).risk();
+    step.tasks.iter().map(|task| task.risk).chain([step.risk, act]).max().unwrap_or(Risk::Destructive)
+}
+
 /// Whether a step may be run. Every rule that fits counts, and the strictest wins.
 #[must_use]
 pub fn judge(step: &Step, facts: &Facts, policy: &Policy, said: &Said) -> Decision {
-    let act = action(&step.tasks);
-    let risk =
-        step.tasks.iter().map(|task| task.risk).chain([step.risk, act.risk()]).max().unwrap_or(Risk::Destructive);
+    let (act, risk) = (action(&step.tasks), risk(step));
     let of = Of { act, risk, facts, policy };
     let fit: Vec<&Rule> = policy.rule.iter().filter(|rule| of.fits(&rule.when)).collect();
     if let Some(rule) = fit.iter().find(|rule| rule.then == Then::Forbid) {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     ("error", &[]),
     ("verdict", &[]),
     ("reading", &[]),
@@ -23,10 +23,24 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("plan", &["diagnose", "error", "evidence", "playbook", "report", "verdict"]),
     ("policy", &["error", "plan", "playbook"]),
     ("exec", &["error", "kubernetes", "plan", "policy"]),
+    ("scheduler", &["exec", "plan", "playbook", "policy"]),
     ("verify", &["error", "exec", "plan", "playbook", "verdict"]),
     (
         "agent",
-        &["breaker", "case", "diagnose", "error", "exec", "plan", "playbook", "policy", "report", "verdict", "verify"],
+        &[
+            "breaker",
+            "case",
+            "diagnose",
+            "error",
+            "exec",
+            "plan",
+            "playbook",
+            "policy",
+            "report",
+            "scheduler",
+            "verdict",
+            "verify",
+        ],
     ),
     ("sheets", &["evidence", "report"]),
     ("rehearsal", &["collect", "diagnose", "error", "evidence", "plan", "playbook", "verdict"]),
@@ -51,6 +65,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "redact",
             "rehearsal",
             "report",
+            "scheduler",
             "sheets",
             "verdict",
             "verify",

@@ -124,6 +124,69 @@ fn load_is_agreed_to_or_not_put_on_anybody() {
     assert!(code == 2 && text.contains("nobody has agreed"), "{text}");
 }
 
+/// A scheduler that knows one node, this machine, and says this of it; it notes that it was asked.
+struct Scheduler(tempfile::TempDir);
+
+impl Scheduler {
+    fn new(squeue: &str, sinfo: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        for (program, text) in [("squeue", squeue), ("sinfo", sinfo)] {
+            let file = folder.path().join(program);
+            let node = "node=$(cut -d. -f1 /proc/sys/kernel/hostname)";
+            std::fs::write(&file, format!("#!/bin/sh\n: > {}/asked\n{node}\n{text}\n", folder.path().display()))
+                .unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Self(folder)
+    }
+
+    /// Runs a test here, with further words; what it said, its code, and whether the scheduler was asked.
+    fn test(&self, name: &str, words: &[&str]) -> (String, i32, bool) {
+        let folder = format!("folder={}", self.0.path().display());
+        let storage = ["--set", &folder, "--set", "mib=4"];
+        let done = Command::new(env!("CARGO_BIN_EXE_diag"))
+            .args(["test", name, "--nodes", "n1", "--via", "local"])
+            .args(if name == "storage" { &storage[..] } else { &[] })
+            .args(words)
+            .env("PATH", format!("{}:{}", self.0.path().display(), std::env::var("PATH").unwrap()))
+            .env_remove("SLURMD_NODENAME")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        let asked = std::fs::remove_file(self.0.path().join("asked")).is_ok();
+        (text, done.status.code().unwrap_or(-1), asked)
+    }
+}
+
+#[test]
+fn where_somebodys_job_runs_no_load_is_put_unless_the_person_knows() {
+    let busy = Scheduler::new("echo \"4242|bob|RUNNING|$node|4242\"", "echo \"$node|mixed|batch*\"");
+    for words in [&[][..], &["--yes"], &["--approve", "load"]] {
+        let (text, code, asked) = busy.test("storage", words);
+        let told = text.contains("somebody's job runs there") && text.contains("job 4242 of bob");
+        assert!(code == 2 && asked && told && text.contains("--on-busy"), "{words:?}: {text}");
+        assert!(!text.contains("fsync"), "{text}");
+    }
+    let (text, code, _) = busy.test("storage", &["--yes", "--on-busy"]);
+    assert!(code == 0 && text.contains("fsync_ms"), "{text}");
+    let (text, _, asked) = busy.test("shm", &[]);
+    assert!(!asked && text.contains("shm:"), "what only looks disturbs nobody: {text}");
+}
+
+#[test]
+fn an_idle_node_needs_no_question_and_a_scheduler_that_does_not_answer_is_no_idle_node() {
+    let idle = Scheduler::new("", "echo \"$node|idle|batch*\"");
+    let (text, code, asked) = idle.test("storage", &[]);
+    assert!(code == 0 && asked && text.contains("fsync_ms"), "{text}");
+    let silent = Scheduler::new("exit 1", "echo \"$node|idle|batch*\"");
+    let (text, code, _) = silent.test("storage", &[]);
+    assert!(code == 2 && text.contains("does not say that they are idle") && text.contains("--yes"), "{text}");
+    let elsewhere = Scheduler::new("", "echo \"other-node|idle|batch*\"");
+    assert_eq!(elsewhere.test("storage", &[]).1, 2, "it does not know this node");
+}
+
 #[test]
 fn values_and_names_that_are_none_are_refused() {
     for (args, wanted) in [

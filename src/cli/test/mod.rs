@@ -49,6 +49,9 @@ pub(super) struct Args {
     /// Go on also where somebody's job runs.
     #[arg(long)]
     on_busy: bool,
+    /// The policy; without it /etc/diag/policy.toml, where that is there, or the built-in one.
+    #[arg(long, value_name = "FILE", env = "DIAG_POLICY")]
+    policy: Option<PathBuf>,
     /// Which nodes share a switch: a file as Slurm's topology.conf.
     #[arg(long, value_name = "FILE")]
     topology: Option<PathBuf>,

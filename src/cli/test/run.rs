@@ -1,19 +1,18 @@
 //! Runs a test on nodes, once what it risks is agreed to.
 
-use std::cell::Cell;
-
 use indexmap::IndexMap;
-use tokio_util::sync::CancellationToken;
 
 use super::{Args, agreed, level};
 use crate::cli::phase::Phase;
+use crate::cli::plan as planning;
+use crate::cli::session::Session;
 use crate::cli::transport::{self, Via};
 use crate::error::Error;
-use crate::exec::{self, End, Executor, FanOut, Limits, Local};
-use crate::plan::{NodeName, Step, Task};
-use crate::playbook::schema::{Risk, Status};
+use crate::exec::{End, Executor, FanOut, Limits, Local};
+use crate::plan::NodeName;
+use crate::playbook::schema::Risk;
 use crate::playbook::test::{Judged, TestBook};
-use crate::policy::{Approved, Decision, Facts, Said, judge};
+use crate::policy::Said;
 use crate::verify::expect::{self, Judgement};
 use crate::verify::reads::Readings;
 use crate::verify::stage;
@@ -55,12 +54,8 @@ impl Result {
 
 /// Whoever runs tests in this session.
 pub(super) struct Runner {
-    executor: Box<dyn Executor>,
+    session: Session,
     here: bool,
-    approve: Option<Risk>,
-    busy: bool,
-    /// A person said yes on the terminal: good for the rounds of this run.
-    said_yes: Cell<bool>,
 }
 
 impl Runner {
@@ -70,7 +65,9 @@ impl Runner {
         // Whoever plays all the nodes on one machine plays them at the same time.
         let executor: Box<dyn Executor> =
             if here { Box::new(FanOut::new(Local::default(), limits)) } else { transport::executor(&args.how, true)? };
-        Ok(Self { executor, here, approve: level(args), busy: args.on_busy, said_yes: Cell::new(false) })
+        let policy = planning::policy(args.policy.as_deref())?;
+        let said = Said { approve: level(args), on_busy: args.on_busy, ..Said::default() };
+        Ok(Self { session: Session::new(executor, policy, args.how.allocation(), said), here })
     }
 
     /// Runs a test on each group of nodes at the same time, and judges what came of it; `before`: what others of the same
@@ -82,10 +79,9 @@ impl Runner {
         runs: &[Vec<NodeName>],
         before: &[Readings],
     ) -> std::result::Result<Vec<Result>, Error> {
-        let task = self.approved(stage::task(book, params, runs, self.here))?;
-        let stop = CancellationToken::new();
+        let task = self.session.approve(stage::task(book, params, runs, self.here), agreed)?;
         let phase = Phase::new(&book.id, runs.iter().map(Vec::len).sum(), false);
-        let rans = exec::run(self.executor.as_ref(), &task, &stop, &phase)?;
+        let rans = self.session.run(&task, &phase)?;
         drop(phase);
         if rans.iter().any(|ran| matches!(ran.end, End::Cancelled { .. })) {
             return Err(Error::new("test.stopped", &book.id, "the run was stopped"));
@@ -104,42 +100,6 @@ impl Runner {
         let mut all: Vec<&mut Judgement> = results.iter_mut().map(|result| &mut result.judgement).collect();
         expect::relative(book, &mut all, before);
         Ok(results)
-    }
-
-    fn approved(&self, task: Task) -> std::result::Result<Approved<Task>, Error> {
-        let (risk, disturbs) = (task.risk, task.disturbs.clone());
-        let step = Step::alone(task);
-        // This machine is a node of which nobody tells whether it is idle.
-        let nodes = if step.nodes.is_empty() { "localhost".parse().into_iter().collect() } else { step.nodes.clone() };
-        let facts = Facts::of(Status::Stable, nodes);
-        let policy = super::super::plan::policy(None)?;
-        let mut said = Said { approve: self.approve, on_busy: self.busy, ..Said::default() };
-        if self.said_yes.get() {
-            said.approve = said.approve.max(Some(risk));
-        }
-        let asked = match judge(&step, &facts, &policy, &said) {
-            Decision::Ask(asked) => asked,
-            other => return allowed(other),
-        };
-        let question =
-            format!("{} on {} nodes: it {disturbs}. {} Go on?", step.title, step.nodes.len(), asked.why.join("; "));
-        if !agreed(&question) {
-            let why = format!("its risk is {risk}, and nobody has agreed to it: {}", asked.why.join("; "));
-            let error = Error::new("policy.asks", &step.id, why);
-            return Err(error.with_way_on("`--yes` agrees beforehand, `--on-busy` also where somebody's job runs"));
-        }
-        self.said_yes.set(true);
-        said.approve = said.approve.max(Some(risk));
-        allowed(judge(&step, &facts, &policy, &said))
-    }
-}
-
-fn allowed(decision: Decision) -> std::result::Result<Approved<Task>, Error> {
-    let refused = |why: String| Err(Error::new("policy.refused", "this test", why));
-    match decision {
-        Decision::Allowed(mut tasks, _) => tasks.pop().map_or_else(|| refused("nothing is to be done".to_owned()), Ok),
-        Decision::Ask(asked) => refused(asked.why.join("; ")),
-        Decision::Refused(_, why) => refused(why),
     }
 }
 

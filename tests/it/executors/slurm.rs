@@ -154,3 +154,43 @@ fn slurm_pairs_start_together_and_never_on_somebodys_node() {
     cluster.ask("scancel", &["--user=root"]);
     cluster.idle();
 }
+
+#[test]
+#[ignore = "needs root and Slurm: ./test runs it"]
+fn slurm_is_asked_before_a_test_puts_load_on_a_node() {
+    let cluster = Cluster::up(2);
+    cluster.ask("sbatch", &["-w", "node1", "-N1", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 300"]);
+    let ends = Instant::now() + Duration::from_secs(20);
+    while cluster.ask("squeue", &["-h", "-t", "RUNNING"]).is_empty() {
+        assert!(Instant::now() < ends, "the job does not start");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let set = format!("folder={}", folder.path().display());
+    let test = |nodes: &str, words: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_diag"))
+            .args(["test", "storage", "--via", "slurm", "--set", "mib=4", "--set", &set, "--nodes", nodes])
+            .args(words)
+            .env("SLURM_CONF", cluster.at("slurm.conf"))
+            .env_remove("SLURM_JOB_ID")
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        (text, done.status.code().unwrap_or(-1))
+    };
+    let (text, code) = test("node[1-2]", &["--yes"]);
+    let told = text.contains("somebody's job runs there (node1: job ") && text.contains(" of root)");
+    assert!(code == 2 && told && !text.contains("fsync_ms"), "{text}");
+    let (text, code) = test("node2", &[]);
+    assert!(code == 0 && text.contains("fsync_ms"), "an idle node needs no question: {text}");
+    // Within an allocation of one's own, the nodes are nobody else's.
+    cluster.ask("scancel", &["--user=root"]);
+    cluster.idle();
+    let said = cluster.ask("salloc", &["--no-shell", "-N2"]);
+    let job = said.split_whitespace().rfind(|word| word.chars().all(|c| c.is_ascii_digit())).unwrap().to_owned();
+    let (text, code) = test("node[1-2]", &["--allocation", &job]);
+    assert!(code == 0 && text.contains("2 passed"), "{text}");
+    let (text, code) = test("node[1-2]", &["--yes"]);
+    assert!(code == 2 && text.contains(&format!("job {job} of root")), "{text}");
+}

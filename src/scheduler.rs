@@ -1,4 +1,5 @@
-//! What the scheduler says of nodes: who works there, and how the partitions stand.
+//! What the scheduler says of nodes: who works there, and how the partitions stand. Asked before anything that does more than
+//! look, by whichever command; of a node of which it says nothing, nothing is known.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,10 +9,10 @@ use diag_parsers::hostlist;
 use crate::exec::{End, Ran};
 use crate::plan::{Access, Group, NodeName, Part, Step, Target, Task, What, Work};
 use crate::playbook::schema::Risk;
-use crate::policy::{Occupied, Partition};
+use crate::policy::{Facts, Occupied, Partition};
 
 /// Name of the step that asks it.
-pub(super) const STEP: &str = "ask-scheduler";
+pub const STEP: &str = "ask-scheduler";
 
 /// How long it may take to answer.
 const TIME: Duration = Duration::from_secs(20);
@@ -35,10 +36,10 @@ pub struct Scheduler {
 
 /// The step that asks it of these nodes; it only looks.
 #[must_use]
-pub(super) fn step(nodes: &[NodeName]) -> Step {
+pub fn step(nodes: &[NodeName]) -> Step {
     let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let jobs = words(&["squeue", "-h", "-w", &names.join(","), "-o", "%i|%u|%T|%N"]);
+    let jobs = words(&["squeue", "-h", "-w", &names.join(","), "-o", "%i|%u|%T|%N|%A"]);
     let states = words(&["sinfo", "-h", "-N", "-o", "%N|%T|%P"]);
     let access = Access { network: true, files: true };
     let part = |argv: Vec<String>| Part {
@@ -51,9 +52,19 @@ pub(super) fn step(nodes: &[NodeName]) -> Step {
     Step { nodes: nodes.to_vec(), ..Step::alone(task) }
 }
 
+impl Scheduler {
+    /// Adds what it said to what is known about a task.
+    pub fn tell(&self, facts: &mut Facts) {
+        facts.occupied.clone_from(&self.occupied);
+        facts.partitions.clone_from(&self.partitions);
+    }
+}
+
 /// Reads its two answers. Where one did not come, nothing is known: a node of which nobody tells is not idle.
+///
+/// `own`: the allocation that the task runs in, which is nobody else's job.
 #[must_use]
-pub(super) fn read(ran: &[Ran], nodes: &[NodeName]) -> Scheduler {
+pub fn read(ran: &[Ran], nodes: &[NodeName], own: Option<&str>) -> Scheduler {
     let answer = |at: usize| ran.get(at).filter(|ran| ran.end == End::Exit(0) && ran.stdout.dropped == 0);
     let (Some(jobs), Some(states)) = (answer(0), answer(1)) else { return Scheduler::default() };
     let mut partitions: BTreeMap<&str, (Partition, bool)> = BTreeMap::new();
@@ -74,26 +85,39 @@ pub(super) fn read(ran: &[Ran], nodes: &[NodeName]) -> Scheduler {
         counts.idle += usize::from(state == State::Idle);
         *ours |= mine.is_some();
         if let Some(node) = mine {
-            let job = working(name, &jobs.stdout.text);
-            occupied.insert(node.clone(), state.occupied(job));
+            let (other, own) = working(name, &jobs.stdout.text, own);
+            occupied.insert(node.clone(), if own && other.is_none() { Occupied::Idle } else { state.occupied(other) });
         }
     }
     let partitions = partitions.into_values().filter(|(_, ours)| *ours).map(|(counts, _)| counts).collect();
     Scheduler { occupied, kept_off, partitions }
 }
 
-/// The job on a node: number and user. A list of nodes that can't be read may hold any node.
-fn working(name: &str, jobs: &str) -> Option<String> {
-    jobs.lines().find_map(|line| {
-        let mut columns = line.trim().split('|');
-        let (job, user, state, list) = (columns.next()?, columns.next()?, columns.next()?, columns.next()?);
-        let runs = !matches!(state, "PENDING" | "COMPLETED" | "CANCELLED" | "FAILED" | "TIMEOUT");
+/// The job of somebody on a node, by number and user, and whether our own allocation is there. A list of nodes that can't be
+/// read may hold any node.
+fn working(name: &str, jobs: &str, own: Option<&str>) -> (Option<String>, bool) {
+    let (mut other, mut ours) = (None, false);
+    for line in jobs.lines() {
+        let columns: Vec<&str> = line.trim().split('|').collect();
+        let [job, user, state, list, rest @ ..] = columns.as_slice() else { continue };
+        let runs = !matches!(*state, "PENDING" | "COMPLETED" | "CANCELLED" | "FAILED" | "TIMEOUT");
         let here = hostlist::expand(list, MOST).map_or(true, |hosts| hosts.iter().any(|host| host == name));
-        let plain = |text: &str| {
-            text.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).take(40).collect::<String>()
-        };
-        (runs && here && !list.is_empty()).then(|| format!("job {} of {}", plain(job), plain(user)))
-    })
+        if !runs || !here || list.is_empty() {
+            continue;
+        }
+        // `%i` of a job of an array is 41_7, and `%A` the number that its environment has.
+        if own.is_some_and(|own| own == *job || rest.first() == Some(&own)) {
+            ours = true;
+        } else {
+            other.get_or_insert_with(|| format!("job {} of {}", plain(job), plain(user)));
+        }
+    }
+    (other, ours)
+}
+
+/// A name of a job or user as it may stand in a sentence.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).take(40).collect()
 }
 
 /// A node's state, as far as it matters here.
@@ -146,7 +170,7 @@ mod tests {
     #[test]
     fn a_node_is_idle_only_where_both_answers_say_so() {
         let states = "gpu-17|idle|gpu*\ngpu-18|mixed|gpu*\ngpu-19|drained|gpu*\ngpu-20|idle~|gpu*\ngpu-22|idle|gpu*\n";
-        let seen = read(&[ran("4242|bob|RUNNING|gpu-[18,20]\n4243|bob|PENDING|\n"), ran(states)], &nodes());
+        let seen = read(&[ran("4242|bob|RUNNING|gpu-[18,20]\n4243|bob|PENDING|\n"), ran(states)], &nodes(), None);
         let of = |name: &str| seen.occupied.get(&name.parse::<NodeName>().unwrap()).cloned();
         assert_eq!(of("gpu-17"), Some(Occupied::Idle));
         assert_eq!(of("gpu-18"), Some(Occupied::Busy("job 4242 of bob".into())));
@@ -156,11 +180,21 @@ mod tests {
         assert_eq!(seen.kept_off, ["gpu-19".parse::<NodeName>().unwrap()]);
         assert_eq!(seen.partitions, [Partition { nodes: 5, out: 1, idle: 3 }]);
         let silent = Ran::without_output(Target::Here, End::CannotRun("no squeue".into()));
-        assert_eq!(read(&[silent, ran(states)], &nodes()), Scheduler::default());
-        let odd = read(&[ran("7|eve|RUNNING|gpu-[\n"), ran(states)], &nodes());
+        assert_eq!(read(&[silent, ran(states)], &nodes(), None), Scheduler::default());
+        let odd = read(&[ran("7|eve|RUNNING|gpu-[\n"), ran(states)], &nodes(), None);
         assert!(
             matches!(odd.occupied.values().next(), Some(Occupied::Busy(_))),
             "a list that can't be read may be any node"
         );
+    }
+
+    #[test]
+    fn the_allocation_that_it_runs_in_is_nobody_elses_job() {
+        let states = "gpu-17|allocated|gpu*\ngpu-18|mixed|gpu*\n";
+        let jobs = "41_7|alice|RUNNING|gpu-[17-18]|48\n49|bob|RUNNING|gpu-18|49\n";
+        let seen = |own| read(&[ran(jobs), ran(states)], &nodes(), own).occupied.into_values().collect::<Vec<_>>();
+        let (alice, bob) = (Occupied::Busy("job 41_7 of alice".into()), Occupied::Busy("job 49 of bob".into()));
+        assert_eq!(seen(Some("48")), [Occupied::Idle, bob]);
+        assert_eq!(seen(Some("4")), [alice.clone(), alice]);
     }
 }
