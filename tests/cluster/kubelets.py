@@ -50,7 +50,7 @@ def lease(node):
 
 
 def register(node, port):
-    api("POST", "/api/v1/nodes", {"metadata": {"name": node, "labels": {"kubernetes.io/hostname": node}}})
+    api("POST", "/api/v1/nodes", {"metadata": {"name": node, "labels": {"kubernetes.io/hostname": node, "nvidia.com/gpu.present": "true"}}})
     room = {"cpu": "96", "memory": "1900Gi", "pods": "110", "nvidia.com/gpu": "8"}
     api("PATCH", f"/api/v1/nodes/{node}/status", {"status": {
         "capacity": room, "allocatable": room, "conditions": conditions(),
@@ -66,6 +66,7 @@ def warm():
     inner = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x", "env": [{"name": "a", "value": "b"}], "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}
     space = "/namespaces/default/"
     for path, body in [("/apis/batch/v1" + space + "jobs", {"spec": {"template": {"spec": inner}}}), ("/api/v1" + space + "pods", {"spec": inner}),
+                       ("/apis/apps/v1" + space + "daemonsets", {"spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {**inner, "restartPolicy": "Always"}}}}),
                        ("/api/v1/namespaces", {}), ("/api/v1" + space + "events", {"involvedObject": {"namespace": "default"}})]:
         if not any(api("POST", path + "?dryRun=All", {"metadata": {"name": "x", "labels": {"a": "b"}}, **body}) for _ in range(5)):
             sys.exit(f"the API server does not read {path}")
@@ -115,8 +116,10 @@ def mounted(uid, container, text):
 
 
 def hand_on(pod):
-    """Annotations that a volume hands on as files."""
+    """Annotations that a volume hands on as files, and folders of the host that are made where they lack."""
     for volume in pod["spec"].get("volumes", []):
+        if volume.get("hostPath", {}).get("type") == "DirectoryOrCreate":
+            os.makedirs(folder(pod["metadata"]["uid"], volume["name"]), exist_ok=True)
         for item in volume.get("downwardAPI", {}).get("items", []):
             name = re.search(r"annotations\['(.*)'\]", item["fieldRef"]["fieldPath"])[1]
             at = folder(pod["metadata"]["uid"], volume["name"])
@@ -149,7 +152,7 @@ def run(pod):
     env = {"PATH": os.environ["PATH"], "HOME": "/"}
     for told in one.get("env", []):
         env[told["name"]] = mounted(about["uid"], one, expand(told.get("value", ""), env))
-    argv = [expand(word, env) for word in one.get("command", []) + one.get("args", [])]
+    argv = [mounted(about["uid"], one, expand(word, env)) for word in one.get("command", []) + one.get("args", [])]
     for attempt in range(100):
         began = now()
         try:

@@ -75,7 +75,7 @@ serve() {
     --token-auth-file="$dir/certs/tokens.csv" --authorization-mode=ABAC --authorization-policy-file="$dir/certs/rights.jsonl" --service-cluster-ip-range=10.96.0.0/16 \
     --service-account-issuer=https://diag.test --service-account-key-file="$dir/certs/sa.pub" \
     --service-account-signing-key-file="$dir/certs/sa.key" --disable-admission-plugins=ServiceAccount \
-    --kubelet-preferred-address-types=InternalIP
+    --kubelet-preferred-address-types=InternalIP --allow-privileged=true
   for _ in $(seq 600); do
     [ "$(ask GET /readyz 2>/dev/null)" = ok ] && return
     alive apiserver || { tail -5 "$dir/log/apiserver" >&2; exit 1; }
@@ -83,7 +83,7 @@ serve() {
   done
 }
 
-# ask METHOD PATH [BODY]: asks the API server as its administrator.
+# ask METHOD PATH [BODY]: asks the API server as its administrator; the body is JSON, or a manifest in YAML.
 ask() {
   python3 - "$dir" "$@" <<'EOF'
 import ssl, sys, urllib.error, urllib.request
@@ -91,6 +91,8 @@ folder, method, path, *body = sys.argv[1:]
 server = open(f"{folder}/admin.kubeconfig").read().split('"')[1]
 trust = ssl.create_default_context(cafile=f"{folder}/certs/ca.crt")
 kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+if body and not body[0].startswith("{"):
+    kind = "application/yaml"
 head = {"Authorization": "Bearer admin-token", "Content-Type": kind}
 ask = urllib.request.Request(server + path, body[0].encode() if body else None, head, method=method)
 try:
@@ -120,7 +122,7 @@ print(*(one.getsockname()[1] for one in held))')
     --initial-advertise-peer-urls "http://127.0.0.1:$peer" --initial-cluster "default=http://127.0.0.1:$peer"
   serve "$client"
   start controllers kube-controller-manager --kubeconfig="$dir/admin.kubeconfig" --bind-address=127.0.0.1 --port=0 --secure-port=0 \
-    --service-account-private-key-file="$dir/certs/sa.key" --leader-elect=false --controllers=job,garbagecollector,ttl-after-finished,nodelifecycle \
+    --service-account-private-key-file="$dir/certs/sa.key" --leader-elect=false --controllers=job,daemonset,garbagecollector,ttl-after-finished,nodelifecycle \
     --node-monitor-period=2s --node-monitor-grace-period=12s --feature-gates=TTLAfterFinished=true
   start scheduler kube-scheduler --kubeconfig="$dir/admin.kubeconfig" --bind-address=127.0.0.1 --port=0 --secure-port=0 --leader-elect=false
   start kubelets python3 "$here/kubelets.py" "$dir" "$port" "$nodes"

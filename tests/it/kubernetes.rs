@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 #[cfg(feature = "k8s")]
 pub(crate) mod control_plane;
 #[cfg(feature = "k8s")]
+mod daemonset;
+#[cfg(feature = "k8s")]
 mod faults;
 #[cfg(feature = "k8s")]
 mod real;

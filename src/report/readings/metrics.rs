@@ -62,7 +62,8 @@ fn value(reading: &Reading, families: &mut BTreeMap<String, Family>) {
         Some(Quantity::Text(_)) | None => return,
     };
     let (suffix, kind) = suffix(reading.unit);
-    let name = format!("diag_{}_{}{suffix}", word(&reading.probe), word(&reading.name));
+    let stem = word(&reading.name);
+    let name = format!("diag_{}_{}{suffix}", word(&reading.probe), stem.strip_suffix(suffix).unwrap_or(&stem));
     let labels: Vec<(&str, &str)> = named(reading).collect();
     add(families, &name, format!("Reading {}.{} of diag.", reading.probe, reading.name), kind, &labels, number);
 }
@@ -111,6 +112,7 @@ mod tests {
                 .of("gpu", "0000:1b:00.0")
                 .count(2, Unit::Total)
                 .found(Verdict::Bad, "x"),
+            Reading::new("leftovers", "shm.bytes").number(4096.0, Unit::Bytes),
             Reading::new("mounts", "answers").of("mount", "/a \"b\"").flag(true),
         ];
         let text = String::from_utf8(render(&Look::new("gpu-17", "", 0, readings))).unwrap();
@@ -123,6 +125,7 @@ mod tests {
                 "diag_reading_verdict{reading=\"gpu.ecc.dram.uncorrected.volatile\",gpu=\"0000:1b:00.0\"} 4\n"
             )
         );
+        assert!(text.contains("diag_leftovers_shm_bytes 4096\n"), "{text}");
         assert!(text.contains("diag_mounts_answers{mount=\"/a \\\"b\\\"\"} 1\n"));
     }
 }

@@ -1,5 +1,6 @@
 //! A real control plane on this machine, by `tests/cluster/kubernetes.sh`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,7 +17,9 @@ pub(crate) struct ControlPlane {
 impl ControlPlane {
     pub(crate) fn up(nodes: usize) -> Self {
         let plane = Self { folder: tempfile::tempdir().unwrap() };
-        let done = Command::new(SCRIPT).arg("up").arg(plane.folder.path()).arg(nodes.to_string()).output().unwrap();
+        let mut script = Command::new(SCRIPT);
+        script.arg("up").arg(plane.folder.path()).arg(nodes.to_string()).env("PATH", path_with_diag());
+        let done = script.output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         plane
     }
@@ -31,9 +34,22 @@ impl ControlPlane {
         std::fs::write(self.folder.path().join(format!("dead.{node}")), "").unwrap();
     }
 
+    /// What a pod wrote to a volume.
+    pub(crate) fn volume(&self, pod: &Value, name: &str) -> PathBuf {
+        self.folder.path().join("volumes").join(pod["metadata"]["uid"].as_str().unwrap()).join(name)
+    }
+
     /// Asks the API server as its administrator.
     pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
-        let body = body.map(Value::to_string);
+        self.send(method, path, body.map(Value::to_string))
+    }
+
+    /// Hands it a manifest, as `kubectl create` does.
+    pub(crate) fn create(&self, path: &str, manifest: &str) -> Value {
+        self.send("POST", path, Some(manifest.to_owned()))
+    }
+
+    fn send(&self, method: &str, path: &str, body: Option<String>) -> Value {
         let mut script = Command::new(SCRIPT);
         script.arg("ask").arg(self.folder.path()).args([method, path]).args(body);
         let done = script.output().unwrap();
@@ -44,6 +60,14 @@ impl ControlPlane {
     pub(crate) fn items(&self, path: &str) -> Vec<Value> {
         self.ask("GET", path, None)["items"].as_array().cloned().unwrap_or_default()
     }
+}
+
+/// Containers run what stands in the path, the `diag` under test first.
+fn path_with_diag() -> OsString {
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_diag"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = built.parent().map(PathBuf::from).into_iter().chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).unwrap()
 }
 
 impl Drop for ControlPlane {
