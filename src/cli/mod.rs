@@ -132,8 +132,8 @@ fn complain(error: &Error) {
     }
 }
 
-fn dispatch() -> Result<u8, Error> {
-    let library = built_in()?;
+/// All verbs, with one for each symptom that people type.
+fn command(library: &Library) -> clap::Command {
     let mut command = Cli::command();
     for set in &library.sets {
         let verb = analyze::Args::augment_args(clap::Command::new(set.id.clone()));
@@ -141,8 +141,12 @@ fn dispatch() -> Result<u8, Error> {
         let examples = READING.replace("NAME", &set.id);
         command = command.subcommand(verb.about(set.title.clone()).long_about(long).after_long_help(examples));
     }
-    command = command.mut_subcommand("analyze", |verb| verb.after_long_help(READING.replace("NAME", "analyze")));
-    let matches = command.get_matches();
+    command.mut_subcommand("analyze", |verb| verb.after_long_help(READING.replace("NAME", "analyze")))
+}
+
+fn dispatch() -> Result<u8, Error> {
+    let library = built_in()?;
+    let matches = command(&library).get_matches();
     if let Some((name, inner)) = matches.subcommand()
         && let Some(set) = library.sets.iter().find(|set| set.id == name)
     {
@@ -179,4 +183,15 @@ fn add_playbooks(library: &mut Library, folder: Option<&std::path::Path>) -> Res
     }
     shelf.echoes.truncate(shelf.own_echoes);
     library.add(shelf.playbooks.into_iter().map(|(_, shelved)| shelved).collect(), shelf.echoes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Flags that two parts of a verb share by name would end the program when the verb is typed.
+    #[test]
+    fn every_verb_can_be_typed() {
+        command(&built_in().unwrap()).debug_assert();
+    }
 }

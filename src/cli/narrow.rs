@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "Which part of it")]
     until: Option<String>,
     /// Leave out what other hosts tell of: `gpu-17` or `gpu-[017-020]`.
-    #[arg(long, visible_alias = "nodes", value_name = "HOSTS", help_heading = "Which part of it")]
+    #[arg(long, value_name = "HOSTS", help_heading = "Which part of it")]
     node: Vec<String>,
     /// Leave out other jobs, and what happened when and where this one did not run.
     #[arg(long, value_name = "ID", help_heading = "Which part of it")]
