@@ -6,7 +6,9 @@ use super::decide::{Decision, decide};
 use super::job::Job;
 use super::{Ended, Hook, bounded, slurm};
 use crate::breaker::Answer;
-use crate::reading::Reading;
+use crate::reading::{Reading, Verdict};
+
+const RESUMED: &str = "resumed: what it was drained for is gone";
 
 /// What became of a node that is not well.
 enum Drained {
@@ -24,12 +26,14 @@ impl Hook {
                 Ok(Drained::Before) => self.end("refuse", 0, &format!("{why}; drained already"), readings),
                 Err(held) => self.end("held-back", 1, &format!("{why}; {held}"), readings),
             },
-            // What can't be judged is no reason to give a node back.
-            Decision::PassLoudly(why) => self.end("pass-loudly", 0, &why, readings),
-            Decision::Pass => match self.resume() {
-                true => self.end("pass", 0, "resumed: what it was drained for is gone", readings),
-                false => self.end("pass", 0, "", readings),
-            },
+            // What can't be judged, or is bad without being enough to drain, is no reason to give a node back; what is only
+            // degraded would never have drained it, and must not keep it.
+            Decision::PassLoudly(why) if readings.iter().any(doubtful) || !self.resume() => {
+                self.end("pass-loudly", 0, &why, readings)
+            }
+            Decision::PassLoudly(why) => self.end("pass-loudly", 0, &format!("{RESUMED}; {why}"), readings),
+            Decision::Pass if self.resume() => self.end("pass", 0, RESUMED, readings),
+            Decision::Pass => self.end("pass", 0, "", readings),
         }
     }
 
@@ -69,4 +73,9 @@ impl Hook {
     fn share(&self) -> Duration {
         (self.left() / 2).min(Duration::from_secs(3))
     }
+}
+
+/// Whether a reading speaks against giving a node back.
+fn doubtful(reading: &Reading) -> bool {
+    matches!(reading.verdict, Verdict::Bad | Verdict::Unknown)
 }

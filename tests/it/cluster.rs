@@ -168,7 +168,8 @@ fn cluster_health_check_drains_and_resumes_only_what_it_drained() {
     let job = slurm.submit("spared", &["--gres=gpu:8"]);
     wait("a job runs elsewhere at once", SOON, || slurm.state_of_job(&job) == "COMPLETED");
     assert!(slurm.output("spared").contains("ran on node2"));
-    slurm.fault("node1", "");
+    // What is only degraded would have drained nothing, and keeps nothing.
+    slurm.fault("node1", "0.temperature = 86");
     wait("given back when the fault is gone", SOON, || !drained("node1"));
     let looks = || {
         let record = fs::read_to_string(slurm.at("hook.jsonl")).unwrap();
