@@ -107,13 +107,15 @@ pub fn heard(echoes: &[Echo], table: &Table, anchor: RowId, needed: impl Iterato
         cause.places.insert((row.source, row.line));
     }
     let mut all = HashSet::new();
+    let hardware = hardware(table);
     for echo in echoes {
         let kinds = table.kinds().filter(|kind| echo.kinds.iter().any(|pattern| kind_fits(pattern, kind)));
         let rows = kinds.flat_map(|kind| table.of_kind(kind)).copied();
         let named = |kind: &str| echo.kinds.iter().any(|pattern| pattern != "*" && kind_fits(pattern, kind));
+        let breaks_hardware = HARDWARE.iter().any(|kind| named(kind));
         all.extend(rows.filter(|id| {
             let row = &table.rows[*id];
-            (named(row.kind) || cause.is_one_story(row))
+            (named(row.kind) || cause.is_one_story(row) && (breaks_hardware || !hardware.contains(id)))
                 && cause.is_echoed(echo, row)
                 && row_fits(table, *id, &echo.filter)
         }));
@@ -138,7 +140,17 @@ const WAKE: f64 = 3600.0;
 
 /// Whether a row is what a host says of itself, whatever runs on it.
 fn of_host(row: &Row) -> bool {
-    row.kind.starts_with("kernel.") || row.kind.starts_with("probe.")
+    ["kernel.", "filesystem.", "probe.", "gpu_fault."].iter().any(|head| row.kind.starts_with(head))
+}
+
+/// Faults of a GPU, its memory or its links. No program, file system or scheduler brings them about: `*` leaves them
+/// alone, and causes that break hardware name them.
+const HARDWARE: [&str; 4] = ["gpu_fault.lost", "gpu_fault.memory", "gpu_fault.link", "gpu_fault.gsp_silent"];
+
+/// The rows that tell of such faults, with those that they follow from.
+fn hardware(table: &Table) -> HashSet<RowId> {
+    let faults = HARDWARE.iter().flat_map(|kind| table.of_kind(kind)).copied();
+    faults.flat_map(|fault| table.rows[fault].parents.iter().copied().chain([fault])).collect()
 }
 
 /// Whether a row is by such a witness.

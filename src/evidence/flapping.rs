@@ -27,7 +27,10 @@ pub(super) fn derive(table: &mut Table) {
         found.push((fields, std::iter::once(lost).chain(back).collect()));
     }
     for (fields, parents) in found {
-        table.derive(KIND, Says::Warning, fields, parents);
+        let aside = table.rows[parents[0]].aside;
+        if let Some(id) = table.derive(KIND, Says::Warning, fields, parents) {
+            table.rows[id].aside = aside;
+        }
     }
 }
 

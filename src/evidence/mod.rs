@@ -19,6 +19,7 @@ mod ledger;
 mod names;
 mod narrow;
 mod oom;
+mod over;
 mod parts;
 mod peers;
 mod pods;
@@ -264,6 +265,7 @@ impl Table {
         oom::derive(self);
         fate::derive(self);
         window::derive(self);
+        over::derive(self);
         pods::derive(self);
         gpu_fault::derive(self);
         repeats::derive(self);

@@ -57,6 +57,8 @@ pub enum Aside {
     OtherNode,
     /// It is told of another job.
     OtherJob,
+    /// It was over, or the job took further steps long after it, before the job went wrong.
+    Over,
 }
 
 /// When and where the job ran, as far as known.
@@ -217,7 +219,7 @@ impl Window {
 }
 
 /// The time of a row's last occurrence.
-fn end_of(row: &Row) -> Option<i64> {
+pub(super) fn end_of(row: &Row) -> Option<i64> {
     let apart = row.last_at.zip(row.at).and_then(|(last, first)| last.since(first)).unwrap_or_default();
     Some(row.placed?.micros + (apart * 1e6) as i64)
 }
