@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::exec::{Executor, Ran, Told};
 use crate::plan::{Answers, Plan, Question, Stage, Step, Task, Witness};
 use crate::playbook::schema::Status;
+use crate::playbook::test::Judged;
 use crate::policy::{self, Approved, Asked, Consent, Facts, Held, Policy, Said};
 use crate::scheduler;
 use crate::verdict::Outcome;
-use crate::verify;
 
 /// What the driver needs of the world beside an executor.
 pub trait World {
@@ -248,7 +248,7 @@ impl<'a> Driver<'a> {
             let failed = plan
                 .stage(Stage::Confirm)
                 .filter_map(|step| self.case.check(step))
-                .any(|check| check.outcome == verify::Outcome::Failed);
+                .any(|check| check.judged == Judged::Fail);
             // A test that failed on the node just now is a witness of its own.
             if failed && !facts.witnesses.contains(&Witness::Node) {
                 facts.witnesses.push(Witness::Node);

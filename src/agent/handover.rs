@@ -3,9 +3,10 @@
 use super::entry::Ending;
 use super::state::Case;
 use crate::plan::{Plan, Stage, Step};
+use crate::playbook::test::Judged;
 use crate::report::markdown::{code, prose};
 use crate::report::words;
-use crate::verify::{Check, Outcome};
+use crate::verify::Check;
 
 /// Longest reason that a drain is given, in characters; more is cut by `sinfo -R` anyway.
 const REASON: usize = 60;
@@ -62,11 +63,11 @@ pub fn readings(case: &Case) -> Vec<(String, Option<Check>, Option<Check>)> {
 /// A check in a word.
 #[must_use]
 pub fn outcome(check: Option<&Check>) -> &'static str {
-    match check.map(|check| check.outcome) {
+    match check.map(|check| check.judged) {
         None => "not run",
-        Some(Outcome::Passed) => "passed",
-        Some(Outcome::Failed) => "failed",
-        Some(Outcome::Error) => "could not run",
+        Some(Judged::Pass) => "passed",
+        Some(Judged::Fail) => "failed",
+        Some(Judged::CannotRun) => "could not run",
     }
 }
 

@@ -7,10 +7,11 @@ use super::state::{Case, Fixed, key};
 use crate::exec::{End, Ran};
 use crate::plan::{Plan, Question, Stage, Step, span};
 use crate::playbook::schema::{Aim, Risk};
+use crate::playbook::test::Judged;
 use crate::policy::risk;
 use crate::scheduler::{self, Scheduler};
 use crate::verdict::{Confidence, Outcome as Found};
-use crate::verify::{Check, Outcome, Verdict, verdict};
+use crate::verify::{Check, Verdict, verdict};
 
 /// One move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,8 +145,8 @@ impl Planner<'_> {
             }
         }
         let checks: Vec<Check> = self.plan.stage(Stage::Confirm).filter_map(|step| self.case.check(step)).collect();
-        let failed = checks.iter().any(|check| check.outcome == Outcome::Failed);
-        let passed = !checks.is_empty() && checks.iter().all(|check| check.outcome == Outcome::Passed);
+        let failed = checks.iter().any(|check| check.judged == Judged::Fail);
+        let passed = !checks.is_empty() && checks.iter().all(|check| check.judged == Judged::Pass);
         if let Some(wants) = self.wants(Stage::Confirm) {
             return wants;
         }

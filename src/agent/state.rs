@@ -231,10 +231,8 @@ impl Case {
         if runs.len() < step.tasks.len() {
             return None;
         }
-        let groups: Vec<usize> =
-            step.tasks.iter().flat_map(|task| &task.groups).map(|group| group.parts.len()).collect();
         let rans: Vec<Ran> = runs.iter().flatten().cloned().collect();
-        Some(check(&step.of, &groups, &rans, &self.plan()?.verify.expect))
+        Some(check(step, &rans))
     }
 }
 

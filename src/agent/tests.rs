@@ -17,7 +17,8 @@ use crate::plan::{
     Access, Answers, Group, NodeName, Part, Plan, Question, SCHEMA, Script, Stage, Step, Subject, Target, Task, What,
     Witness, Work,
 };
-use crate::playbook::schema::{Aim, Expectation, Risk, Status, Verify};
+use crate::playbook::schema::{Aim, Risk, Status, Verify};
+use crate::playbook::test::{Expectation, Prints, Read, Rubric, Shape};
 use crate::policy::{Approved, Asked, built_in};
 use crate::verdict::{Confidence, Culprit, Outcome};
 
@@ -42,6 +43,15 @@ fn step(stage: Stage, of: &str, after: Option<&str>, task: Task) -> Step {
     Step { stage, of: of.into(), after: after.map(str::to_owned), nodes: vec![node()], ..Step::alone(task) }
 }
 
+/// No errors are wanted.
+fn rubric() -> Rubric {
+    let read = Read { about: String::new(), unit: String::new(), text: false, optional: false, by: None };
+    let rule =
+        Expectation { read: "errors".into(), equals: Some(diag_parsers::Value::Int(0)), ..Expectation::default() };
+    let (shape, prints, reads) = (Shape::One, Prints::Lines, [("errors".to_owned(), read)].into_iter().collect());
+    Rubric { shape, prints, exit_tells: false, reads, expect: vec![rule] }
+}
+
 /// A test, a fix, the test again, and the fix taken back.
 fn plan(fix: &str, undo: &str, risk: Risk, aim: Aim) -> Plan {
     let test = |id: &str| {
@@ -56,13 +66,10 @@ fn plan(fix: &str, undo: &str, risk: Risk, aim: Aim) -> Plan {
         steps.push(step(Stage::Verify, "count", Some("fix-mend"), test("verify-mend-count")));
     }
     steps[1].aim = aim;
+    for step in steps.iter_mut().filter(|step| step.of == "count") {
+        step.rubric = Some(rubric());
+    }
     steps.push(step(Stage::Undo, "mend", Some("fix-mend"), task("undo-mend", risk, Target::Here, argv(undo))));
-    let expect = Expectation {
-        test: "count".into(),
-        read: "errors".into(),
-        equals: Some(diag_parsers::Value::Int(0)),
-        ..Expectation::default()
-    };
     Plan {
         schema: SCHEMA.into(),
         subject: Subject {
@@ -77,7 +84,7 @@ fn plan(fix: &str, undo: &str, risk: Risk, aim: Aim) -> Plan {
         },
         questions: Vec::new(),
         steps,
-        verify: Verify { quiet: None, expect: vec![expect] },
+        verify: Verify::default(),
     }
 }
 

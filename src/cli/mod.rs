@@ -177,12 +177,13 @@ fn usage(error: &clap::Error) -> Error {
 /// Adds the playbooks of a folder to the library.
 fn add_playbooks(library: &mut Library, folder: Option<&std::path::Path>) -> Result<(), Error> {
     let Some(folder) = folder else { return Ok(()) };
-    let mut shelf = shelf::read(folder, &library.echoes);
+    let mut shelf = shelf::read(folder, library);
     if let Some(error) = shelf.wrong.pop() {
         return Err(error);
     }
     shelf.echoes.truncate(shelf.own_echoes);
-    library.add(shelf.playbooks.into_iter().map(|(_, shelved)| shelved).collect(), shelf.echoes)
+    let playbooks = shelf.playbooks.into_iter().map(|(_, shelved)| shelved).collect();
+    library.add(playbooks, shelf.echoes, shelf.tests.into_iter().map(|(_, test)| test).collect())
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ fn list(library: &Library) -> u8 {
 
 fn check(at: &Folder, library: &Library) -> Result<u8, Error> {
     let scanner = super::analyze::scanner(None)?;
-    let shelf = shelf::read(&at.folder, &library.echoes);
+    let shelf = shelf::read(&at.folder, library);
     let mut count = shelf.wrong.len();
     for error in &shelf.wrong {
         let way_on = if error.way_on.is_empty() { String::new() } else { format!(" ({})", error.way_on) };
@@ -89,7 +89,7 @@ fn check(at: &Folder, library: &Library) -> Result<u8, Error> {
     }
     for (path, shelved) in &shelf.playbooks {
         let named = path.file_stem().is_some_and(|stem| stem.to_string_lossy() == shelved.playbook.id);
-        let mut wrong = lint(&shelved.playbook, &shelf.echoes, scanner.catalogue(), DERIVED_KINDS);
+        let mut wrong = lint(&shelved.playbook, (&shelf.echoes, &shelf.usable), scanner.catalogue(), DERIVED_KINDS);
         if !named {
             wrong.push(format!("the file should be named {}.toml", shelved.playbook.id));
         }
@@ -134,7 +134,7 @@ fn policy_complaints(file: &std::path::Path) -> Vec<String> {
 
 fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {
     let scanner = super::analyze::scanner(None)?;
-    let shelf = shelf::read(&args.at.folder, &library.echoes);
+    let shelf = shelf::read(&args.at.folder, library);
     let expanded = shelf.expanded()?;
     unknown_slug(&args.only, &expanded, &shelf)?;
     let all: Vec<&Playbook> = expanded.iter().collect();
@@ -218,11 +218,12 @@ fn playbook_cases(
     }
     for mut mutant in mutants(playbook) {
         let mutant_as_written = mutant.changed.clone();
-        expand(&mut mutant.changed, &shelf.echoes)?;
+        expand(&mut mutant.changed, &shelf.echoes, &shelf.usable)?;
         let others = all.iter().map(|other| if other.id == playbook.id { &mutant.changed } else { *other });
         let others: Vec<&Playbook> = others.collect();
         tally.mutants += 1;
-        let worded = lint(&mutant_as_written, &shelf.echoes, scanner.catalogue(), DERIVED_KINDS).is_empty();
+        let worded =
+            lint(&mutant_as_written, (&shelf.echoes, &shelf.usable), scanner.catalogue(), DERIVED_KINDS).is_empty();
         if worded && prepared.iter().all(|case| rehearse(case, &playbook.id, &others).is_empty()) {
             tally.survived += 1;
             say(&format!("{}: no case notices that {} is gone", playbook.id, mutant.without));

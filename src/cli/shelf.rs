@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::playbook::test::TestBook;
-use crate::playbook::{EchoGroup, Playbook, Shelved, expand};
+use crate::playbook::{EchoGroup, Library, Playbook, Shelved, expand};
 
 /// The policy of a folder of playbooks: what may be done, and no cause.
 pub(super) const POLICY: &str = "policy.toml";
@@ -22,6 +22,8 @@ pub(super) struct Shelf {
     pub(super) own_echoes: usize,
     /// Tests of the folder.
     pub(super) tests: Vec<(PathBuf, TestBook)>,
+    /// Those that playbooks can use: the folder's before the built-in ones.
+    pub(super) usable: Vec<TestBook>,
     /// One error a file that can't be read.
     pub(super) wrong: Vec<Error>,
 }
@@ -34,15 +36,15 @@ impl Shelf {
         }
         let expanded = |(_, shelved): &(PathBuf, Shelved)| {
             let mut playbook = shelved.playbook.clone();
-            expand(&mut playbook, &self.echoes).map(|()| playbook)
+            expand(&mut playbook, &self.echoes, &self.usable).map(|()| playbook)
         };
         self.playbooks.iter().map(expanded).collect()
     }
 }
 
-/// Reads `FOLDER/*.toml`, `FOLDER/<area>/*.toml` and `FOLDER/echoes/*.toml`; `built_in` are the groups that are known
-/// without the folder's.
-pub(super) fn read(folder: &Path, built_in: &[EchoGroup]) -> Shelf {
+/// Reads `FOLDER/*.toml`, `FOLDER/<area>/*.toml`, `FOLDER/echoes/*.toml` and `FOLDER/tests/*.toml`; the groups and tests of
+/// `built_in` are known without the folder's.
+pub(super) fn read(folder: &Path, built_in: &Library) -> Shelf {
     let mut shelf = Shelf::default();
     let mut folders = vec![folder.to_owned()];
     folders.extend(entries(folder).into_iter().filter(|path| path.is_dir() && !other(path)));
@@ -69,9 +71,12 @@ pub(super) fn read(folder: &Path, built_in: &[EchoGroup]) -> Shelf {
         }
     }
     shelf.own_echoes = shelf.echoes.len();
-    let more = built_in.iter().filter(|known| shelf.echoes.iter().all(|group| group.id != known.id)).cloned();
+    let more = built_in.echoes.iter().filter(|known| shelf.echoes.iter().all(|group| group.id != known.id)).cloned();
     let more: Vec<EchoGroup> = more.collect();
     shelf.echoes.extend(more);
+    shelf.usable = shelf.tests.iter().map(|(_, test)| test.clone()).collect();
+    let more = built_in.tests.iter().filter(|known| shelf.tests.iter().all(|(_, test)| test.id != known.id));
+    shelf.usable.extend(more.cloned());
     if shelf.playbooks.is_empty() && shelf.tests.is_empty() && shelf.wrong.is_empty() {
         shelf.wrong.push(Error::new(
             "playbook.none",

@@ -6,12 +6,14 @@ use std::time::Duration;
 use super::bind::{Answers, Bound, Origin, Values, bind, fill};
 use super::identity;
 use super::name::NodeName;
+use super::stage::{self, Staged};
 use super::step::{Hand, Plan, Question, SCHEMA, Stage, Step, Subject};
 use super::task::{Access, Group, Part, Script, Target, Task, What, Work};
 use super::witness::witnesses;
 use crate::diagnose::{Match, culprit, offered};
 use crate::evidence::Table;
 use crate::playbook::schema::{Aim, By, FixFile, Risk, TestFile, Undo};
+use crate::playbook::test::{Shape, text as whole};
 
 /// How long a command of a fix may take, where its playbook does not say.
 const FIX_TIME: Duration = Duration::from_secs(60);
@@ -87,40 +89,29 @@ impl Maker<'_> {
         let bound = self.bind(id, &test.params);
         let mut cannot = lacking(&bound);
         let within = span(&test.timeout).unwrap_or(TEST_TIME);
-        let script = test.script.as_ref().map(|script| script.text.as_str()).unwrap_or_default();
         let mut groups = Vec::new();
-        for values in &bound.all {
-            match parts(&test.shape, values, script, within) {
-                Ok(parts) => groups.push(Group { parts }),
+        match staged(test, within) {
+            Ok(staged) => match runs(&staged, &bound.all) {
+                Ok(runs) => groups = runs,
                 Err(why) => cannot.push(why),
-            }
+            },
+            Err(why) => cannot.push(why),
         }
-        cannot.extend(script.is_empty().then(|| "the playbook has no script for it".to_owned()));
         let step = format!("confirm-{id}");
-        let nodes = nodes_of(&groups);
-        let task = Task {
-            id: step.clone(),
-            title: test.title.clone(),
-            risk: test.risk,
-            disturbs: test.disturbs.clone(),
-            groups,
-        };
-        let tasks = if cannot.is_empty() { vec![task] } else { Vec::new() };
+        let (nodes, risk) = (nodes_of(&groups), test.risk.unwrap_or(Risk::Destructive));
+        let disturbs = if test.disturbs.is_empty() { disturbance(risk) } else { test.disturbs.clone() };
+        let task = Task { id: step.clone(), title: test.title.clone(), risk, disturbs: disturbs.clone(), groups };
         Step {
             id: step,
-            stage: Stage::Confirm,
             of: id.to_owned(),
-            after: None,
-            title: test.title.clone(),
-            risk: test.risk,
-            aim: Aim::Repair,
             nodes,
-            tasks,
-            hands: Vec::new(),
+            rubric: test.rubric.clone(),
             tools: test.tools.clone(),
             within_s: within.as_secs(),
-            disturbs: if test.disturbs.is_empty() { disturbance(test.risk) } else { test.disturbs.clone() },
+            disturbs,
+            tasks: if cannot.is_empty() { vec![task.clone()] } else { Vec::new() },
             cannot,
+            ..Step::alone(task)
         }
     }
 
@@ -203,6 +194,7 @@ impl Maker<'_> {
             aim: fix.aim,
             nodes,
             hands: if by_us { Vec::new() } else { hands(fix, commands, &assigned) },
+            rubric: None,
             tools: tools(commands),
             within_s: within.as_secs() * commands.len().max(1) as u64,
             disturbs: if fix.disturbs.is_empty() { disturbance(fix.risk) } else { fix.disturbs.clone() },
@@ -231,30 +223,42 @@ fn blameless(nodes: &[NodeName], origin: Origin<'_>) -> Vec<String> {
     other.map(|node| format!("{node} is not whom the evidence blames")).collect()
 }
 
-/// The work of a test for one assignment.
-fn parts(shape: &str, values: &Values, script: &str, timeout: Duration) -> Result<Vec<Part>, String> {
-    let env = |role: Option<&str>| {
-        let named = values.iter().map(|(name, value)| (format!("DIAG_{}", name.to_uppercase()), value.clone()));
-        named.chain(role.map(|role| ("DIAG_ROLE".to_owned(), role.to_owned()))).collect()
+/// What runs on each end of a test.
+fn staged(test: &TestFile, timeout: Duration) -> Result<Staged, String> {
+    let (Some(script), Some(rubric)) = (&test.script, &test.rubric) else {
+        return Err("the playbook has no script for it".to_owned());
     };
-    let part = |node: &str, role: Option<&str>| {
-        let name: NodeName = node.parse().map_err(|_| format!("`{}` is no node", node.escape_debug()))?;
-        let script = Script { shell: "sh".to_owned(), text: script.to_owned() };
-        let access = Access::default();
-        let work = Work { what: What::Script(script), env: env(role), timeout, output_cap: OUTPUT_CAP, access };
-        Ok::<Part, String>(Part { target: Target::Node(name), work })
+    let text = if test.uses.is_some() { script.text.clone() } else { whole(&test.tools, &script.text) };
+    let script = Script { shell: script.shell.clone(), text };
+    Ok(Staged { shape: rubric.shape, script, timeout })
+}
+
+/// The runs of a test: one an assignment, or one of all nodes together.
+fn runs(staged: &Staged, all: &[Values]) -> Result<Vec<Group>, String> {
+    let node = |values: &Values, name: &str| {
+        let text =
+            values.get(name).ok_or_else(|| format!("it has no parameter `{name}`, so nothing tells where it runs"))?;
+        text.parse::<NodeName>().map_err(|_| format!("`{}` is no node", text.escape_debug()))
     };
-    let node = values.get("node").ok_or("it has no parameter `node`, so nothing tells where it runs")?;
-    match shape {
-        "pair" => {
-            let peer = values.get("peer").ok_or("it has no parameter `peer` for its other end")?;
-            if peer == node {
-                return Err(format!("both ends are {node}"));
-            }
-            Ok(vec![part(peer, Some("server"))?, part(node, Some("client"))?])
-        }
-        _ => Ok(vec![part(node, None)?]),
+    if staged.shape == Shape::All {
+        let mut nodes = all.iter().map(|values| node(values, "node")).collect::<Result<Vec<_>, _>>()?;
+        nodes.dedup();
+        return Ok(all.first().map(|values| stage::group(staged, values, &nodes, None)).into_iter().collect());
     }
+    let run = |values: &Values| {
+        let own = node(values, "node")?;
+        let nodes = match staged.shape {
+            Shape::Pair => vec![node(values, "peer")?, own],
+            _ => vec![own],
+        };
+        if let [a, b] = nodes.as_slice()
+            && a == b
+        {
+            return Err(format!("both ends are {a}"));
+        }
+        Ok(stage::group(staged, values, &nodes, None))
+    };
+    all.iter().map(run).collect()
 }
 
 /// One command of a fix for one assignment.

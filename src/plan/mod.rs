@@ -5,6 +5,7 @@ mod build;
 pub mod grammar;
 mod identity;
 mod name;
+pub mod stage;
 mod step;
 mod task;
 pub mod tell;

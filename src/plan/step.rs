@@ -6,6 +6,7 @@ use super::name::NodeName;
 use super::task::{Target, Task};
 use super::witness::Witness;
 use crate::playbook::schema::{Aim, Risk, Status, Verify};
+use crate::playbook::test::Rubric;
 use crate::verdict::{Confidence, Culprit};
 
 /// Version of the JSON contract.
@@ -84,6 +85,9 @@ pub struct Step {
     pub tasks: Vec<Task>,
     /// What a person does: commands to type, or a sentence.
     pub hands: Vec<Hand>,
+    /// What a test reads and what is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rubric: Option<Rubric>,
     /// Programs that it needs where it runs.
     pub tools: Vec<String>,
     /// How long it may take, in seconds.
@@ -144,6 +148,7 @@ impl Step {
             aim: Aim::Repair,
             nodes,
             hands: Vec::new(),
+            rubric: None,
             tools: Vec::new(),
             within_s: longest.unwrap_or(0),
             disturbs: task.disturbs.clone(),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::echo::{EchoGroup, resolve};
 use super::schema::{Playbook, Set};
 use super::test::TestBook;
+use super::used::used;
 use crate::error::Error;
 
 /// Playbooks as gathered by the build script, without their cases.
@@ -41,17 +42,21 @@ impl Library {
         self.playbooks.iter().map(|shelved| &shelved.playbook).find(|playbook| playbook.id == id)
     }
 
-    /// Adds playbooks and groups of echoes; one of a known name replaces it.
+    /// Adds playbooks, groups of echoes and tests; one of a known name replaces it.
     ///
     /// # Errors
-    /// A playbook that names a group which is not there.
-    pub fn add(&mut self, more: Vec<Shelved>, groups: Vec<EchoGroup>) -> Result<(), Error> {
+    /// A playbook that names a group or test which is not there.
+    pub fn add(&mut self, more: Vec<Shelved>, groups: Vec<EchoGroup>, tests: Vec<TestBook>) -> Result<(), Error> {
+        for test in tests {
+            self.tests.retain(|known| known.id != test.id);
+            self.tests.push(test);
+        }
         for group in groups {
             self.echoes.retain(|known| known.id != group.id);
             self.echoes.push(group);
         }
         for mut shelved in more {
-            expand(&mut shelved.playbook, &self.echoes)?;
+            expand(&mut shelved.playbook, &self.echoes, &self.tests)?;
             self.playbooks.retain(|known| known.playbook.id != shelved.playbook.id);
             self.playbooks.push(shelved);
         }
@@ -59,11 +64,14 @@ impl Library {
     }
 }
 
-/// Puts the echoes of groups in the place of their names.
+/// Puts the echoes of groups in the place of their names, and tests that stand in files of their own in the place of theirs.
 ///
 /// # Errors
-/// A name that no group has.
-pub fn expand(playbook: &mut Playbook, groups: &[EchoGroup]) -> Result<(), Error> {
+/// A name that no group, or no test, has.
+pub fn expand(playbook: &mut Playbook, groups: &[EchoGroup], tests: &[TestBook]) -> Result<(), Error> {
+    used(playbook, tests).map_err(|why| {
+        Error::new("playbook.invalid", &playbook.id, why).with_way_on("tests are the files of playbooks/tests/")
+    })?;
     let find = |name: &str| groups.iter().find(|group| group.id == name);
     playbook.echoes = resolve(&playbook.echoes, find).map_err(|name| {
         Error::new("playbook.invalid", &playbook.id, format!("echoes: there is no group `{name}`"))
@@ -86,7 +94,7 @@ pub fn built_in() -> Result<Library, Error> {
         Error::new("playbook.invalid", "built-in playbooks", error.to_string()).with_way_on("run `diag playbook check`")
     })?;
     for shelved in &mut library.playbooks {
-        expand(&mut shelved.playbook, &library.echoes)?;
+        expand(&mut shelved.playbook, &library.echoes, &library.tests)?;
     }
     Ok(library)
 }

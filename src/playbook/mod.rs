@@ -6,9 +6,11 @@ mod load;
 pub mod schema;
 mod template;
 pub mod test;
+mod used;
 mod verify;
 
 pub use echo::{Echo, EchoGroup, GroupCase, On, Order, resolve};
 pub use load::{Library, Shelved, built_in, expand};
 pub use schema::{Playbook, Set};
 pub use template::{Piece, Template, sentences};
+pub use used::used;

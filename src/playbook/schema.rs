@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::echo::Echo;
 pub use super::either::{Condition, OneOrMany, Test, Undo};
+use super::test::Rubric;
 pub use super::verify::{Bound, Expect as Expectation, Quiet, Times, Verify};
 use crate::verdict::{Ask, Confidence, Outcome};
 use diag_parsers::Value;
@@ -303,7 +304,7 @@ pub enum By {
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
     /// `node`, `addr`, `hca`, `gpu`, `pci`, `iface`, `job`, `rank`, `int`, `str`.
-    #[serde(rename = "type")]
+    #[serde(default, rename = "type")]
     pub kind: String,
     /// `clue.field`, or `culprit.node` for whom the finding blames.
     #[serde(default)]
@@ -326,13 +327,18 @@ pub struct Parameter {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TestFile {
+    /// The test of `playbooks/tests/` that it is, its parameters bound here: all that is not said here is said there.
+    #[serde(default, rename = "use")]
+    pub uses: Option<String>,
     /// What it tests.
+    #[serde(default)]
     pub title: String,
     /// Where it runs: `one`, `pair`, `all`.
     #[serde(default)]
     pub shape: String,
-    /// What it risks.
-    pub risk: Risk,
+    /// What it risks; a test that does not say so is refused.
+    #[serde(default)]
+    pub risk: Option<Risk>,
     /// What it disturbs, in words.
     #[serde(default)]
     pub disturbs: String,
@@ -347,18 +353,40 @@ pub struct TestFile {
     pub params: IndexMap<String, Parameter>,
     /// What it reads.
     #[serde(default)]
-    pub reads: IndexMap<String, serde_json::Value>,
+    pub reads: IndexMap<String, ReadFile>,
     /// The script.
     #[serde(default)]
     pub script: Option<Script>,
+    /// All that it takes to judge a run; made when the library is loaded.
+    #[serde(skip)]
+    pub rubric: Option<Rubric>,
+}
+
+/// Something that a test of a playbook reads.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadFile {
+    /// `int`, `float` or `str`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Unit of a number.
+    #[serde(default)]
+    pub unit: String,
 }
 
 /// Constant text that reads `DIAG_*` variables.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
+    /// `sh` or `bash`.
+    #[serde(default = "sh")]
+    pub shell: String,
     /// The text.
     pub text: String,
+}
+
+fn sh() -> String {
+    "sh".to_owned()
 }
 
 /// An example that a playbook must get right.

@@ -3,7 +3,8 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Parameter, Risk};
+use super::schema::{Bound, Expectation as Wish, Parameter, Risk, TestFile};
+use diag_parsers::Value;
 
 /// What every test's script begins with: `need`, `say`, `cannot`.
 const PRELUDE: &str = include_str!("test_prelude.sh");
@@ -58,11 +59,69 @@ pub struct TestBook {
     pub case: Vec<TestCase>,
 }
 
+/// What a test reads and what is well: all that it takes to judge a run of it.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub struct Rubric {
+    /// On how many nodes one run of it takes place.
+    pub shape: Shape,
+    /// In which form it prints what it reads.
+    #[serde(default)]
+    pub prints: Prints,
+    /// An exit status other than 0 and 77 is a failure of what is tested.
+    #[serde(default)]
+    pub exit_tells: bool,
+    /// What it reads.
+    pub reads: IndexMap<String, Read>,
+    /// What is well.
+    pub expect: Vec<Expectation>,
+}
+
+impl Rubric {
+    /// Of a test that stands in a playbook itself: the end that begins tells.
+    pub(super) fn of(test: &TestFile) -> Self {
+        let shape = match test.shape.as_str() {
+            "pair" => Shape::Pair,
+            "all" => Shape::All,
+            _ => Shape::One,
+        };
+        let read = |read: &super::schema::ReadFile| Read {
+            about: String::new(),
+            unit: read.unit.clone(),
+            text: read.kind == "str",
+            optional: false,
+            by: Some(shape.teller()),
+        };
+        let reads = test.reads.iter().map(|(name, file)| (name.clone(), read(file))).collect();
+        Self { shape, prints: Prints::Lines, exit_tells: false, reads, expect: Vec::new() }
+    }
+
+    /// What a playbook wants stands before what the test's own file wants of the same reading.
+    pub(super) fn wish<'w>(&mut self, wishes: impl Iterator<Item = &'w Wish>) {
+        let own: Vec<Expectation> = wishes.map(Expectation::of).collect();
+        self.expect.retain(|rule| own.iter().all(|wish| wish.read != rule.read));
+        self.expect.splice(0..0, own);
+    }
+}
+
+/// The whole text that runs: what every test begins with, a look for its programs, and the script.
+#[must_use]
+pub fn text(needs: &[String], script: &str) -> String {
+    let needs: String = needs.iter().map(|program| format!("need {program}\n")).collect();
+    format!("{PRELUDE}\n{needs}{script}")
+}
+
 impl TestBook {
     /// The whole text that runs.
     #[must_use]
     pub fn text(&self) -> String {
-        format!("{PRELUDE}\n{}", self.script.text)
+        text(&[], &self.script.text)
+    }
+
+    /// All that it takes to judge a run of it.
+    #[must_use]
+    pub fn rubric(&self) -> Rubric {
+        let Self { shape, prints, exit_tells, reads, expect, .. } = self.clone();
+        Rubric { shape, prints, exit_tells, reads, expect }
     }
 
     /// Variables that the script may read beside its parameters.
@@ -135,7 +194,7 @@ pub enum Prints {
 }
 
 /// Something that is read.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Read {
     /// What it is.
@@ -155,7 +214,7 @@ pub struct Read {
 }
 
 /// What is well. Of several for one reading that fit, the first counts; those of the median count all.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expectation {
     /// Of which reading.
@@ -163,17 +222,30 @@ pub struct Expectation {
     /// Where these readings or parameters hold this text.
     pub when: IndexMap<String, String>,
     /// Not less.
-    pub at_least: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<Bound>,
     /// Not more.
-    pub at_most: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<Bound>,
     /// Exactly.
-    pub equals: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub equals: Option<Value>,
     /// Not less than this share of the median of all in the same sweep.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub of_median: Option<f64>,
     /// Not more than this many times the median of all in the same sweep.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub times_median: Option<f64>,
     /// Where the figure is from.
     pub source: String,
+}
+
+impl Expectation {
+    /// As a playbook wants it.
+    fn of(wish: &Wish) -> Self {
+        let Wish { read, equals, at_least, at_most, .. } = wish.clone();
+        Self { read, equals, at_least, at_most, ..Self::default() }
+    }
 }
 
 /// Constant text that reads `DIAG_*` variables.

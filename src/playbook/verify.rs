@@ -65,7 +65,7 @@ pub enum Bound {
 pub struct Times {
     /// How many times.
     pub times: f64,
-    /// Of what: another reading of the same test, or `probe.<probe>.<name>`.
+    /// Of what: another reading of the same run.
     pub of: String,
 }
 

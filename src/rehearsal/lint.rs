@@ -7,14 +7,22 @@ use diag_parsers::Catalogue;
 mod acting;
 
 use crate::playbook::schema::{Clue, Status};
-use crate::playbook::{Echo, EchoGroup, On, Order, Playbook, Template, sentences};
+use crate::playbook::test::TestBook;
+use crate::playbook::{Echo, EchoGroup, On, Order, Playbook, Template, sentences, used};
 
 /// Fewest cases of a playbook: one that fires and one that must not.
 const FEWEST_CASES: usize = 2;
 
-/// Everything wrong with a playbook, one sentence each; `derived` names the kinds that no format makes.
-pub fn lint(playbook: &Playbook, groups: &[EchoGroup], catalogue: &Catalogue, derived: &[&'static str]) -> Vec<String> {
+/// Everything wrong with a playbook as it is written, one sentence each; `known` are the groups of echoes and tests that it can
+/// name, and `derived` the kinds that no format makes.
+pub fn lint(
+    playbook: &Playbook,
+    known: (&[EchoGroup], &[TestBook]),
+    catalogue: &Catalogue,
+    derived: &[&'static str],
+) -> Vec<String> {
     let mut wrong = Vec::new();
+    let (groups, books) = known;
     if playbook.schema != 1 {
         wrong.push(format!("schema {} is unknown; this build reads 1", playbook.schema));
     }
@@ -30,7 +38,11 @@ pub fn lint(playbook: &Playbook, groups: &[EchoGroup], catalogue: &Catalogue, de
     citations(playbook, &mut wrong);
     untold(playbook, &mut wrong);
     tests(playbook, &mut wrong);
-    acting::lint(playbook, &mut wrong);
+    let mut whole = playbook.clone();
+    match used(&mut whole, books) {
+        Ok(()) => acting::lint(&whole, &mut wrong),
+        Err(why) => wrong.push(why),
+    }
     cases(playbook, &mut wrong);
     wrong
 }
@@ -142,16 +154,27 @@ fn untold(playbook: &Playbook, wrong: &mut Vec<String>) {
 
 /// A test's script is constant text: it reads declared parameters only and prints each reading that it declares.
 fn tests(playbook: &Playbook, wrong: &mut Vec<String>) {
-    for (name, test) in &playbook.test {
+    for (name, test) in playbook.test.iter().filter(|(_, test)| test.uses.is_none()) {
+        if test.risk.is_none() || test.title.is_empty() || test.script.is_none() {
+            wrong.push(format!(
+                "test `{name}` wants a title, a risk and a script, or to `use` a test of playbooks/tests/"
+            ));
+        }
         let text = test.script.as_ref().map(|script| script.text.as_str()).unwrap_or_default();
         for variable in text.split("DIAG_").skip(1) {
-            let variable: String = variable.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
-            let known = variable == "ROLE" || test.params.keys().any(|param| param.to_uppercase() == variable);
+            let variable: String =
+                variable.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect();
+            let known = TestBook::VARIABLES.contains(&variable.as_str())
+                || test.params.keys().any(|param| param.to_uppercase() == variable);
             if !known {
                 wrong.push(format!("test `{name}` reads DIAG_{variable}, which is no parameter of it"));
             }
         }
-        for read in test.reads.keys().filter(|read| !text.contains(&format!("diag: {read}="))) {
+        for read in test
+            .reads
+            .keys()
+            .filter(|read| !text.contains(&format!("diag: {read}=")) && !text.contains(&format!("say {read} ")))
+        {
             wrong.push(format!("test `{name}` declares `{read}` and prints no `diag: {read}=`"));
         }
     }

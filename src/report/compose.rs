@@ -214,7 +214,11 @@ impl<'a> Teller<'a> {
             tests: playbook
                 .test
                 .iter()
-                .map(|(id, test)| Test { id: id.clone(), title: test.title.clone(), risk: test.risk.to_string() })
+                .map(|(id, test)| Test {
+                    id: id.clone(),
+                    title: test.title.clone(),
+                    risk: test.risk.map_or_else(String::new, |risk| risk.to_string()),
+                })
                 .collect(),
             ask: self.ask(found),
             references: playbook.references.clone(),

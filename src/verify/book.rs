@@ -74,12 +74,16 @@ fn readings(book: &TestBook, wrong: &mut Vec<String>) {
 }
 
 fn expectation(book: &TestBook, rule: &Expectation) -> Option<String> {
-    let bounds = [rule.at_least, rule.at_most, rule.equals, rule.of_median, rule.times_median];
+    let bounds = rule.at_least.is_some() || rule.at_most.is_some() || rule.equals.is_some();
+    let bounds = bounds || rule.of_median.is_some() || rule.times_median.is_some();
+    let text = rule.equals.is_some() && rule.at_least.is_none() && rule.at_most.is_none();
     let read = &rule.read;
     match book.reads.get(read) {
         None => Some(format!("an expectation is of `{read}`, which is not read")),
-        Some(declared) if declared.text => Some(format!("`{read}` is text: nothing can be expected of it")),
-        _ if bounds.iter().flatten().count() == 0 => Some(format!("the expectation of `{read}` says nothing")),
+        Some(declared) if declared.text && !text => {
+            Some(format!("`{read}` is text: all that can be expected of it is what it `equals`"))
+        }
+        _ if !bounds => Some(format!("the expectation of `{read}` says nothing")),
         _ if rule.source.is_empty() => Some(format!("the expectation of `{read}` names no source")),
         _ => rule.when.keys().find(|what| !book.reads.contains_key(*what) && !book.params.contains_key(*what)).map(
             |what| format!("the expectation of `{read}` depends on `{what}`, which is neither read nor a parameter"),
@@ -92,9 +96,10 @@ fn expectation(book: &TestBook, rule: &Expectation) -> Option<String> {
 pub fn rehearse(book: &TestBook, case: &TestCase) -> Vec<String> {
     let mut params = defaults(book);
     params.extend(case.params.clone());
+    let env = params.into_iter().map(|(name, value)| (format!("DIAG_{}", name.to_uppercase()), value)).collect();
     let stdout = Kept { text: case.prints.clone(), dropped: 0 };
     let ran = Ran { stdout, took: Duration::ZERO, ..Ran::without_output(Target::Here, End::Exit(case.exit)) };
-    let judgement = judge(book, &ran, &params, (book.shape.teller(), case.world.unwrap_or(1)));
+    let judgement = judge(&book.rubric(), &ran, &env, (book.shape.teller(), case.world.unwrap_or(1)));
     let mut wrong = Vec::new();
     let why = judgement.why.join("; ");
     if judgement.judged != case.expect {

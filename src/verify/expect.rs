@@ -1,11 +1,14 @@
 //! Whether what a test read is well: by the figures of its file, and by what the others of the same sweep read.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::reads::{self, Readings, Value};
 use crate::exec::{End, Ran};
-use crate::playbook::test::{Expectation, Judged, Role, TestBook};
+use crate::playbook::schema::Bound;
+use crate::playbook::test::{Expectation, Judged, Role, Rubric};
 
 /// Exit status by which a script says that it can't run.
 pub const CANNOT_RUN: i32 = 77;
@@ -24,7 +27,7 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    fn cannot(why: String) -> Self {
+    pub(super) fn cannot(why: String) -> Self {
         Self { judged: Judged::CannotRun, why: vec![why], readings: Readings::new(), arms: Vec::new() }
     }
 
@@ -37,41 +40,46 @@ impl Judgement {
     }
 }
 
-/// Judges what came of a part that prints the readings of a test.
+/// Judges what came of a part that prints the readings of a test; `env`: the variables that it had.
+///
+/// What ended badly proves nothing, whatever it printed before: it is a failure only where the test's exit status tells.
 #[must_use]
-pub fn judge(book: &TestBook, ran: &Ran, params: &IndexMap<String, String>, (role, world): (Role, usize)) -> Judgement {
-    let printed = reads::read(book, &ran.stdout.text, world);
-    if let Some(why) = printed.cannot {
-        return Judgement::cannot(why);
-    }
+pub fn judge(rubric: &Rubric, ran: &Ran, env: &BTreeMap<String, String>, (role, world): (Role, usize)) -> Judgement {
+    let printed = reads::read(rubric, &ran.stdout.text, world);
     let status = match &ran.end {
+        // A reason of its own is told before one that follows from it.
+        End::Exit(_) | End::Signal(_) if printed.cannot.is_some() => {
+            return Judgement::cannot(printed.cannot.unwrap_or_default());
+        }
         End::Exit(CANNOT_RUN) => return Judgement::cannot("it says that it can't run, and not why".to_owned()),
         End::Exit(status) => *status,
-        End::Signal(signal) if book.exit_tells => 128 + signal,
+        End::Signal(signal) if rubric.exit_tells => 128 + signal,
         other => return Judgement::cannot(other.to_string()),
     };
     let mut judgement =
         Judgement { judged: Judged::Pass, why: Vec::new(), readings: printed.readings, arms: Vec::new() };
-    if status != 0 && book.exit_tells {
+    if status != 0 && rubric.exit_tells {
         judgement.fail(format!("it ended with {}{}", ran.end, last_words(ran)), None);
         return judgement;
     }
-    if let Some(wrong) = printed.wrong.first() {
-        return Judgement { readings: judgement.readings, ..Judgement::cannot(wrong.clone()) };
-    }
-    figures(book, params, &mut judgement);
-    let lacking = book.reads.iter().find(|(name, read)| {
+    let lacking = rubric.reads.iter().find(|(name, read)| {
         !read.optional
             && read.by.is_none_or(|by| by == role)
             && !judgement.readings.keys().any(|known| reads::base(known) == name.as_str())
     });
-    match lacking {
-        Some((name, _)) if judgement.judged == Judged::Pass => {
-            let why = format!("it printed no `{name}` and ended with {}{}", ran.end, last_words(ran));
-            Judgement { readings: judgement.readings, ..Judgement::cannot(why) }
-        }
-        _ if status != 0 && judgement.judged == Judged::Pass => {
-            let why = format!("it ended with {}{}", ran.end, last_words(ran));
+    let why = match lacking {
+        _ if !printed.wrong.is_empty() => printed.wrong.first().cloned(),
+        _ if status != 0 => Some(format!("it ended with {}{}", ran.end, last_words(ran))),
+        Some((name, _)) => Some(format!("it printed no `{name}` and ended with {}{}", ran.end, last_words(ran))),
+        None if rubric.expect.is_empty() => Some("nothing says what it must read".to_owned()),
+        None => None,
+    };
+    if let Some(why) = why {
+        return Judgement { readings: judgement.readings, ..Judgement::cannot(why) };
+    }
+    let unknown = figures(rubric, env, &mut judgement);
+    match unknown.into_iter().next() {
+        Some(why) if judgement.judged == Judged::Pass => {
             Judgement { readings: judgement.readings, ..Judgement::cannot(why) }
         }
         _ => judgement,
@@ -84,37 +92,67 @@ fn last_words(ran: &Ran) -> String {
     line.map(|line| format!(" ({})", line.chars().take(160).collect::<String>())).unwrap_or_default()
 }
 
-/// Holds readings against the figures of the test's file.
-fn figures(book: &TestBook, params: &IndexMap<String, String>, judgement: &mut Judgement) {
+/// Holds readings against the figures that are expected; what can't be compared.
+fn figures(rubric: &Rubric, env: &BTreeMap<String, String>, judgement: &mut Judgement) -> Vec<String> {
     let readings = judgement.readings.clone();
-    for (name, value) in readings.iter().filter_map(|(name, value)| Some((name, value.number()?))) {
+    let mut unknown = Vec::new();
+    for (name, value) in &readings {
         let exact =
             |rule: &&Expectation| rule.read == *name || (rule.read == reads::base(name) && reads::arm(name).is_some());
         let absolute = |rule: &&Expectation| rule.of_median.is_none() && rule.times_median.is_none();
-        let fits = |rule: &&Expectation| applies(rule, &readings, params);
-        let Some(rule) = book.expect.iter().filter(exact).filter(absolute).find(fits) else { continue };
-        let unit = book.reads.get(reads::base(name)).map_or("", |read| read.unit.as_str());
-        if let Some(why) = broken(rule, value) {
-            let when: Vec<String> = rule.when.iter().map(|(what, is)| format!("{what} {is}")).collect();
-            let when = if when.is_empty() { String::new() } else { format!(" for {}", when.join(", ")) };
-            judgement
-                .fail(format!("{name} is {value} {unit}, expected {why}{when} ({})", rule.source), reads::arm(name));
+        let fits = |rule: &&Expectation| applies(rule, &readings, env);
+        let Some(rule) = rubric.expect.iter().filter(exact).filter(absolute).find(fits) else { continue };
+        let unit = rubric.reads.get(reads::base(name)).map_or("", |read| read.unit.as_str());
+        let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+        match broken(rule, value, &readings) {
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                let when: Vec<String> = rule.when.iter().map(|(what, is)| format!("{what} {is}")).collect();
+                let when = if when.is_empty() { String::new() } else { format!(" for {}", when.join(", ")) };
+                let source = if rule.source.is_empty() { String::new() } else { format!(" ({})", rule.source) };
+                judgement.fail(format!("{name} is {value}{unit}, expected {why}{when}{source}"), reads::arm(name));
+            }
+            Err(why) => unknown.push(format!("{name} is {value}, which can't be compared: {why}")),
         }
     }
+    unknown
 }
 
 /// What was expected, where a value is not that.
-fn broken(rule: &Expectation, value: f64) -> Option<String> {
-    let low = rule.at_least.filter(|least| value < *least).map(|least| format!("at least {least}"));
-    let high = rule.at_most.filter(|most| value > *most).map(|most| format!("at most {most}"));
-    let other = rule.equals.filter(|wanted| (value - wanted).abs() > f64::EPSILON).map(|wanted| format!("{wanted}"));
-    low.or(high).or(other)
+fn broken(rule: &Expectation, value: &Value, readings: &Readings) -> Result<Option<String>, String> {
+    let number = || value.number().ok_or("it is no number");
+    let bound = |bound: &Bound| match bound {
+        Bound::Number(number) => Ok(*number),
+        Bound::Times(times) => {
+            let of = readings.get(&times.of).and_then(Value::number);
+            of.map(|of| of * times.times).ok_or_else(|| format!("{} was not told", times.of))
+        }
+    };
+    if let Some(least) = &rule.at_least {
+        let least = bound(least)?;
+        if number()? < least {
+            return Ok(Some(format!("at least {least}")));
+        }
+    }
+    if let Some(most) = &rule.at_most {
+        let most = bound(most)?;
+        if number()? > most {
+            return Ok(Some(format!("at most {most}")));
+        }
+    }
+    let Some(wanted) = &rule.equals else { return Ok(None) };
+    let same = match wanted.to_string().parse::<f64>() {
+        Ok(wanted) => (number()? - wanted).abs() <= f64::EPSILON * wanted.abs().max(1.0),
+        Err(_) => wanted.to_string() == value.to_string(),
+    };
+    Ok((!same).then(|| wanted.to_string()))
 }
 
 /// Whether a rule is for this GPU, size, number of nodes.
-fn applies(rule: &Expectation, readings: &Readings, params: &IndexMap<String, String>) -> bool {
+fn applies(rule: &Expectation, readings: &Readings, env: &BTreeMap<String, String>) -> bool {
     rule.when.iter().all(|(what, is)| {
-        let known = readings.get(what).map(ToString::to_string).or_else(|| params.get(what).cloned());
+        let param = || env.get(&format!("DIAG_{}", what.to_uppercase())).cloned();
+        let known = readings.get(what).map(ToString::to_string).or_else(param);
         known.is_some_and(|known| match readings.get(what) {
             Some(Value::Text(text)) => text.to_lowercase().contains(&is.to_lowercase()),
             _ => known == *is,
@@ -126,7 +164,7 @@ fn applies(rule: &Expectation, readings: &Readings, params: &IndexMap<String, St
 const FEWEST: usize = 4;
 
 /// Holds runs against the median of all of the sweep, those `before` them included. What could not be run takes no part.
-pub fn relative(book: &TestBook, runs: &mut [&mut Judgement], before: &[Readings]) {
+pub fn relative(rubric: &Rubric, runs: &mut [&mut Judgement], before: &[Readings]) {
     let mut values: IndexMap<String, Vec<f64>> = IndexMap::new();
     let ran = runs.iter().filter(|run| run.judged != Judged::CannotRun).map(|run| &run.readings);
     for (name, value) in ran.chain(before).flatten() {
@@ -134,7 +172,7 @@ pub fn relative(book: &TestBook, runs: &mut [&mut Judgement], before: &[Readings
     }
     for (name, of) in values.iter_mut().filter(|(_, of)| of.len() >= FEWEST) {
         let median = median(of);
-        for rule in book.expect.iter().filter(|rule| rule.read == reads::base(name)) {
+        for rule in rubric.expect.iter().filter(|rule| rule.read == reads::base(name)) {
             for run in runs.iter_mut().filter(|run| run.judged != Judged::CannotRun) {
                 against(rule, name, median, run);
             }

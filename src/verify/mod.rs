@@ -2,13 +2,13 @@
 //! node of many is bad.
 
 pub mod book;
-mod check;
 pub mod expect;
 pub mod isolate;
 mod nccl_table;
 pub mod reads;
-pub mod stage;
+mod run;
 mod verdict;
 
-pub use check::{Check, Outcome, Seen, check};
-pub use verdict::{Judgement, Verdict, verdict};
+pub use expect::Judgement;
+pub use run::{Check, Seen, Whole, check, run};
+pub use verdict::{Proven, Verdict, verdict};

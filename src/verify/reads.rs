@@ -1,10 +1,11 @@
-//! What a test printed: lines `diag: name=value unit`, and the table of nccl-tests.
+//! What a test printed: lines `diag: name=value unit`, and the table of nccl-tests. A name that is told twice with different
+//! values is an error and never a pass: a node that lies, or a log that a script prints, could hold such a line.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::nccl_table;
-use crate::playbook::test::{Prints, TestBook};
+use crate::playbook::test::{Prints, Rubric};
 
 /// One value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ const MOST: usize = 4096;
 
 /// Reads what a run of a test printed; `world` nodes took part.
 #[must_use]
-pub fn read(book: &TestBook, text: &str, world: usize) -> Printed {
+pub fn read(rubric: &Rubric, text: &str, world: usize) -> Printed {
     let mut printed = Printed::default();
     for line in text.lines() {
         let Some(rest) = line.trim_end().strip_prefix("diag: ") else { continue };
@@ -65,31 +66,45 @@ pub fn read(book: &TestBook, text: &str, world: usize) -> Printed {
         if name == "cannot" {
             printed.cannot.get_or_insert(value);
         } else {
-            take(book, name, &value, &mut printed);
+            take(rubric, name, &value, &mut printed);
         }
     }
-    if book.prints == Prints::NcclTests {
-        nccl_table::read(text, world, &mut printed);
+    if rubric.prints == Prints::NcclTests {
+        let mut table = Printed::default();
+        nccl_table::read(text, world, &mut table);
+        printed.cannot = printed.cannot.or(table.cannot);
+        table.readings.into_iter().for_each(|(name, value)| printed.put(&name, value));
     }
     printed
 }
 
-fn take(book: &TestBook, name: &str, value: &str, printed: &mut Printed) {
+impl Printed {
+    /// Takes a reading. One that is told twice is not believed: a log that a script prints could hold such a line.
+    fn put(&mut self, name: &str, value: Value) {
+        match self.readings.get(name) {
+            Some(known) if *known != value => {
+                self.wrong.push(format!("`{name}` is told twice, {known} and {value}: neither is believed"));
+            }
+            _ => drop(self.readings.insert(name.to_owned(), value)),
+        }
+    }
+}
+
+fn take(rubric: &Rubric, name: &str, value: &str, printed: &mut Printed) {
     let base = base(name);
-    let Some(read) = book.reads.get(base) else {
+    let Some(read) = rubric.reads.get(base) else {
         return printed.wrong.push(format!("it printed `{base}`, which it does not declare"));
     };
     if printed.readings.len() >= MOST {
         return;
     }
     if read.text {
-        printed.readings.insert(name.to_owned(), Value::Text(value.trim().to_owned()));
-        return;
+        return printed.put(name, Value::Text(value.trim().to_owned()));
     }
     let (number, unit) = value.trim().split_once(' ').unwrap_or((value.trim(), ""));
     match number.parse::<f64>() {
         Ok(number) if number.is_finite() && (unit.is_empty() || unit == read.unit) => {
-            printed.readings.insert(name.to_owned(), Value::Number(number));
+            printed.put(name, Value::Number(number));
         }
         Ok(_) if !unit.is_empty() && unit != read.unit => {
             printed.wrong.push(format!("`{base}` came in {unit} and not in {}", read.unit));

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, Outcome};
+use super::run::Check;
+use crate::playbook::test::Judged;
 
 /// What a fix came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub enum Verdict {
 
 /// A verdict with its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Judgement {
+pub struct Proven {
     /// The verdict.
     pub verdict: Verdict,
     /// Why.
@@ -29,16 +30,16 @@ pub struct Judgement {
 ///
 /// A test that passed before proves nothing, and one that could not be run proves nothing either way.
 #[must_use]
-pub fn verdict(tests: &[(Option<&Check>, &Check)]) -> Judgement {
-    let say = |verdict, why: String| Judgement { verdict, why };
+pub fn verdict(tests: &[(Option<&Check>, &Check)]) -> Proven {
+    let say = |verdict, why: String| Proven { verdict, why };
     let of = |check: &Check| check.why.first().cloned().unwrap_or_default();
-    if let Some((_, after)) = tests.iter().find(|(_, after)| after.outcome == Outcome::Failed) {
+    if let Some((_, after)) = tests.iter().find(|(_, after)| after.judged == Judged::Fail) {
         return say(Verdict::NotFixed, format!("{} fails: {}", after.test, of(after)));
     }
-    if let Some((_, after)) = tests.iter().find(|(_, after)| after.outcome == Outcome::Error) {
+    if let Some((_, after)) = tests.iter().find(|(_, after)| after.judged == Judged::CannotRun) {
         return say(Verdict::Inconclusive, format!("{} could not be run afterwards: {}", after.test, of(after)));
     }
-    let failed = |before: &Option<&Check>| before.is_some_and(|before| before.outcome == Outcome::Failed);
+    let failed = |before: &Option<&Check>| before.is_some_and(|before| before.judged == Judged::Fail);
     match tests {
         [] => say(Verdict::Inconclusive, "no test shows whether it helped".to_owned()),
         _ if tests.iter().any(|(before, _)| failed(before)) => {
@@ -46,7 +47,7 @@ pub fn verdict(tests: &[(Option<&Check>, &Check)]) -> Judgement {
                 tests.iter().filter(|(before, _)| failed(before)).map(|(_, after)| after.test.as_str()).collect();
             say(Verdict::Fixed, format!("{} failed before, and passes now", names.join(", ")))
         }
-        [(Some(before), _), ..] if before.outcome == Outcome::Passed => {
+        [(Some(before), _), ..] if before.judged == Judged::Pass => {
             say(Verdict::Inconclusive, format!("{} passed before as well, which proves nothing", before.test))
         }
         [(_, after), ..] => {
@@ -59,13 +60,13 @@ pub fn verdict(tests: &[(Option<&Check>, &Check)]) -> Judgement {
 mod tests {
     use super::*;
 
-    fn run(outcome: Outcome) -> Check {
-        Check { test: "t".into(), outcome, seen: Vec::new(), why: vec!["x".into()] }
+    fn run(judged: Judged) -> Check {
+        Check { test: "t".into(), judged, seen: Vec::new(), why: vec!["x".into()] }
     }
 
     #[test]
     fn only_a_test_that_failed_before_can_prove_a_fix() {
-        use Outcome::{Error, Failed, Passed};
+        use Judged::{CannotRun as Error, Fail as Failed, Pass as Passed};
         for (before, after, want) in [
             (Some(Failed), Passed, Verdict::Fixed),
             (Some(Failed), Failed, Verdict::NotFixed),
@@ -88,10 +89,10 @@ mod tests {
 
     #[test]
     fn of_several_tests_each_must_pass() {
-        let (good, bad) = (run(Outcome::Passed), run(Outcome::Failed));
+        let (good, bad) = (run(Judged::Pass), run(Judged::Fail));
         assert_eq!(verdict(&[(Some(&bad), &good), (Some(&good), &good)]).verdict, Verdict::Fixed);
         assert_eq!(verdict(&[(Some(&bad), &good), (Some(&good), &bad)]).verdict, Verdict::NotFixed);
-        let error = run(Outcome::Error);
+        let error = run(Judged::CannotRun);
         assert_eq!(verdict(&[(Some(&bad), &good), (Some(&bad), &error)]).verdict, Verdict::Inconclusive);
     }
 }

@@ -11,11 +11,11 @@ use indexmap::IndexMap;
 
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery, shelf, transport};
 use crate::error::Error;
-use crate::plan::NodeName;
+use crate::plan::{NodeName, stage};
 use crate::playbook::Library;
 use crate::playbook::schema::Risk;
 use crate::playbook::test::{Shape, TestBook, check_value};
-use crate::verify::{book, stage};
+use crate::verify::book;
 
 /// Most nodes of a switch.
 const MOST: usize = 4096;

@@ -9,13 +9,12 @@ use crate::cli::session::Session;
 use crate::cli::transport::{self, Via};
 use crate::error::Error;
 use crate::exec::{End, Executor, FanOut, Limits, Local};
-use crate::plan::NodeName;
+use crate::plan::{NodeName, stage};
 use crate::playbook::schema::Risk;
 use crate::playbook::test::{Judged, TestBook};
 use crate::policy::Said;
-use crate::verify::expect::{self, Judgement};
 use crate::verify::reads::Readings;
-use crate::verify::stage;
+use crate::verify::{self, Judgement, Whole, expect};
 
 /// What a person agrees to beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -86,47 +85,17 @@ impl Runner {
         if rans.iter().any(|ran| matches!(ran.end, End::Cancelled { .. })) {
             return Err(Error::new("test.stopped", &book.id, "the run was stopped"));
         }
+        let rubric = book.rubric();
         let mut rest = rans.as_slice();
         let mut results = Vec::new();
-        for nodes in runs {
+        for (nodes, group) in runs.iter().zip(&task.groups) {
             let (own, others) = rest.split_at(nodes.len().min(rest.len()));
             rest = others;
-            let judged = own.iter().enumerate();
-            let judged = judged.map(|(at, ran)| {
-                (expect::judge(book, ran, params, (stage::role(book.shape, at), nodes.len())), &ran.end)
-            });
-            results.push(one(nodes, judged.collect()));
+            let Whole { judgement, mute, .. } = verify::run(&rubric, &group.parts, own);
+            results.push(Result { nodes: nodes.clone(), judgement, mute });
         }
         let mut all: Vec<&mut Judgement> = results.iter_mut().map(|result| &mut result.judgement).collect();
-        expect::relative(book, &mut all, before);
+        expect::relative(&rubric, &mut all, before);
         Ok(results)
     }
-}
-
-/// What the ends of one run say together: who failed, else on whom it could not be run, else that all is well.
-fn one(nodes: &[NodeName], ends: Vec<(Judgement, &End)>) -> Result {
-    let gone = |end: &End| !matches!(end, End::Exit(_) | End::Signal(_));
-    let mute: Vec<usize> = ends.iter().enumerate().filter(|(_, (_, end))| gone(end)).map(|(at, _)| at).collect();
-    let worst = |wanted: Judged| ends.iter().position(|(judgement, _)| judgement.judged == wanted);
-    // An end that waits for one that is not there has nothing to say.
-    let at = if mute.is_empty() { worst(Judged::Fail) } else { mute.first().copied() };
-    let at = at.or_else(|| worst(Judged::CannotRun)).unwrap_or(0);
-    let mut readings = Readings::new();
-    let mut judgement = None;
-    for (place, (own, _)) in ends.into_iter().enumerate() {
-        readings.extend(own.readings.clone());
-        if place == at {
-            judgement = Some(own);
-        }
-    }
-    let judgement = judgement.map_or_else(
-        || Judgement {
-            judged: Judged::CannotRun,
-            why: vec!["nothing came back".to_owned()],
-            readings: Readings::new(),
-            arms: Vec::new(),
-        },
-        |judgement| Judgement { readings, ..judgement },
-    );
-    Result { nodes: nodes.to_vec(), judgement, mute }
 }

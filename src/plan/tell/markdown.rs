@@ -26,7 +26,7 @@ pub fn render(plan: &Plan, says: &Says) -> Vec<u8> {
     for (at, step) in plan.steps.iter().filter(own).enumerate() {
         page +=
             &format!("\n### {}. {}: {}\n\n", at + 1, words::capital(&label(step).to_lowercase()), prose(&step.title));
-        page += &terms(plan, says, step);
+        page += &terms(says, step);
         page += &doing(step);
         for next in plan.steps.iter().filter(|next| next.after.as_ref() == Some(&step.id)) {
             page += &follow(next);
@@ -42,7 +42,7 @@ pub fn render(plan: &Plan, says: &Says) -> Vec<u8> {
     page.into_bytes()
 }
 
-fn terms(plan: &Plan, says: &Says, step: &Step) -> String {
+fn terms(says: &Says, step: &Step) -> String {
     let mut said = vec![place(step), words::risk(&step.risk.to_string()).to_owned()];
     if step.runs() {
         said.push(format!("up to {}", time(step.within_s)));
@@ -50,7 +50,7 @@ fn terms(plan: &Plan, says: &Says, step: &Step) -> String {
     if !step.disturbs.is_empty() && step.runs() {
         said.push(format!("disturbs: {}", step.disturbs));
     }
-    let passes = passes(plan, step);
+    let passes = passes(step);
     if !passes.is_empty() {
         said.push(format!("passes if {passes}"));
     }

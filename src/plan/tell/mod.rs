@@ -13,7 +13,8 @@ pub use text::render as text;
 
 use super::step::{Hand, Plan, Stage, Step};
 use super::task::{Target, Task, What};
-use crate::playbook::schema::{Bound, Expectation};
+use crate::playbook::schema::Bound;
+use crate::playbook::test::Expectation;
 use crate::report::guard;
 use crate::report::words::quoted;
 
@@ -101,22 +102,24 @@ fn time(seconds: u64) -> String {
     }
 }
 
-/// What a reading must be, in words: `link_downed is 0`, `bw_gbps at least 0.9 times rate`.
-fn expected(expect: &Expectation) -> String {
+/// What a reading must be, in words: `link_downed is 0`, `gbps at least 0.9 times rate`.
+fn expected(rule: &Expectation) -> String {
     let bound = |bound: &Bound| match bound {
         Bound::Number(number) => number.to_string(),
         Bound::Times(times) => format!("{} times {}", times.times, times.of),
     };
-    let equals = expect.equals.as_ref().map(|value| format!("{} is {value}", expect.read));
-    let least = expect.at_least.as_ref().map(|least| format!("{} at least {}", expect.read, bound(least)));
-    let most = expect.at_most.as_ref().map(|most| format!("{} at most {}", expect.read, bound(most)));
-    [equals, least, most].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let equals = rule.equals.as_ref().map(|value| format!("{} is {value}", rule.read));
+    let least = rule.at_least.as_ref().map(|least| format!("{} at least {}", rule.read, bound(least)));
+    let most = rule.at_most.as_ref().map(|most| format!("{} at most {}", rule.read, bound(most)));
+    let when: Vec<String> = rule.when.iter().map(|(what, is)| format!("{what} {is}")).collect();
+    let when = if when.is_empty() { String::new() } else { format!(" for {}", when.join(", ")) };
+    [equals, least, most].into_iter().flatten().map(|wish| wish + &when).collect::<Vec<_>>().join(", ")
 }
 
-/// The expectations of a test, in words.
-fn passes(plan: &Plan, step: &Step) -> String {
-    let own = plan.verify.expect.iter().filter(|expect| expect.test == step.of);
-    own.map(expected).collect::<Vec<_>>().join(" and ")
+/// What a test expects, in words.
+fn passes(step: &Step) -> String {
+    let rules = step.rubric.iter().flat_map(|rubric| &rubric.expect).map(expected);
+    rules.filter(|rule| !rule.is_empty()).collect::<Vec<_>>().join(" and ")
 }
 
 /// The commands that a step runs, ready for a shell, each with where it runs: one for each target.

@@ -9,6 +9,9 @@ use crate::report::words;
 /// Columns of the labels at the left.
 const GUTTER: usize = 9;
 
+/// Variables that tell an end who it is, which says nothing to a person.
+const ROLES: [&str; 4] = ["DIAG_ROLE", "DIAG_RANK", "DIAG_WORLD", "DIAG_NODES"];
+
 /// Most commands of a step that are shown without `-v`.
 const FEW: usize = 4;
 
@@ -90,7 +93,7 @@ impl Teller<'_> {
         if !step.disturbs.is_empty() && step.runs() {
             self.faint(&format!("disturbs: {}", step.disturbs));
         }
-        let passes = passes(self.plan, step);
+        let passes = passes(step);
         if !passes.is_empty() {
             self.plain(&format!("passes if {passes}"));
         }
@@ -122,7 +125,7 @@ impl Teller<'_> {
     fn script(&mut self, step: &Step) {
         let part = step.tasks.iter().flat_map(|task| &task.groups).flat_map(|group| &group.parts).next();
         let Some((part, What::Script(script))) = part.map(|part| (part, &part.work.what)) else { return };
-        let own = part.work.env.iter().filter(|(name, _)| *name != "DIAG_ROLE");
+        let own = part.work.env.iter().filter(|(name, _)| !ROLES.contains(&name.as_str()));
         let env: Vec<String> = own.map(|(name, value)| format!("{name}={}", words::quoted(value))).collect();
         self.plain(&format!("with {}", env.join(" ")));
         let lines = script.text.trim().lines().count();

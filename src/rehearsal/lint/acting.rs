@@ -18,7 +18,9 @@ pub(super) fn lint(playbook: &Playbook, wrong: &mut Vec<String>) {
     }
     for (id, test) in &playbook.test {
         let place = format!("test `{id}`");
-        params(&place, playbook, &test.params, wrong);
+        // What a test's own file says of its parameters is looked at there.
+        let own = test.params.iter().filter(|(_, parameter)| test.uses.is_none() || parameter.from.is_some());
+        params(&place, playbook, &own.map(|(name, own)| (name.clone(), own.clone())).collect(), wrong);
         time(&place, &test.timeout, wrong);
         let wanted: &[&str] = if test.shape == "pair" { &["node", "peer"] } else { &["node"] };
         for name in wanted.iter().filter(|name| test.script.is_some() && !test.params.contains_key(**name)) {
@@ -93,7 +95,13 @@ fn time(place: &str, text: &str, wrong: &mut Vec<String>) {
 
 fn verify(playbook: &Playbook, wrong: &mut Vec<String>) {
     for expect in &playbook.verify.expect {
-        let known = playbook.test.get(&expect.test).is_some_and(|test| test.reads.contains_key(&expect.read));
+        let rubric = playbook.test.get(&expect.test).and_then(|test| test.rubric.as_ref());
+        let known = rubric.is_some_and(|rubric| rubric.reads.contains_key(&expect.read));
+        let same =
+            |other: &&crate::playbook::schema::Expectation| other.test == expect.test && other.read == expect.read;
+        if playbook.verify.expect.iter().filter(same).count() > 1 {
+            wrong.push(format!("verify expects `{}` of `{}` twice: say it in one", expect.read, expect.test));
+        }
         if !known {
             wrong.push(format!("verify expects `{}` of `{}`, which no test reads", expect.read, expect.test));
         }
