@@ -4,10 +4,12 @@
 //! rooms to its left; only the world rooms of ARCHITECTURE.md touch the world.
 
 pub mod agent;
+pub mod authored;
 pub mod breaker;
 pub mod case;
 pub mod cli;
 pub mod collect;
+pub mod config;
 pub mod diagnose;
 pub mod error;
 pub mod evidence;

@@ -4,6 +4,7 @@
 mod analyze;
 mod cluster;
 mod collect;
+mod config;
 mod delivery;
 mod explain;
 mod fix;
@@ -70,6 +71,9 @@ Nothing is changed, nothing is sent anywhere.";
 #[command(name = "diag", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = EXAMPLES)]
 struct Cli {
+    /// Settings from this file alone; `none` reads none.
+    #[arg(long, value_name = "FILE", env = "DIAG_CONFIG")]
+    config: Option<std::path::PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -80,6 +84,8 @@ enum Verb {
     Analyze(analyze::Args),
     /// Bring all witnesses of an incident into a case folder, to be read elsewhere or later.
     Collect(collect::Args),
+    /// Check and show the settings of `diag.toml`.
+    Config(config::Args),
     /// Ask the evidence in SQL.
     Query(query::Args),
     /// Tell what a cause or an Xid means, how it is recognised and what to do.
@@ -146,7 +152,8 @@ fn command(library: &Library) -> clap::Command {
 
 fn dispatch() -> Result<u8, Error> {
     let library = built_in()?;
-    let matches = command(&library).get_matches();
+    let command = command(&library);
+    let (matches, site) = config::applied(&command, command.clone().get_matches())?;
     if let Some((name, inner)) = matches.subcommand()
         && let Some(set) = library.sets.iter().find(|set| set.id == name)
     {
@@ -154,9 +161,11 @@ fn dispatch() -> Result<u8, Error> {
         let causes = set.causes.clone();
         return analyze::run(&args, library, &causes);
     }
-    match Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?.verb {
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
+    match cli.verb {
         Verb::Analyze(args) => analyze::run(&args, library, &["*".to_owned()]),
         Verb::Collect(args) => collect::run(&args),
+        Verb::Config(args) => config::run(&args, &command, cli.config.as_deref()),
         Verb::Query(args) => query::run(&args, library),
         Verb::Explain(args) => explain::run(&args, &library),
         Verb::Fix(args) => fix::run(&args, library),
@@ -166,7 +175,7 @@ fn dispatch() -> Result<u8, Error> {
         Verb::Playbook(args) => playbook::run(&args, library),
         Verb::Plan(args) => plan::run(&args, library),
         Verb::Test(args) => test::run(&args, &library),
-        Verb::Probe(args) => probe::run(&args),
+        Verb::Probe(args) => probe::run(&args, &site.config),
     }
 }
 

@@ -168,7 +168,7 @@ fn unknown_slug(only: &str, playbooks: &[Playbook], shelf: &Shelf) -> Result<(),
     if known.iter().any(|id| id.contains(only)) {
         return Ok(());
     }
-    let way_on = shelf::closest(only, known.into_iter()).map(|id| format!("did you mean `{id}`?"));
+    let way_on = crate::authored::closest(only, known.into_iter()).map(|id| format!("did you mean `{id}`?"));
     Err(Error::new("playbook.none", "--only", format!("no playbook's slug holds `{only}`"))
         .with_way_on(way_on.unwrap_or_else(|| "`diag playbook list` names them".to_owned())))
 }

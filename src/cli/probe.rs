@@ -7,6 +7,7 @@ use super::probe_nodes::{self, Question};
 use super::screen::{self, Color};
 use super::transport::How;
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery};
+use crate::config::Config;
 use crate::error::Error;
 use crate::probe::{self, Expected, Node};
 use crate::reading::Verdict;
@@ -76,15 +77,19 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// Looks at the node and tells.
-pub(super) fn run(args: &Args) -> Result<u8, Error> {
+pub(super) fn run(args: &Args, config: &Config) -> Result<u8, Error> {
     if let Some(set) = &args.nodes {
         return run_on_nodes(set, args);
     }
-    let expected = args.against.as_deref().map(profile).transpose()?.unwrap_or_default();
     if !args.root.is_dir() {
         return Err(Error::new("input.unreadable", args.root.display().to_string(), "no such folder"));
     }
     let node = Node::at(args.root.clone());
+    let expected = match &args.against {
+        Some(file) => profile(file)?,
+        None if args.record.is_some() => Expected::default(),
+        None => config.expected(&name(&node).unwrap_or_default()),
+    };
     let mut counters = probe::Counters::default();
     loop {
         let look = look(&node, args, &expected, &mut counters);
@@ -133,8 +138,17 @@ fn look(node: &Node, args: &Args, expected: &Expected, counters: &mut probe::Cou
     let mut readings = probe::read(node, &args.only, expected, Duration::from_secs_f64(args.deadline));
     counters.compare(probe::uptime(node), &mut readings);
     let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let name = node.word("/proc/sys/kernel/hostname").or_else(|| node.word("/etc/hostname"));
-    Look::new(name.unwrap_or_else(|| "this node".to_owned()), jiff::Timestamp::now().to_string(), elapsed, readings)
+    Look::new(
+        name(node).unwrap_or_else(|| "this node".to_owned()),
+        jiff::Timestamp::now().to_string(),
+        elapsed,
+        readings,
+    )
+}
+
+/// How the node calls itself.
+fn name(node: &Node) -> Option<String> {
+    node.word("/proc/sys/kernel/hostname").or_else(|| node.word("/etc/hostname"))
 }
 
 fn told(look: &Look, args: &Args) -> Vec<u8> {

@@ -107,31 +107,5 @@ fn read_file<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let place = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|error| Error::new("playbook.unreadable", &place, error.to_string()))?;
-    toml::from_str(&text).map_err(|error| {
-        let (line, column) = error.span().map_or((1, 1), |span| line_and_column(&text, span.start));
-        let reason = error.message().to_owned();
-        let way_on = did_you_mean(&reason).map(|name| format!("did you mean `{name}`?")).unwrap_or_default();
-        Error::new("playbook.invalid", format!("{place}:{line}:{column}"), reason).with_way_on(way_on)
-    })
-}
-
-/// Line and column of a byte, from 1.
-fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
-}
-
-/// Of the names that a reader's message quotes, the known one that is most like the unknown one, which comes first.
-fn did_you_mean(message: &str) -> Option<&str> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = quoted.next()?;
-    closest(unknown, quoted)
-}
-
-/// The name most like one that is unknown, if any is like it at all.
-pub(super) fn closest<'n>(unknown: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    const LIKE_ENOUGH: f64 = 0.7;
-    let alike = known.map(|name| (strsim::jaro_winkler(unknown, name), name)).filter(|(alike, _)| *alike > LIKE_ENOUGH);
-    alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+    crate::authored::read(&text, &place, "playbook.invalid")
 }

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 24] = [
+const ROOMS: [(&str, &[&str]); 26] = [
     ("error", &[]),
+    ("authored", &["error"]),
     ("verdict", &[]),
     ("reading", &[]),
     ("probe", &["evidence", "reading"]),
@@ -22,6 +23,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("report", &["diagnose", "evidence", "playbook", "reading", "verdict"]),
     ("plan", &["diagnose", "error", "evidence", "playbook", "report", "verdict"]),
     ("policy", &["error", "plan", "playbook"]),
+    ("config", &["authored", "error", "plan", "probe"]),
     ("exec", &["error", "kubernetes", "plan", "policy"]),
     ("scheduler", &["exec", "plan", "playbook", "policy"]),
     ("verify", &["error", "exec", "plan", "playbook", "verdict"]),
@@ -48,9 +50,11 @@ const ROOMS: [(&str, &[&str]); 24] = [
         "cli",
         &[
             "agent",
+            "authored",
             "breaker",
             "case",
             "collect",
+            "config",
             "diagnose",
             "error",
             "evidence",

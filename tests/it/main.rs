@@ -7,6 +7,7 @@ mod authors;
 mod bad_inputs;
 mod cases;
 mod cluster;
+mod config;
 mod executors;
 mod hooks;
 mod hostile;

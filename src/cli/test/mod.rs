@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
-use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery, shelf, transport};
+use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery, transport};
 use crate::error::Error;
 use crate::plan::{NodeName, stage};
 use crate::playbook::Library;
@@ -115,7 +115,7 @@ fn find<'t>(name: &str, tests: &'t [TestBook]) -> Result<(&'t TestBook, bool), E
         return Ok((book, true));
     }
     let known = tests.iter().flat_map(|book| [Some(book.id.as_str()), book.sweep.as_deref()]).flatten();
-    let near = shelf::closest(name, known).map(|near| format!("did you mean `{near}`?"));
+    let near = crate::authored::closest(name, known).map(|near| format!("did you mean `{near}`?"));
     let error = Error::new("test.unknown", name, "there is no such test");
     Err(error.with_way_on(near.unwrap_or_else(|| "`diag test --list` names them".to_owned())))
 }

@@ -1,0 +1,168 @@
+//! The shape of `diag.toml`. Every setting has an effect; what has none does not exist.
+
+use std::path::PathBuf;
+
+use diag_parsers::hostlist;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::NodeName;
+use crate::probe::Expected;
+
+/// Most nodes that a set may name, as on the command line.
+const MOST: usize = 10_000;
+
+/// All settings. What is left out has the default of its option.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What there is.
+    pub inventory: Inventory,
+    /// How nodes are reached.
+    pub transport: Transport,
+    /// Where programs are.
+    pub tools: Tools,
+    /// What `diag probe` expects of this node, as a golden profile says it (`diag probe --record`).
+    pub expect: Expected,
+    /// What diag may do.
+    pub policy: Policy,
+    /// Playbooks and formats of the site's own.
+    pub library: Library,
+}
+
+/// What there is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inventory {
+    /// The nodes that `diag fix` and `diag resume` may touch, as a hostlist: their `--nodes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<String>,
+    /// Which nodes share a switch, a file as Slurm's `topology.conf`: `--topology` of `diag test`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub switches: Option<PathBuf>,
+    /// Kinds of node by a name of the site's choice.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub types: IndexMap<String, NodeType>,
+}
+
+/// Nodes that are alike, and what `diag probe` on them expects.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeType {
+    /// Which, as a hostlist.
+    pub nodes: String,
+    /// Product name of their GPUs, for example `NVIDIA H100 80GB HBM3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<String>,
+    /// GPUs of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<u64>,
+    /// Adapters that carry the traffic between GPUs (`mlx5_0`), one a rail: so many ports of the fabric are active.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rails: Vec<String>,
+}
+
+/// How nodes are reached: the options of the same names.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Transport {
+    /// `--via`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// `--at-once`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u64>,
+    /// `--ssh-config`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_config: Option<PathBuf>,
+    /// `--partition`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// `--reservation`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<String>,
+    /// `--account`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+/// Where programs are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tools {
+    /// `diag` on the nodes: `--program` of `diag probe --nodes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diag: Option<String>,
+}
+
+/// What diag may do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// `--policy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Where the breaker counts, shared by all who use diag: `--state`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<PathBuf>,
+}
+
+/// Playbooks and formats of the site's own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Library {
+    /// `--playbooks`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playbooks: Option<PathBuf>,
+    /// `--formats`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formats: Option<PathBuf>,
+}
+
+impl Config {
+    /// What is wrong with values whose types say nothing of it: key and reason.
+    pub(super) fn wrong(&self) -> Vec<(String, String)> {
+        let mut wrong = Vec::new();
+        let mut set = |key: String, text: &str| wrong.extend(hosts(text).err().map(|why| (key, why)));
+        if let Some(nodes) = &self.inventory.nodes {
+            set("inventory.nodes".to_owned(), nodes);
+        }
+        for (name, kind) in &self.inventory.types {
+            set(format!("inventory.types.{name}.nodes"), &kind.nodes);
+        }
+        wrong
+    }
+
+    /// What is expected of a node: what its type says, and before that what `[expect]` says.
+    #[must_use]
+    pub fn expected(&self, node: &str) -> Expected {
+        let short = node.split('.').next().unwrap_or(node);
+        let named =
+            |kind: &&NodeType| hosts(&kind.nodes).is_ok_and(|all| all.iter().any(|host| host == node || host == short));
+        let mut expected = self.expect.clone();
+        let Some(kind) = self.inventory.types.values().find(named) else { return expected };
+        expected.gpus = expected.gpus.or(kind.gpus);
+        expected.gpu_name = expected.gpu_name.or_else(|| kind.gpu.clone());
+        expected.ports = expected.ports.or((!kind.rails.is_empty()).then_some(kind.rails.len() as u64));
+        expected
+    }
+
+    /// All nodes that the inventory names, each once.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<String> {
+        let sets = self.inventory.nodes.iter().chain(self.inventory.types.values().map(|kind| &kind.nodes));
+        let mut all: Vec<String> = sets.filter_map(|set| hosts(set).ok()).flatten().collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+/// The hosts of a set, each of which could be one.
+fn hosts(set: &str) -> Result<Vec<String>, String> {
+    let names = hostlist::expand(set, MOST).map_err(|refusal| format!("is no set of hosts: {refusal:?}"))?;
+    match names.iter().find_map(|name| name.parse::<NodeName>().err()) {
+        Some(error) => Err(error.to_string()),
+        None => Ok(names),
+    }
+}
