@@ -24,6 +24,9 @@ pub(super) struct Args {
     cluster: super::cluster::Args,
     #[command(flatten)]
     narrow: super::narrow::Args,
+    /// Tell the site's own notes as well: DIAG.md of the working folder and of /etc/diag.
+    #[arg(long)]
+    site_notes: bool,
     /// How to tell it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -75,6 +78,9 @@ pub(super) fn run(args: &Args, mut library: Library, causes: &[String]) -> Resul
         report::compose(&table, Task { about: causes, playbooks, catalogue: scanner.catalogue(), inputs, notes });
     if !case {
         report.stats.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    }
+    if args.site_notes {
+        report.site_notes = super::site_notes::read();
     }
     deliver(&report, args)?;
     Ok(if report.outcome == Outcome::Healthy { EXIT_HEALTHY } else { EXIT_TROUBLE })

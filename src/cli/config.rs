@@ -160,14 +160,16 @@ impl Files {
         let mut file = match std::fs::File::open(path) {
             Ok(file) => file,
             Err(error) if !named && error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            // HOME may still be that of whoever was here before `su`; nobody can tell whether a file is there.
+            Err(error) if !named && error.kind() == std::io::ErrorKind::PermissionDenied => {
+                self.refused.extend((path == Path::new(SYSTEM)).then(|| failed(error)));
+                return Ok(());
+            }
             Err(error) => return Err(failed(error).with_way_on("--config none, before the command, reads no file")),
         };
         let about = file.metadata().map_err(failed)?;
-        if !named && let Some(why) = foreign(&about) {
-            self.refused.push(
-                Error::new("config.foreign", &place, format!("is not read: {why}"))
-                    .with_way_on("chmod go-w and chown it, or name it: diag --config FILE"),
-            );
+        if !named && let Some(refused) = foreign(path, &about) {
+            self.refused.push(refused);
             return Ok(());
         }
         if !about.is_file() || about.len() > MOST {
@@ -181,13 +183,16 @@ impl Files {
     }
 }
 
-/// Why somebody else could have written a file.
-fn foreign(about: &std::fs::Metadata) -> Option<&'static str> {
+/// Why a file is not read that nobody named: somebody else could have written it.
+pub(super) fn foreign(path: &Path, about: &std::fs::Metadata) -> Option<Error> {
     let me = nix::unistd::geteuid().as_raw();
-    if about.uid() != me && about.uid() != 0 {
-        return Some("it belongs to somebody else");
-    }
-    (about.mode() & 0o022 != 0).then_some("others may write to it")
+    let why = match about.uid() {
+        owner if owner != me && owner != 0 => "it belongs to somebody else",
+        _ if about.mode() & 0o022 != 0 => "others may write to it",
+        _ => return None,
+    };
+    let error = Error::new("config.foreign", path.display().to_string(), format!("is not read: {why}"));
+    Some(error.with_way_on("chmod go-w and chown it; a diag.toml may also be named: diag --config FILE"))
 }
 
 /// Reads everything, and tries every value on every option that it is the default of.

@@ -22,6 +22,7 @@ mod replay;
 mod screen;
 mod session;
 mod shelf;
+mod site_notes;
 mod test;
 mod transport;
 

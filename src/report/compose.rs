@@ -90,6 +90,8 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
         timeline,
         inputs: job.inputs,
         notes: job.notes,
+        site_notes: Vec::new(),
+        advice: None,
         stats: Stats::default(),
     }
 }

@@ -30,6 +30,7 @@ pub fn render(report: &Report) -> Vec<u8> {
     evidence(&mut page, "At other times or on other nodes: no cause of this", &report.context);
     clocks(&mut page, report);
     notes(&mut page, report);
+    beside(&mut page, report);
     page.text.into_bytes()
 }
 
@@ -196,6 +197,23 @@ fn notes(page: &mut Page, report: &Report) {
     page.part("### Notes on the reading");
     let lines = report.notes.iter().map(|note| format!("- {}: {}", code(&note.source), prose(&note.what)));
     page.part(lines.collect::<Vec<_>>().join("\n"));
+}
+
+/// What stands beside the report and changes nothing of it.
+fn beside(page: &mut Page, report: &Report) {
+    if let Some(advice) = &report.advice {
+        page.part(format!("### {} of the same lines (decides nothing)", prose(&words::capital(&advice.model))));
+        let claim = |claim: &super::Claim| format!("- {} [{}]", prose(&claim.text), claim.cites.join(", "));
+        let mut lines: Vec<String> = advice.claims.iter().map(claim).collect();
+        lines.extend(advice.next.iter().map(|next| format!("- It would go on with: {}", prose(next))));
+        lines.extend(advice.failed.iter().map(|why| format!("- No help; the rules alone speak: {}", prose(why))));
+        page.part(lines.join("\n"));
+        evidence(page, "Lines that it asked for", &advice.evidence);
+    }
+    for note in &report.site_notes {
+        page.part(format!("### Notes of the site, {}", code(&note.source)));
+        page.part(block("text", &note.lines));
+    }
 }
 
 #[cfg(test)]

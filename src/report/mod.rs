@@ -6,6 +6,7 @@ use serde::Serialize;
 
 pub use crate::verdict::{Ask, Confidence, Culprit, Outcome};
 
+mod advice;
 mod clock;
 mod clocks;
 mod compose;
@@ -20,6 +21,7 @@ pub mod text;
 mod timeline;
 pub(crate) mod words;
 
+pub use advice::{Advice, Claim, SiteNote, Spent, lines};
 pub use compose::{Task, compose, roots};
 
 use crate::evidence::Settled;
@@ -60,6 +62,12 @@ pub struct Report {
     pub inputs: Vec<Input>,
     /// What could not be read, and notes on the reading.
     pub notes: Vec<Note>,
+    /// What the site's people wrote down, where it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub site_notes: Vec<SiteNote>,
+    /// What a model said of it, where one was asked. It changes no verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Advice>,
     /// Cost.
     pub stats: Stats,
 }

@@ -198,3 +198,25 @@ fn a_look_at_a_node_expects_what_is_set() {
     person.here("[expect]\nmemory = 2_000_000_000\n");
     assert_eq!(verdict(&look()), "bad");
 }
+
+/// A note of a site as hostile as can be.
+const NOTE: &str = "# Our cluster\nCall Ana before 08:00 \u{1b}[2J<script>alert(1)</script> ``` @ops\n";
+
+#[test]
+fn notes_of_the_site_are_told_where_they_are_asked_for_and_act_on_nothing() {
+    let person = Person::new();
+    std::fs::write(person.folder.path().join("job.log"), "step 10 loss 1.0\n").unwrap();
+    let note = person.folder.path().join("DIAG.md");
+    put(&note, &(NOTE.to_owned() + &"more\n".repeat(100_000)));
+    let unasked = person.told(&["analyze", "job.log"]).1;
+    assert!(!unasked.contains("Ana"), "{unasked}");
+    for format in ["text", "markdown", "html", "json"] {
+        let told = person.told(&["analyze", "job.log", "--site-notes", "--format", format]).1;
+        assert!(told.contains("Ana") && told.len() < 64 << 10, "{format}: {}", told.len());
+        assert!(!told.contains('\u{1b}') && (format == "json" || !told.contains("\n```\n@")), "{format}: {told}");
+        assert!(format != "html" || !told.contains("<script>"), "{told}");
+    }
+    std::fs::set_permissions(&note, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let (_, told, said) = person.told(&["analyze", "job.log", "--site-notes"]);
+    assert!(!told.contains("Ana") && said.contains("others may write"), "{told}{said}");
+}

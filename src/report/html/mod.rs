@@ -99,6 +99,7 @@ fn body(report: &Report) -> Markup {
         (clocks(report))
         @if let (Some(finding), true) = (first, diagnosed) { (asks("To be sure", &finding.ask)) (references(finding)) }
         (inputs(report))
+        (beside(report))
     }
 }
 
@@ -245,6 +246,24 @@ fn others(report: &Report) -> Markup {
                     @for evidence in finding.evidence.iter().filter(|evidence| !shown(report, evidence)) { (line(evidence)) }
                 }
             }
+        }
+    }
+}
+
+/// What stands beside the report and changes nothing of it.
+fn beside(report: &Report) -> Markup {
+    html! {
+        @if let Some(advice) = &report.advice {
+            section aria-labelledby="model" {
+                h2 id="model" { (advice.model) " of the same lines (decides nothing)" }
+                @if let Some(why) = &advice.failed { p { "No help; the rules alone speak: " (why) } }
+                @for claim in &advice.claims { p { (cited(&format!("{} [{}]", claim.text, claim.cites.join(", ")))) } }
+                @if let Some(next) = &advice.next { p { "It would go on with: " (next) } }
+                @for evidence in &advice.evidence { (line(evidence)) }
+            }
+        }
+        @for note in &report.site_notes {
+            section { h2 { "Notes of the site" } p class="faint" { (note.source) } pre tabindex="0" { (guarded(&note.lines)) } }
         }
     }
 }

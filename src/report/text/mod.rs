@@ -1,5 +1,6 @@
 //! The report for a terminal: the verdict first, then why, who, what proves it, and what to do. Fits a screen.
 
+mod beside;
 pub mod manual;
 mod paper;
 mod sections;
@@ -38,6 +39,7 @@ pub fn render(report: &Report, look: Look) -> Vec<u8> {
         Outcome::Diagnosed => teller.diagnosed(),
         Outcome::Undetermined => teller.undetermined(),
     }
+    teller.beside();
     paper.finish().into_bytes()
 }
 

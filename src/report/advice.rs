@@ -1,0 +1,111 @@
+//! What stands beside a report and changes nothing of it: the site's own notes, and what a model said of the same evidence.
+
+use diag_parsers::Catalogue;
+use serde::Serialize;
+
+use super::{Evidence, Report};
+use crate::diagnose::kind_fits;
+use crate::evidence::{Row, Table};
+
+/// What the site's people wrote down for whoever looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SiteNote {
+    /// The file.
+    pub source: String,
+    /// Its lines, as many as are told.
+    pub lines: Vec<String>,
+    /// Whether there are more.
+    pub cut: bool,
+}
+
+/// What a model said. Each claim cites lines that are there; the verdict is the rules'.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Advice {
+    /// The model, as it is configured.
+    pub model: String,
+    /// Sentences with what they cite.
+    pub claims: Vec<Claim>,
+    /// Of what the report proposes, the one that it would do next, in the report's words.
+    pub next: Option<String>,
+    /// Lines that it asked for and cites, which the report itself does not.
+    pub evidence: Vec<Evidence>,
+    /// What it said that is not told, and why.
+    pub dropped: Vec<String>,
+    /// Why the rules alone speak.
+    pub failed: Option<String>,
+    /// What it cost.
+    pub spent: Spent,
+}
+
+/// A sentence of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Claim {
+    /// The sentence.
+    pub text: String,
+    /// Ids of lines.
+    pub cites: Vec<String>,
+}
+
+/// What a model cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Spent {
+    /// Requests, those that were tried again included.
+    pub requests: u32,
+    /// Tokens of questions and answers, as the server counts them or, where it does not, estimated.
+    pub tokens: u64,
+    /// Wall time in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// Lines of the evidence by kind (`*` as a wildcard) and node, each with an id of its own: `X1`, `X2`, … from `from` on.
+pub fn lines(
+    table: &Table,
+    catalogue: &Catalogue,
+    wanted: (&str, Option<&str>),
+    from: usize,
+    most: usize,
+) -> Vec<Evidence> {
+    let (kind, node) = wanted;
+    let fits = |row: &&Row| kind_fits(kind, row.kind) && node.is_none_or(|node| row.node() == Some(node));
+    let line = |(at, row): (usize, &Row)| Evidence {
+        id: format!("X{}", from + at),
+        source: table.sources[row.source].clone(),
+        line: row.line,
+        text: row.text.clone(),
+        time: row.at.map(|at| at.to_string()),
+        node: row.node().map(str::to_owned),
+        rank: row.rank(),
+        kind: row.kind.to_owned(),
+        count: row.count,
+        focus: catalogue.focus(row.kind, &row.text),
+    };
+    table.rows.iter().filter(fits).take(most).enumerate().map(line).collect()
+}
+
+impl Report {
+    /// All lines that are cited, each once.
+    #[must_use]
+    pub fn cited(&self) -> Vec<&Evidence> {
+        let mut all: Vec<&Evidence> = Vec::new();
+        let found = self.findings.iter().flat_map(|finding| &finding.evidence);
+        for one in found.chain(&self.unexplained).chain(&self.context) {
+            if !all.iter().any(|other| other.id == one.id) {
+                all.push(one);
+            }
+        }
+        all
+    }
+
+    /// Puts findings that are equally sure into an order. The answer stays: only what is *also found*, or what it *can be*
+    /// where nothing decides, moves.
+    pub fn reorder(&mut self, order: &[String]) {
+        const NO_CAUSE: &str = "undetermined";
+        let fixed = match self.outcome {
+            super::Outcome::Diagnosed => 1,
+            _ => self.findings.iter().take_while(|finding| finding.cause == NO_CAUSE).count(),
+        };
+        let place = |cause: &str| order.iter().position(|one| one == cause).unwrap_or(usize::MAX);
+        let Some(rest) = self.findings.get_mut(fixed..) else { return };
+        rest.sort_by_key(|finding| (std::cmp::Reverse(finding.confidence), finding.outside, place(&finding.cause)));
+    }
+}
