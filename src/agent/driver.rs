@@ -3,17 +3,19 @@
 use tokio_util::sync::CancellationToken;
 
 use super::entry::{Began, Ending, Entry};
+use super::fate::in_words;
+use super::handover;
 use super::next::{Move, next};
 use super::state::Case;
 use crate::breaker::{Answer, Breaker};
 use crate::case::{Journal, Line, Pages};
 use crate::error::Error;
-use crate::exec::{Executor, Ran, Told};
-use crate::plan::{Answers, Plan, Question, Stage, Step, Task, Witness};
+use crate::exec::{End, Executor, Ran, Told};
+use crate::plan::{Answers, NodeName, Plan, Question, Stage, Step, Task, Witness};
 use crate::playbook::schema::Status;
 use crate::playbook::test::Judged;
-use crate::policy::{self, Approved, Asked, Consent, Facts, Held, Policy, Said};
-use crate::scheduler;
+use crate::policy::{self, Approved, Asked, Consent, Facts, Held, Occupied, Policy, Said};
+use crate::scheduler::{self, Scheduler};
 use crate::verdict::Outcome;
 
 /// What the driver needs of the world beside an executor.
@@ -31,6 +33,8 @@ pub trait World {
     fn agree(&mut self, step: &Step, asked: &Asked) -> Option<bool>;
     /// Says what happens.
     fn tell(&mut self, what: &str);
+    /// Watches something that is about to run in so many parts.
+    fn watch(&mut self, title: &str, parts: usize) -> Box<dyn Told>;
     /// Who the person is.
     fn who(&self) -> String;
 }
@@ -40,7 +44,6 @@ pub struct Driver<'a> {
     journal: Journal,
     case: Case,
     executor: &'a dyn Executor,
-    told: &'a dyn Told,
     breaker: Option<Breaker>,
     stop: CancellationToken,
 }
@@ -54,13 +57,12 @@ impl<'a> Driver<'a> {
         journal: (Journal, Pages),
         began: Began,
         executor: &'a dyn Executor,
-        told: &'a dyn Told,
         breaker: Option<Breaker>,
         world: &mut dyn World,
     ) -> Result<Self, Error> {
         let (journal, pages) = journal;
         let case = Case::of(&pages.lines)?;
-        let mut driver = Self { journal, case, executor, told, breaker, stop: CancellationToken::new() };
+        let mut driver = Self { journal, case, executor, breaker, stop: CancellationToken::new() };
         if let Some(torn) = pages.torn {
             world.tell(
                 "diag was ended while it wrote a line of the journal: that line is gone, and nothing was begun on it",
@@ -116,11 +118,11 @@ impl<'a> Driver<'a> {
             Move::Read => self.read(world),
             Move::Probe => {
                 let step = scheduler::step(&self.case.nodes());
-                self.through_policy(&step, 0, world)
+                self.through_policy(&step, (0, &[]), world)
             }
             Move::Ask(question) => self.ask(question, world),
-            Move::Run { step, task, .. } => match self.case.step(step).cloned() {
-                Some(step) => self.through_policy(&step, *task, world),
+            Move::Run { step, task, only, .. } => match self.case.step(step).cloned() {
+                Some(step) => self.through_policy(&step, (*task, only), world),
                 None => Err(Error::new("journal.version", step, "the plan has no such step")),
             },
             Move::Settle { line, again } => {
@@ -128,6 +130,14 @@ impl<'a> Driver<'a> {
                     world.tell("what was about to be run when diag ended may have run: it is not repeated, its effect is looked at");
                 }
                 self.write(Entry::Settled { intent: *line, again: *again }, world).map(|_| ())
+            }
+            Move::Close(one) => {
+                world.tell(&format!("{}: {}", one.cause, handover::ending(&one.ending)));
+                self.write(Entry::Closed(one.clone()), world)?;
+                if let Some(next) = self.case.plan() {
+                    world.tell(&format!("\nnext: {}", next.subject.title));
+                }
+                Ok(())
             }
             Move::Conclude(_) => Ok(()),
         }
@@ -137,7 +147,22 @@ impl<'a> Driver<'a> {
         let live = self.case.fixed.is_some();
         let (outcome, headline, plans) = world.read(&self.case.answers, live)?;
         world.tell(&headline);
-        self.write(Entry::Read { outcome, headline, plans }, world).map(|_| ())
+        self.write(Entry::Read { outcome, headline, plans }, world)?;
+        let todo: Vec<&str> = self.case.todo().iter().map(|plan| plan.subject.cause.as_str()).collect();
+        let plans = self.case.read.iter().flat_map(|read| &read.plans);
+        let others: Vec<&str> =
+            plans.map(|plan| plan.subject.cause.as_str()).filter(|cause| !todo.contains(cause)).collect();
+        if todo.len() > 1 {
+            world.tell(&format!(
+                "{} findings stand by themselves, and are worked on in this order: {}",
+                todo.len(),
+                todo.join(", ")
+            ));
+        }
+        if !others.is_empty() {
+            world.tell(&format!("not worked on, for it is only possible: {} (--cause takes one)", others.join(", ")));
+        }
+        Ok(())
     }
 
     fn ask(&mut self, question: &Question, world: &mut dyn World) -> Result<(), Error> {
@@ -149,8 +174,13 @@ impl<'a> Driver<'a> {
         self.write(entry, world).map(|_| ())
     }
 
-    /// Runs a task of a step if the policy allows it, or asks.
-    fn through_policy(&mut self, step: &Step, task: usize, world: &mut dyn World) -> Result<(), Error> {
+    /// Runs a task of a step, on some of its groups or all, if the policy allows it, or asks.
+    fn through_policy(
+        &mut self,
+        step: &Step,
+        (task, only): (usize, &[usize]),
+        world: &mut dyn World,
+    ) -> Result<(), Error> {
         let policy = self.policy()?;
         let facts = self.facts(step);
         match policy::judge(step, &facts, &policy, &self.said(world.now())).task(task) {
@@ -158,7 +188,7 @@ impl<'a> Driver<'a> {
                 if let Some(why) = self.stopped_by_breaker(step, task) {
                     return self.refuse(step, "breaker", why, world);
                 }
-                self.carry_out(step, task, &one, world)
+                self.carry_out(step, (task, only), &one.only(only), world)
             }
             Err(Held::Nothing) => Err(Error::new("journal.version", &step.id, "the step has no such task")),
             Err(Held::Refused(rule, why)) => self.refuse(step, &rule, why, world),
@@ -212,7 +242,7 @@ impl<'a> Driver<'a> {
     fn carry_out(
         &mut self,
         step: &Step,
-        task: usize,
+        (task, only): (usize, &[usize]),
         one: &Approved<Task>,
         world: &mut dyn World,
     ) -> Result<(), Error> {
@@ -220,17 +250,37 @@ impl<'a> Driver<'a> {
         let intent = Entry::Intent {
             step: step.id.clone(),
             task,
+            only: only.to_vec(),
             digest: one.digest(),
             basis: one.basis().clone(),
             by: self.executor.name().to_owned(),
         };
         // On the disk before anything begins.
         let line = self.write(intent, world)?;
-        let ran = crate::exec::run(self.executor, one, &self.stop, self.told)?;
-        for ran in &ran {
-            world.tell(&format!("  {}: {}", place(ran), ran.end));
+        let watch = world.watch(&step.id, one.groups.iter().map(|group| group.parts.len()).sum());
+        let ran = crate::exec::run(self.executor, one, &self.stop, watch.as_ref())?;
+        drop(watch);
+        self.write(Entry::Result { intent: line.number, ran: ran.clone() }, world)?;
+        for line in self.came_out(step, &ran) {
+            world.tell(&format!("  {line}"));
         }
-        self.write(Entry::Result { intent: line.number, ran }, world).map(|_| ())
+        Ok(())
+    }
+
+    /// What came of a task: the verdict of a test, who works where, or where something did not go well.
+    fn came_out(&self, step: &Step, rans: &[Ran]) -> Vec<String> {
+        let bad = || rans.iter().filter(|ran| ran.end != End::Exit(0)).map(in_words).collect::<Vec<_>>();
+        if step.id == scheduler::STEP {
+            let seen = self.case.scheduler.as_ref().map(|(seen, _)| seen);
+            return few(step.nodes.iter().map(|node| occupied(node, seen)).chain(bad()).collect());
+        }
+        let check = step.rubric.as_ref().and_then(|_| self.case.check(step));
+        let (word, lines) = match &check {
+            Some(check) => (handover::outcome(Some(check)), check.why.clone()),
+            None if bad().is_empty() => ("done", Vec::new()),
+            None => ("not all went well", bad()),
+        };
+        std::iter::once(word.to_owned()).chain(few(lines)).collect()
     }
 
     fn policy(&self) -> Result<Policy, Error> {
@@ -279,10 +329,22 @@ impl<'a> Driver<'a> {
     }
 }
 
-fn place(ran: &Ran) -> String {
-    match &ran.target {
-        crate::plan::Target::Here => "here".to_owned(),
-        crate::plan::Target::Node(node) => node.to_string(),
+/// Most lines that are told of one task.
+const LINES: usize = 8;
+
+fn few(mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(LINES);
+    lines.truncate(LINES);
+    lines.extend((more > 0).then(|| format!("and {more} more: they stand in the journal")));
+    lines
+}
+
+fn occupied(node: &NodeName, seen: Option<&Scheduler>) -> String {
+    match seen.and_then(|seen| seen.occupied.get(node)) {
+        Some(Occupied::Idle) => format!("{node} is idle"),
+        Some(Occupied::Drained) => format!("{node} is out of service"),
+        Some(Occupied::Busy(job)) => format!("{node} runs {job}"),
+        Some(Occupied::Unknown) | None => format!("{node}: the scheduler does not say what runs there"),
     }
 }
 

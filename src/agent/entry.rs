@@ -67,6 +67,9 @@ pub enum Entry {
         step: String,
         /// Which of its tasks, from 0.
         task: usize,
+        /// On which of its groups; none named: on all of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<usize>,
         /// What exactly.
         digest: String,
         /// Why it may be.
@@ -88,6 +91,8 @@ pub enum Entry {
         /// Whether it only looks, so that it may be done again.
         again: bool,
     },
+    /// The work on one finding has come to an end, and another finding is next.
+    Closed(One),
     /// The end, for now.
     Concluded(Ending),
 }
@@ -120,6 +125,15 @@ pub struct Began {
     pub policy: Policy,
 }
 
+/// How the work on one finding ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct One {
+    /// The cause.
+    pub cause: String,
+    /// How it ended.
+    pub ending: Ending,
+}
+
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "kebab-case")]
@@ -149,6 +163,9 @@ pub enum Ending {
     },
     /// Nothing that was tried helped; what was done was taken back.
     NotFixed {
+        /// What the tests, or the fixes themselves, said.
+        #[serde(default)]
+        why: String,
         /// What is left for a person.
         left: Vec<String>,
     },
@@ -182,12 +199,30 @@ pub enum Ending {
         /// Which.
         why: String,
     },
+    /// There were several findings; how each ended.
+    Each {
+        /// In the order of the report.
+        of: Vec<One>,
+    },
 }
 
 impl Ending {
     /// Whether all is well.
     #[must_use]
-    pub const fn is_well(&self) -> bool {
-        matches!(self, Self::Healthy | Self::Fixed { .. } | Self::Quiet)
+    pub fn is_well(&self) -> bool {
+        match self {
+            Self::Healthy | Self::Fixed { .. } | Self::Quiet => true,
+            Self::Each { of } => of.iter().all(|one| one.ending.is_well()),
+            _ => false,
+        }
+    }
+
+    /// Whether something was fixed and all is well; how long it must stay quiet then, in seconds.
+    pub(super) fn quiet_s(&self) -> Option<u64> {
+        match self {
+            Self::Fixed { quiet_s, .. } => Some(*quiet_s),
+            Self::Each { of } if self.is_well() => of.iter().filter_map(|one| one.ending.quiet_s()).max(),
+            _ => None,
+        }
     }
 }

@@ -1,12 +1,16 @@
 //! What is handed over: the end in words, readings before and after side by side, and texts for the next in line.
 
 use super::entry::Ending;
+use super::fate::in_words;
 use super::state::Case;
 use crate::plan::{Plan, Stage, Step};
 use crate::playbook::test::Judged;
 use crate::report::markdown::{code, prose};
 use crate::report::words;
-use crate::verify::Check;
+use crate::verify::{Check, Seen};
+
+/// Most reasons that are told of a test.
+const WHY: usize = 8;
 
 /// Longest reason that a drain is given, in characters; more is cut by `sinfo -R` anyway.
 const REASON: usize = 60;
@@ -28,8 +32,15 @@ pub fn ending(ending: &Ending) -> String {
         Ending::Quiet => "FIXED, and it stayed quiet".to_owned(),
         Ending::NotQuiet { why } => format!("NOT FIXED: {why}"),
         Ending::Contained { why } => format!("CONTAINED: {why}"),
-        Ending::NotFixed { left } if left.is_empty() => "NOT FIXED: nothing that was tried helped".to_owned(),
-        Ending::NotFixed { left } => format!("NOT FIXED: nothing that was tried helped; left: {}", list(left)),
+        Ending::NotFixed { why, left } => {
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            let left = if left.is_empty() { String::new() } else { format!("; left: {}", list(left)) };
+            format!("NOT FIXED: nothing that was tried helped{why}{left}")
+        }
+        Ending::Each { of } => {
+            let each = of.iter().map(|one| format!("{}: {}", one.cause, self::ending(&one.ending)));
+            each.collect::<Vec<_>>().join(" | ")
+        }
         Ending::Inconclusive { why } => format!("INCONCLUSIVE: {why}"),
         Ending::NotThere { why } => format!("NOT THERE NOW: {why}; nothing was done"),
         Ending::Hands { left } if left.is_empty() => "nothing is known that could be done".to_owned(),
@@ -53,7 +64,7 @@ pub fn readings(case: &Case) -> Vec<(String, Option<Check>, Option<Check>)> {
     let Some(plan) = case.plan() else { return Vec::new() };
     let after = |step: &Step| {
         let again = plan.stage(Stage::Verify).filter(|verify| verify.of == step.of);
-        again.filter(|verify| case.done.contains_key(&verify.id)).last().and_then(|verify| case.check(verify))
+        again.filter(|verify| case.work().done.contains_key(&verify.id)).last().and_then(|verify| case.check(verify))
     };
     let confirms = plan.stage(Stage::Confirm);
     let all = confirms.map(|step| (step.of.clone(), case.check(step), after(step)));
@@ -71,22 +82,36 @@ pub fn outcome(check: Option<&Check>) -> &'static str {
     }
 }
 
-/// A reading before and after: `link_downed on gpu-17: 3, then 0`.
+/// A line of a test, before a fix and after it: `size_mib on gpu-17`, 64, 2048.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The test, or what it read.
+    pub what: String,
+    /// Before anything was done.
+    pub before: String,
+    /// After it; nothing where the test was not run again.
+    pub after: String,
+}
+
+/// A test before and after: how it came out, then each reading.
 #[must_use]
-pub fn side_by_side(before: Option<&Check>, after: Option<&Check>) -> Vec<String> {
-    let none = Vec::new();
-    let before = before.map_or(&none, |check| &check.seen);
-    let after = after.map_or(&none, |check| &check.seen);
-    let value = |list: &[crate::verify::Seen], of: &crate::verify::Seen| {
+pub fn side_by_side(name: &str, before: Option<&Check>, after: Option<&Check>) -> Vec<Line> {
+    let seen = |check: Option<&Check>| check.map_or_else(Vec::new, |check| check.seen.clone());
+    let (old, new) = (seen(before), seen(after));
+    let value = |list: &[Seen], of: &Seen, ran: bool| {
         let same = list.iter().find(|seen| seen.on == of.on && seen.name == of.name);
-        same.map_or_else(|| "not read".to_owned(), |seen| seen.value.clone())
+        same.map_or_else(|| if ran { "not read" } else { "" }.to_owned(), |seen| seen.value.clone())
     };
-    let mut names: Vec<&crate::verify::Seen> = before.iter().collect();
-    names.extend(after.iter().filter(|seen| !before.iter().any(|old| old.on == seen.on && old.name == seen.name)));
-    names
-        .iter()
-        .map(|seen| format!("{} on {}: {}, then {}", seen.name, seen.on, value(before, seen), value(after, seen)))
-        .collect()
+    let came = |check: Option<&Check>| check.map_or("", |check| outcome(Some(check))).to_owned();
+    let mut lines = vec![Line { what: name.to_owned(), before: came(before), after: came(after) }];
+    let mut names: Vec<&Seen> = old.iter().collect();
+    names.extend(new.iter().filter(|seen| !old.iter().any(|known| known.on == seen.on && known.name == seen.name)));
+    lines.extend(names.into_iter().map(|seen| Line {
+        what: format!("{} on {}", seen.name, seen.on),
+        before: value(&old, seen, before.is_some()),
+        after: value(&new, seen, after.is_some()),
+    }));
+    lines
 }
 
 /// The whole as a ticket, in markdown.
@@ -97,42 +122,46 @@ pub fn ticket(case: &Case, name: &str) -> String {
     if let Some(ended) = &case.ended {
         page += &format!("**{}**\n", prose(&ending(ended)));
     }
-    let Some(plan) = case.plan() else { return page };
-    let subject = &plan.subject;
-    page += &format!("\n- Cause: {} ({})\n", code(&subject.cause), words::confidence(subject.confidence));
-    let who = words::culprit(&subject.culprit);
-    if !who.is_empty() {
-        page += &format!("- Culprit: {}\n", prose(&who));
-    }
-    let witnesses: Vec<&str> = subject.witnesses.iter().map(|witness| witness.about()).collect();
-    page += &format!(
-        "- Told by: {}\n- Case: {}\n- Drain reason: {}\n",
-        witnesses.join(" and "),
-        code(name),
-        code(&reason(plan))
-    );
-    done(&mut page, case, plan);
-    tests(&mut page, case);
-    if !subject.identity.is_empty() {
-        page += "\n## For a claim\n\n| | |\n|---|---|\n";
-        for (name, value) in &subject.identity {
-            page += &format!("| {} | {} |\n", prose(name), code(value));
-        }
+    page += &format!("\n- Case: {}\n", code(name));
+    for view in case.each() {
+        finding(&mut page, &view);
     }
     page
 }
 
+/// What is told of one finding.
+fn finding(page: &mut String, case: &Case) {
+    let Some(plan) = case.plan() else { return };
+    let subject = &plan.subject;
+    *page += &format!("\n- Cause: {} ({})\n", code(&subject.cause), words::confidence(subject.confidence));
+    let who = words::culprit(&subject.culprit);
+    if !who.is_empty() {
+        *page += &format!("- Culprit: {}\n", prose(&who));
+    }
+    let witnesses: Vec<&str> = subject.witnesses.iter().map(|witness| witness.about()).collect();
+    *page += &format!("- Told by: {}\n- Drain reason: {}\n", witnesses.join(" and "), code(&reason(plan)));
+    done(page, case, plan);
+    tests(page, case);
+    if !subject.identity.is_empty() {
+        *page += "\n## For a claim\n\n| | |\n|---|---|\n";
+        for (name, value) in &subject.identity {
+            *page += &format!("| {} | {} |\n", prose(name), code(value));
+        }
+    }
+}
+
 fn done(page: &mut String, case: &Case, plan: &Plan) {
     *page += "\n## What was done\n\n";
+    let work = case.work();
     let mut any = false;
-    for step in plan.steps.iter().filter(|step| case.done.contains_key(&step.id) && step.stage != Stage::Confirm) {
-        let ends: Vec<String> = case.done[&step.id].iter().flatten().map(|ran| ran.end.to_string()).collect();
-        *page += &format!("- {}: {} ({})\n", code(&step.id), prose(&step.title), prose(&ends.join(", ")));
-        any = true;
+    for step in plan.steps.iter().filter(|step| work.done.contains_key(&step.id) && step.stage != Stage::Confirm) {
+        let rans = work.done[&step.id].iter().flat_map(|runs| &runs.rans);
+        let ends: Vec<String> = rans.map(in_words).collect();
+        *page += &format!("- {}: {} ({})\n", code(&step.id), prose(&step.title), prose(&ends.join("; ")));
+        any |= step.stage != Stage::Verify;
     }
-    for (step, why) in &case.refused {
+    for (step, why) in &work.refused {
         *page += &format!("- not done: {}: {}\n", code(step), prose(why));
-        any = true;
     }
     if !any {
         *page += "Nothing was changed.\n";
@@ -144,11 +173,13 @@ fn tests(page: &mut String, case: &Case) {
     if readings.is_empty() {
         return;
     }
-    *page += "\n## Tests, before and after\n\n";
+    *page += "\n## Tests, before and after\n\n| | before | after |\n|---|---|---|\n";
     for (name, before, after) in &readings {
-        *page += &format!("- {}: {}, then {}\n", code(name), outcome(before.as_ref()), outcome(after.as_ref()));
-        for line in side_by_side(before.as_ref(), after.as_ref()) {
-            *page += &format!("  - {}\n", prose(&line));
+        for line in side_by_side(name, before.as_ref(), after.as_ref()) {
+            *page += &format!("| {} | {} | {} |\n", prose(&line.what), prose(&line.before), prose(&line.after));
         }
+        let last = after.as_ref().or(before.as_ref());
+        let why = last.map(|check| check.why.as_slice()).unwrap_or_default().iter().take(WHY);
+        *page += &why.map(|why| format!("| {} | | |\n", prose(why))).collect::<String>();
     }
 }

@@ -2,6 +2,7 @@
 
 mod driver;
 mod entry;
+mod fate;
 pub mod handover;
 mod next;
 mod replay;
@@ -10,7 +11,7 @@ mod state;
 mod tests;
 
 pub use driver::{Driver, World};
-pub use entry::{Began, Ending, Entry};
+pub use entry::{Began, Ending, Entry, One};
 pub use next::{Move, next};
 pub use replay::{Told, replay};
 pub use state::{Case, Reading, entry};

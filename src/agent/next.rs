@@ -1,11 +1,12 @@
 //! What is done next, as a pure function of the case: each move can be derived again from the journal.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use super::entry::{Began, Ending};
-use super::state::{Case, Fixed, key};
-use crate::exec::{End, Ran};
-use crate::plan::{Plan, Question, Stage, Step, span};
+use super::entry::{Began, Ending, One};
+use super::fate::{Fate, fate};
+use super::state::{Case, Fixed, Work, key};
+use crate::plan::{NodeName, Plan, Question, Stage, Step, span};
 use crate::playbook::schema::{Aim, Risk};
 use crate::playbook::test::Judged;
 use crate::policy::risk;
@@ -30,6 +31,8 @@ pub enum Move {
         step: String,
         /// Which of its tasks.
         task: usize,
+        /// On which of its groups; none named: on all of them.
+        only: Vec<usize>,
     },
     /// Look after what may have run when diag ended.
     Settle {
@@ -38,6 +41,8 @@ pub enum Move {
         /// Whether it only looks, so that it may be done again.
         again: bool,
     },
+    /// The work on one finding is at its end: go on with the next.
+    Close(One),
     /// Stop.
     Conclude(Ending),
 }
@@ -48,7 +53,7 @@ impl fmt::Display for Move {
             Self::Read => f.write_str("read"),
             Self::Probe => f.write_str("probe the scheduler"),
             Self::Ask(question) => write!(f, "ask {}", question.id),
-            Self::Run { stage, step, task } => {
+            Self::Run { stage, step, task, only } => {
                 let word = match stage {
                     Stage::Confirm => "test",
                     Stage::Fix => "fix",
@@ -56,12 +61,14 @@ impl fmt::Display for Move {
                     Stage::Undo => "undo",
                 };
                 let nth = if *task == 0 { String::new() } else { format!(", part {}", task + 1) };
-                write!(f, "{word} ({step}{nth})")
+                let some = if only.is_empty() { String::new() } else { format!(", on {} of its targets", only.len()) };
+                write!(f, "{word} ({step}{nth}{some})")
             }
             Self::Settle { line, again } => {
                 let how = if *again { "only looks, done again" } else { "not repeated" };
                 write!(f, "settle line {line}: it may have run; {how}")
             }
+            Self::Close(one) => write!(f, "close {}", one.cause),
             Self::Conclude(_) => f.write_str("conclude"),
         }
     }
@@ -87,9 +94,23 @@ pub fn next(case: &Case) -> Move {
         return Move::Conclude(if read.outcome == Found::Healthy { Ending::Healthy } else { Ending::Undetermined });
     };
     if let Some(why) = spent(case, began) {
-        return Move::Conclude(Ending::Spent { why });
+        return conclude(case, plan, Ending::Spent { why });
     }
-    Planner { case, began, plan }.next()
+    match (Planner { case, work: case.work(), began, plan }.next()) {
+        Move::Conclude(ending) if case.has_next() => Move::Close(One { cause: plan.subject.cause.clone(), ending }),
+        Move::Conclude(ending) => conclude(case, plan, ending),
+        other => other,
+    }
+}
+
+/// The end, with those of the findings before this one.
+fn conclude(case: &Case, plan: &Plan, ending: Ending) -> Move {
+    if case.closed.is_empty() {
+        return Move::Conclude(ending);
+    }
+    let mut of = case.closed.clone();
+    of.push(One { cause: plan.subject.cause.clone(), ending });
+    Move::Conclude(Ending::Each { of })
 }
 
 /// The rounds or minutes that are used up.
@@ -122,6 +143,7 @@ fn quiet(fixed: &Fixed, plans: &[Plan], now: i64) -> Ending {
 
 struct Planner<'a> {
     case: &'a Case,
+    work: &'a Work,
     began: &'a Began,
     plan: &'a Plan,
 }
@@ -166,7 +188,7 @@ impl Planner<'_> {
 
     /// Whether a step can be run and nobody said no.
     fn may(&self, step: &Step) -> bool {
-        step.runs() && !self.case.refused.contains_key(&step.id) && self.allowed_nodes(step)
+        step.runs() && !self.work.refused.contains_key(&step.id) && self.allowed_nodes(step)
     }
 
     /// Whether a step stays within the nodes that the person named.
@@ -189,46 +211,49 @@ impl Planner<'_> {
 
     /// The next task of a step, asking the scheduler first where the step does more than look.
     fn run(&self, step: &Step) -> Option<Move> {
-        let done = self.case.done.get(&step.id).map_or(0, Vec::len);
-        if done >= step.tasks.len() || self.case.wanted.contains_key(&step.id) {
+        self.run_on(step, Vec::new())
+    }
+
+    /// The same on some of its groups.
+    fn run_on(&self, step: &Step, only: Vec<usize>) -> Option<Move> {
+        let done = self.work.done.get(&step.id).map_or(0, Vec::len);
+        if done >= step.tasks.len() || self.work.wanted.contains_key(&step.id) {
             return None;
         }
         let fresh = self.case.scheduler.as_ref().is_some_and(|(_, acted)| *acted == self.case.acted);
         if risk(step) != Risk::Observe && !step.nodes.is_empty() && !fresh {
             return Some(Move::Probe);
         }
-        Some(Move::Run { stage: step.stage, step: step.id.clone(), task: done })
+        Some(Move::Run { stage: step.stage, step: step.id.clone(), task: done, only })
     }
 
     /// The steps of a stage that need a yes.
     fn wants(&self, stage: Stage) -> Option<Move> {
-        let wanted = self.plan.stage(stage).filter(|step| self.case.wanted.contains_key(&step.id));
+        let wanted = self.plan.stage(stage).filter(|step| self.work.wanted.contains_key(&step.id));
         let steps: Vec<String> =
-            wanted.map(|step| format!("{}: {} ({})", step.id, step.title, self.case.wanted[&step.id])).collect();
+            wanted.map(|step| format!("{}: {} ({})", step.id, step.title, self.work.wanted[&step.id])).collect();
         (!steps.is_empty()).then_some(Move::Conclude(Ending::Wants { steps }))
     }
 
     fn fix(&self, fix: &Step) -> Standing {
-        let runs = self.case.done.get(&fix.id).map_or(&[][..], Vec::as_slice);
-        let ended: Vec<&Ran> = runs.iter().flatten().collect();
-        let well = |ran: &&Ran| matches!(ran.end, End::Exit(0) | End::Lost(_));
-        if !ended.iter().all(well) {
-            // What certainly did nothing needs no undoing.
-            let acted = ended.iter().any(|ran| ran.end.may_have_acted());
-            return if acted { self.undo(fix) } else { Standing::Over };
-        }
-        let lost = ended.iter().any(|ran| matches!(ran.end, End::Lost(_)));
-        if !lost && runs.len() < fix.tasks.len() {
-            if let Some(next) = self.run(fix) {
+        let done = self.work.done.get(&fix.id).map_or(&[][..], Vec::as_slice);
+        let fate = fate(fix, done);
+        if !fate.lost && done.len() < fix.tasks.len() && (done.is_empty() || !fate.well.is_empty()) {
+            // Where a command of it failed, the next one is not run.
+            if let Some(next) = self.run_on(fix, fate.some(&fate.well)) {
                 return Standing::Next(next);
             }
             return self.wants(Stage::Fix).map_or(Standing::Over, Standing::Next);
         }
-        if fix.aim == Aim::Contain { self.contained(fix) } else { self.verified(fix) }
+        if fate.well.is_empty() {
+            // What certainly did nothing needs no undoing.
+            return self.undo(fix, &fate, |_| true);
+        }
+        if fix.aim == Aim::Contain { self.contained(fix, &fate) } else { self.verified(fix, &fate) }
     }
 
     /// After a drain: does the scheduler say that no new job comes?
-    fn contained(&self, fix: &Step) -> Standing {
+    fn contained(&self, fix: &Step, fate: &Fate) -> Standing {
         let Some((seen, _)) = self.case.scheduler.as_ref().filter(|(_, acted)| *acted == self.case.acted) else {
             return Standing::Next(Move::Probe);
         };
@@ -242,16 +267,27 @@ impl Planner<'_> {
             let why = format!("the scheduler does not say whether new jobs are kept off {nodes}");
             return Standing::Next(Move::Conclude(Ending::Inconclusive { why }));
         }
-        self.undo(fix)
+        self.undo(fix, fate, |node| !node.is_some_and(|node| seen.kept_off.contains(node)))
+    }
+
+    /// The tests that come after a fix.
+    fn verifies(&self, fix: &Step) -> Vec<&Step> {
+        let own = |step: &&Step| step.after.as_ref() == Some(&fix.id) && self.may(step);
+        self.plan.stage(Stage::Verify).filter(own).collect()
+    }
+
+    /// Each of these tests with the same before.
+    fn pairs(&self, again: &[&Step]) -> Vec<(Option<Check>, Check)> {
+        let before = |step: &Step| {
+            let confirm = self.plan.stage(Stage::Confirm).find(|confirm| confirm.of == step.of)?;
+            self.case.check(confirm)
+        };
+        again.iter().filter_map(|step| Some((before(step), self.case.check(step)?))).collect()
     }
 
     /// After a repair: the tests again, and what they show.
-    fn verified(&self, fix: &Step) -> Standing {
-        let again: Vec<&Step> = self
-            .plan
-            .stage(Stage::Verify)
-            .filter(|step| step.after.as_ref() == Some(&fix.id) && self.may(step))
-            .collect();
+    fn verified(&self, fix: &Step, fate: &Fate) -> Standing {
+        let again = self.verifies(fix);
         for step in &again {
             if let Some(run) = self.run(step) {
                 return Standing::Next(run);
@@ -260,17 +296,20 @@ impl Planner<'_> {
         if let Some(wants) = self.wants(Stage::Verify) {
             return Standing::Next(wants);
         }
-        let before = |step: &Step| {
-            let confirm = self.plan.stage(Stage::Confirm).find(|confirm| confirm.of == step.of)?;
-            self.case.check(confirm)
-        };
-        let after: Vec<(Option<Check>, Check)> =
-            again.iter().filter_map(|step| Some((before(step), self.case.check(step)?))).collect();
+        let pairs = self.pairs(&again);
         let pairs: Vec<(Option<&Check>, &Check)> =
-            after.iter().map(|(before, after)| (before.as_ref(), after)).collect();
+            pairs.iter().map(|(before, after)| (before.as_ref(), after)).collect();
         let judged = verdict(&pairs);
         match judged.verdict {
-            Verdict::NotFixed => self.undo(fix),
+            Verdict::NotFixed => {
+                let tested: Vec<_> = again.iter().flat_map(|step| &step.nodes).collect();
+                let fails: Vec<_> = again.iter().flat_map(|step| self.case.failing(step)).collect();
+                // Where the test passes now, what was done stays.
+                self.undo(fix, fate, |node| {
+                    node.is_none_or(|node| !tested.contains(&node) || fails.iter().any(|name| name == node.as_str()))
+                })
+            }
+            Verdict::Inconclusive if fate.well.len() < fate.groups => self.undo(fix, &fate.failed(), |_| true),
             Verdict::Inconclusive => Standing::Next(Move::Conclude(Ending::Inconclusive { why: judged.why })),
             Verdict::Fixed => {
                 let window = self.plan.verify.quiet.as_ref().and_then(|quiet| span(&quiet.window));
@@ -280,11 +319,13 @@ impl Planner<'_> {
         }
     }
 
-    /// Takes a fix back that did not help, where that can be done; then the next one may be tried.
-    fn undo(&self, fix: &Step) -> Standing {
+    /// Takes a fix back where it may have done something and did not help, and that can be done; then the next may be tried.
+    fn undo(&self, fix: &Step, fate: &Fate, wanted: impl Fn(Option<&NodeName>) -> bool) -> Standing {
+        let back: BTreeSet<usize> = fate.acted.iter().copied().filter(|at| wanted(fate.node(fix, *at))).collect();
         let mut undo = self.plan.stage(Stage::Undo).filter(|step| step.after.as_ref() == Some(&fix.id));
-        let Some(undo) = undo.find(|step| self.may(step)) else { return Standing::Over };
-        match self.run(undo) {
+        let Some(undo) = undo.find(|step| self.may(step)).filter(|_| !back.is_empty()) else { return Standing::Over };
+        let alike = undo.tasks.iter().all(|task| task.groups.len() == fate.groups);
+        match self.run_on(undo, if alike { fate.some(&back) } else { Vec::new() }) {
             Some(next) => Standing::Next(next),
             None => self.wants(Stage::Undo).map_or(Standing::Over, Standing::Next),
         }
@@ -292,10 +333,10 @@ impl Planner<'_> {
 
     /// No step is left.
     fn ending(&self, checks: &[Check], passed: bool, failed: bool) -> Ending {
-        let tried = self.plan.stage(Stage::Fix).any(|step| self.case.done.contains_key(&step.id));
+        let tried = self.plan.stage(Stage::Fix).any(|step| self.work.done.contains_key(&step.id));
         let left = self.left();
         if tried {
-            return Ending::NotFixed { left };
+            return Ending::NotFixed { why: self.why_not(), left };
         }
         if passed {
             let names: Vec<&str> = checks.iter().map(|check| check.test.as_str()).collect();
@@ -307,15 +348,27 @@ impl Planner<'_> {
         Ending::Hands { left }
     }
 
+    /// Why what was tried did not help: what the tests say afterwards, or how the fixes themselves ended.
+    fn why_not(&self) -> String {
+        let tried = self.plan.stage(Stage::Fix).filter(|step| self.work.done.contains_key(&step.id));
+        let why = |fix: &Step| {
+            let after = self.pairs(&self.verifies(fix));
+            let fails = after.iter().find(|(_, after)| after.judged == Judged::Fail);
+            let test = fails.and_then(|(_, check)| Some(format!("{} fails: {}", check.test, check.why.first()?)));
+            test.or_else(|| fate(fix, &self.work.done[&fix.id]).why.map(|why| format!("{} failed: {why}", fix.of)))
+        };
+        tried.filter_map(why).collect::<Vec<_>>().join("; ")
+    }
+
     /// What a person can still do, and why diag does not.
     fn left(&self) -> Vec<String> {
         let why = |step: &Step| {
             let outside = || (!self.allowed_nodes(step)).then(|| "not among the nodes that were named".to_owned());
-            let refused = self.case.refused.get(&step.id).cloned();
+            let refused = self.work.refused.get(&step.id).cloned();
             let why = refused.or_else(|| step.cannot.first().cloned()).or_else(outside);
             why.map(|why| format!(" ({why})")).unwrap_or_default()
         };
-        let open = self.plan.stage(Stage::Fix).filter(|step| !self.case.done.contains_key(&step.id));
+        let open = self.plan.stage(Stage::Fix).filter(|step| !self.work.done.contains_key(&step.id));
         open.map(|step| format!("{}{}", step.title, why(step))).collect()
     }
 }

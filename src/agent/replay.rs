@@ -33,11 +33,17 @@ pub fn replay(lines: &[Line]) -> Result<Vec<Told>, Error> {
         let entry = entry(line)?;
         let step = next(&case);
         let fits = fits(&case, &step, &entry);
+        // What runs has ended by itself: nothing was to be looked after.
+        let ended = matches!(entry, Entry::Result { .. }) && fits;
         told.push(Told {
             number: line.number,
             at: line.at.clone(),
             what: tell(&entry),
-            derived: if case.began.is_none() { "begin".to_owned() } else { step.to_string() },
+            derived: match (case.began.is_none(), ended) {
+                (true, _) => "begin".to_owned(),
+                (_, true) => "its end".to_owned(),
+                _ => step.to_string(),
+            },
             fits,
         });
         case.take(line.number, &line.at, entry);
@@ -53,9 +59,9 @@ fn fits(case: &Case, step: &Move, entry: &Entry) -> bool {
         (Move::Read, Entry::Read { .. }) => true,
         (Move::Ask(question), Entry::Answered { id, .. } | Entry::Unanswered { id }) => question.id == *id,
         (Move::Probe, Entry::Intent { step, .. } | Entry::Refused { step, .. }) => step == crate::scheduler::STEP,
-        (Move::Run { step, task, .. }, Entry::Intent { step: done, task: nth, digest, .. }) => {
-            let planned = case.step(step).and_then(|step| step.tasks.get(*task)).map(crate::plan::Task::digest);
-            step == done && task == nth && planned.as_ref() == Some(digest)
+        (Move::Run { step, task, only, .. }, Entry::Intent { step: done, task: nth, only: groups, digest, .. }) => {
+            let planned = case.step(step).and_then(|step| step.tasks.get(*task)).map(|task| task.only(only).digest());
+            step == done && task == nth && only == groups && planned.as_ref() == Some(digest)
         }
         (
             Move::Run { step, .. },
@@ -64,6 +70,7 @@ fn fits(case: &Case, step: &Move, entry: &Entry) -> bool {
         // While something runs, the move that would settle it is what follows: its result settles it better.
         (Move::Settle { .. }, Entry::Result { intent, .. }) => open == Some(*intent),
         (Move::Settle { line, again }, Entry::Settled { intent, again: done }) => line == intent && again == done,
+        (Move::Close(one), Entry::Closed(closed)) => one == closed,
         (Move::Conclude(ending), Entry::Concluded(ended)) => ending == ended,
         _ => false,
     }
@@ -104,6 +111,7 @@ fn tell(entry: &Entry) -> String {
             let how = if *again { "it only looks and is done again" } else { "it counts as done, and is not repeated" };
             format!("what began in line {intent} may have run: {how}")
         }
+        Entry::Closed(one) => format!("{}: {}", one.cause, super::handover::ending(&one.ending)),
         Entry::Concluded(ending) => super::handover::ending(ending),
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::{Began, Ending, Entry};
+use super::entry::{Began, Ending, Entry, One};
 use crate::case::Line;
 use crate::error::Error;
 use crate::exec::{End, Ran};
-use crate::plan::{Answers, Plan, Step};
+use crate::plan::{Answers, Plan, Stage, Step};
 use crate::policy::Consent;
 use crate::scheduler::{self, Scheduler};
-use crate::verdict::Outcome;
-use crate::verify::{Check, check};
+use crate::verdict::{Confidence, Outcome};
+use crate::verify::{Check, check, failing};
 
 /// What a journal comes to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,12 +31,12 @@ pub struct Case {
     pub unanswered: BTreeSet<String>,
     /// What a person agreed to.
     pub consents: Vec<Consent>,
-    /// Steps that are not done, and why.
-    pub refused: BTreeMap<String, String>,
-    /// Steps that need a yes that nobody was there to give.
-    pub wanted: BTreeMap<String, String>,
-    /// What came of the tasks of each step, in order.
-    pub done: BTreeMap<String, Vec<Vec<Ran>>>,
+    /// What was done about each finding that is worked on, in order.
+    pub works: Vec<Work>,
+    /// Findings on which the work has come to an end; the next one is worked on.
+    pub closed: Vec<One>,
+    /// Whether to look at all findings again once what is open is looked after.
+    reopen: bool,
     /// What was begun and has not ended.
     pub open: Option<Open>,
     /// What the scheduler said, and after how many tasks.
@@ -50,6 +50,31 @@ pub struct Case {
     /// What was fixed: how often its lines had been seen before, when, and for how long it must stay quiet.
     pub fixed: Option<Fixed>,
 }
+
+/// What was done about one finding.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Work {
+    /// Steps that are not done, and why.
+    pub refused: BTreeMap<String, String>,
+    /// Steps that need a yes that nobody was there to give.
+    pub wanted: BTreeMap<String, String>,
+    /// What came of the tasks of each step, in order.
+    pub done: BTreeMap<String, Vec<Runs>>,
+}
+
+/// What came of a task.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Runs {
+    /// On which of its groups it was run; none named: on all of them.
+    pub only: Vec<usize>,
+    /// One a part.
+    pub rans: Vec<Ran>,
+}
+
+static NOTHING: Work = Work { refused: BTreeMap::new(), wanted: BTreeMap::new(), done: BTreeMap::new() };
+
+/// Most findings that are worked on in one run: beyond it the evidence is to be narrowed first.
+const MOST: usize = 4;
 
 /// What was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +98,8 @@ pub struct Open {
     pub step: String,
     /// Which of its tasks.
     pub task: usize,
+    /// On which of its groups; none named: on all of them.
+    pub only: Vec<usize>,
 }
 
 /// What was fixed.
@@ -119,18 +146,19 @@ impl Case {
                 self.stale = true;
             }
             Entry::Agreed { step, consent } => {
-                self.wanted.remove(&step);
+                self.work_mut().wanted.remove(&step);
                 self.consents.push(consent);
             }
-            Entry::Refused { step, why, .. } => drop(self.refused.insert(step, why)),
-            Entry::Wanted { step, why } => drop(self.wanted.insert(step, why)),
+            Entry::Refused { step, why, .. } => drop(self.work_mut().refused.insert(step, why)),
+            Entry::Wanted { step, why } => drop(self.work_mut().wanted.insert(step, why)),
             Entry::Unanswered { id } => drop(self.unanswered.insert(id)),
-            Entry::Intent { step, task, .. } => {
+            Entry::Intent { step, task, only, .. } => {
                 self.use_up(&step, task);
-                self.open = Some(Open { line: number, step, task });
+                self.open = Some(Open { line: number, step, task, only });
             }
             Entry::Result { intent, ran } => self.result(intent, ran),
             Entry::Settled { intent, again } => self.settle(intent, again),
+            Entry::Closed(one) => self.closed.push(one),
             Entry::Concluded(ending) => self.conclude(ending),
         }
     }
@@ -141,8 +169,15 @@ impl Case {
             self.since = self.now;
         }
         self.began = Some(began);
-        self.wanted.clear();
-        self.refused.clear();
+        for work in &mut self.works {
+            work.wanted.clear();
+            work.refused.clear();
+        }
+        // What is still open belongs to the finding that was worked on: it is looked after first.
+        self.reopen = self.open.is_some();
+        if !self.reopen {
+            self.closed.clear();
+        }
         self.unanswered.clear();
         self.run = 0;
         self.since = self.now;
@@ -173,37 +208,83 @@ impl Case {
             let own = self.began.as_ref().and_then(|began| began.allocation.clone());
             self.scheduler = Some((scheduler::read(&ran, &self.nodes(), own.as_deref()), self.acted));
         } else {
-            self.done.entry(open.step).or_default().push(ran);
+            let runs = Runs { only: open.only, rans: ran };
+            self.work_mut().done.entry(open.step).or_default().push(runs);
         }
     }
 
     /// What may have run counts as run, and lost; what only looks is forgotten.
     fn settle(&mut self, intent: u64, again: bool) {
         let Some(open) = self.open.take_if(|open| open.line == intent) else { return };
-        if again {
-            return;
+        if !again {
+            self.lose(open);
         }
-        let tasks = self.step(&open.step).and_then(|step| step.tasks.get(open.task));
-        let targets: Vec<_> = tasks.iter().flat_map(|task| task.targets()).cloned().collect();
+        if std::mem::take(&mut self.reopen) {
+            self.closed.clear();
+        }
+    }
+
+    fn lose(&mut self, open: Open) {
+        let task = self.step(&open.step).and_then(|step| step.tasks.get(open.task)).map(|task| task.only(&open.only));
         let lost = || End::Lost("diag ended while it ran; it was not repeated".to_owned());
-        let ran = targets.into_iter().map(|target| Ran::without_output(target, lost())).collect();
+        let parts = task.iter().flat_map(|task| &task.groups).flat_map(|group| &group.parts);
+        let rans = parts.map(|part| Ran::without_output(part.target.clone(), lost())).collect();
         self.acted += 1;
-        self.done.entry(open.step).or_default().push(ran);
+        self.work_mut().done.entry(open.step).or_default().push(Runs { only: open.only, rans });
     }
 
     fn conclude(&mut self, ending: Ending) {
-        if let Ending::Fixed { quiet_s, .. } = &ending {
+        if let Some(quiet_s) = ending.quiet_s() {
             let plans = self.read.iter().flat_map(|read| &read.plans);
             let seen = plans.flat_map(|plan| plan.subject.seen.iter().map(|(clue, count)| (key(plan, clue), *count)));
-            self.fixed = Some(Fixed { at: self.now, quiet_s: *quiet_s, seen: seen.collect(), again: false });
+            self.fixed = Some(Fixed { at: self.now, quiet_s, seen: seen.collect(), again: false });
         }
         self.ended = Some(ending);
     }
 
-    /// The plan that is carried out: that of the first finding.
+    /// The plans that are carried out, one after the other: that of the first finding, those of others that are likely, and
+    /// where nothing is decided, those whose tests can decide.
+    #[must_use]
+    pub fn todo(&self) -> Vec<&Plan> {
+        let Some(read) = &self.read else { return Vec::new() };
+        let tested = |plan: &Plan| read.outcome == Outcome::Undetermined && plan.stage(Stage::Confirm).any(Step::runs);
+        let worth = |at: usize, plan: &Plan| at == 0 || plan.subject.confidence > Confidence::Possible || tested(plan);
+        let plans = read.plans.iter().enumerate().filter(|(at, plan)| worth(*at, plan));
+        plans.map(|(_, plan)| plan).take(MOST).collect()
+    }
+
+    /// The plan that is carried out now.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
-        self.read.as_ref()?.plans.first()
+        let todo = self.todo();
+        todo.get(self.closed.len()).or(todo.last()).copied()
+    }
+
+    /// Whether another plan comes after it.
+    #[must_use]
+    pub fn has_next(&self) -> bool {
+        self.closed.len() + 1 < self.todo().len()
+    }
+
+    /// What was done about the finding that is worked on.
+    #[must_use]
+    pub fn work(&self) -> &Work {
+        self.works.get(self.closed.len()).unwrap_or(&NOTHING)
+    }
+
+    fn work_mut(&mut self) -> &mut Work {
+        let at = self.closed.len();
+        if self.works.len() <= at {
+            self.works.resize(at + 1, Work::default());
+        }
+        &mut self.works[at]
+    }
+
+    /// The case as it stands for each finding that was worked on.
+    #[must_use]
+    pub fn each(&self) -> Vec<Self> {
+        let view = |at: usize| Self { closed: self.closed[..at].to_vec(), ..self.clone() };
+        (0..=self.closed.len()).map(view).collect()
     }
 
     /// A step of it.
@@ -227,12 +308,21 @@ impl Case {
     /// What came of a test, where all of it was run.
     #[must_use]
     pub fn check(&self, step: &Step) -> Option<Check> {
-        let runs = self.done.get(&step.id)?;
+        let runs = self.work().done.get(&step.id)?;
         if runs.len() < step.tasks.len() {
             return None;
         }
-        let rans: Vec<Ran> = runs.iter().flatten().cloned().collect();
+        let rans: Vec<Ran> = runs.iter().flat_map(|runs| &runs.rans).cloned().collect();
         Some(check(step, &rans))
+    }
+}
+
+impl Case {
+    /// Where a test fails, where all of it was run.
+    pub(super) fn failing(&self, step: &Step) -> Vec<String> {
+        let runs = self.work().done.get(&step.id).map_or(&[][..], Vec::as_slice);
+        let rans: Vec<Ran> = runs.iter().flat_map(|runs| &runs.rans).cloned().collect();
+        failing(step, &rans)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The loop on a stage: a scripted executor, a scripted person, a real journal.
 #![allow(clippy::disallowed_methods, reason = "tests cut journals")]
 
+mod many;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -152,6 +154,7 @@ impl Watch for Nobody {}
 /// A person who says this to whatever is asked, at this time.
 struct Person {
     plan: Plan,
+    more: Vec<Plan>,
     yes: Option<bool>,
     now: i64,
     asked: RefCell<Vec<String>>,
@@ -159,7 +162,7 @@ struct Person {
 
 impl Person {
     fn new(plan: Plan, yes: Option<bool>) -> Self {
-        Self { plan, yes, now: 1_800_000_000, asked: RefCell::default() }
+        Self { plan, more: Vec::new(), yes, now: 1_800_000_000, asked: RefCell::default() }
     }
 }
 
@@ -169,7 +172,7 @@ impl World for Person {
     }
 
     fn read(&mut self, _: &Answers, _: bool) -> Result<(Outcome, String, Vec<Plan>), Error> {
-        Ok((Outcome::Diagnosed, "Some cause".into(), vec![self.plan.clone()]))
+        Ok((Outcome::Diagnosed, "Some cause".into(), [vec![self.plan.clone()], self.more.clone()].concat()))
     }
 
     fn ask(&mut self, _: &Question) -> Option<String> {
@@ -182,6 +185,10 @@ impl World for Person {
     }
 
     fn tell(&mut self, _: &str) {}
+
+    fn watch(&mut self, _: &str, _: usize) -> Box<dyn Watch> {
+        Box::new(Nobody)
+    }
 
     fn who(&self) -> String {
         "alice@desk".into()
@@ -206,7 +213,7 @@ fn began(approve: Option<Risk>) -> Began {
 
 fn work(folder: &Path, cluster: &Cluster, person: &mut Person, approve: Option<Risk>) -> Ending {
     let journal = Journal::open(folder).unwrap();
-    let mut driver = Driver::open(journal, began(approve), cluster, &Nobody, None, person).unwrap();
+    let mut driver = Driver::open(journal, began(approve), cluster, None, person).unwrap();
     driver.run(person).unwrap()
 }
 
@@ -229,7 +236,10 @@ fn a_fix_is_proven_by_a_test_that_failed_before_and_passes_after() {
     assert!(told.iter().all(|line| line.fits), "{told:#?}");
     let case = Case::of(&lines(folder.path())).unwrap();
     let ticket = handover::ticket(&case, "case");
-    assert!(ticket.contains("errors on gpu-17: 3, then 0") && ticket.contains("failed, then passed"), "{ticket}");
+    assert!(
+        ticket.contains("| errors on gpu-17 | 3 | 0 |") && ticket.contains("| count | failed | passed |"),
+        "{ticket}"
+    );
 }
 
 #[test]
@@ -402,7 +412,7 @@ fn no_more_is_run_than_was_allowed() {
     let mut person = Person::new(mend(), None);
     let journal = Journal::open(folder.path()).unwrap();
     let few = Began { rounds: 1, ..began(Some(Risk::Reversible)) };
-    let mut driver = Driver::open(journal, few, &cluster, &Nobody, None, &mut person).unwrap();
+    let mut driver = Driver::open(journal, few, &cluster, None, &mut person).unwrap();
     assert!(matches!(driver.run(&mut person).unwrap(), Ending::Spent { .. }));
     assert_eq!(cluster.ran.lock().unwrap().len(), 1);
 }
@@ -414,7 +424,7 @@ fn nodes_that_were_not_named_are_not_touched() {
     let mut person = Person::new(mend(), None);
     let journal = Journal::open(folder.path()).unwrap();
     let other = Began { nodes: vec!["gpu-18".into()], ..began(Some(Risk::Reversible)) };
-    let mut driver = Driver::open(journal, other, &cluster, &Nobody, None, &mut person).unwrap();
+    let mut driver = Driver::open(journal, other, &cluster, None, &mut person).unwrap();
     let ending = driver.run(&mut person).unwrap();
     assert!(matches!(&ending, Ending::Hands { left } if left[0].contains("not among the nodes")), "{ending:?}");
     assert_eq!(cluster.ran.lock().unwrap().len(), 0);

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::phase::Phase;
 use super::plan::{self as planning, What};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, transport};
 use crate::agent::{Began, Driver, Ending, World, handover};
@@ -17,6 +18,7 @@ use crate::playbook::schema::Risk;
 use crate::policy::Asked;
 use crate::report::guard;
 use crate::verdict::Outcome;
+use crate::verify::Check;
 
 /// What is worth typing.
 const EXAMPLES: &str = "\
@@ -187,7 +189,7 @@ fn work(
     };
     let executor = transport::executor(&terms.how, true)?;
     let journal = Journal::open(root)?;
-    let mut driver = Driver::open(journal, began, executor.as_ref(), &Silent, Some(breaker), &mut person)?;
+    let mut driver = Driver::open(journal, began, executor.as_ref(), Some(breaker), &mut person)?;
     let ending = driver.run(&mut person)?;
     let ticket = handover::ticket(driver.case(), &root.display().to_string());
     let file = root.join("handover.md");
@@ -200,19 +202,22 @@ fn work(
 /// What is said at the end: the tests side by side, the end, and where to go on.
 fn summary(case: &crate::agent::Case, ending: &Ending, root: &Path) -> String {
     let mut text = String::new();
-    for (name, before, after) in handover::readings(case) {
-        text += &format!(
-            "test {name}: {}, then {}\n",
-            handover::outcome(before.as_ref()),
-            handover::outcome(after.as_ref())
-        );
-        for line in handover::side_by_side(before.as_ref(), after.as_ref()) {
-            text += &format!("  {line}\n");
-        }
+    for view in case.each() {
+        text += &table(&handover::readings(&view));
     }
-    text += &format!("{}\n", handover::ending(ending));
-    let root = root.display();
     match ending {
+        Ending::Each { of } => {
+            let each = of.iter().map(|one| format!("{}: {}\n", one.cause, handover::ending(&one.ending)));
+            text += &each.collect::<String>();
+        }
+        other => text += &format!("{}\n", handover::ending(other)),
+    }
+    let root = root.display();
+    let last = match ending {
+        Ending::Each { of } => of.iter().map(|one| &one.ending).find(|ending| !ending.is_well()).unwrap_or(ending),
+        other => other,
+    };
+    match last {
         Ending::Wants { .. } => {
             text += &format!("next: diag resume {root} --approve LEVEL, or at a terminal, where it asks\n")
         }
@@ -223,6 +228,37 @@ fn summary(case: &crate::agent::Case, ending: &Ending, root: &Path) -> String {
         _ => {}
     }
     text + &format!("case: {root} (journal.jsonl, handover.md)")
+}
+
+/// Most lines of tests that are told.
+const LINES: usize = 24;
+
+/// Tests before and after, side by side.
+fn table(readings: &[(String, Option<Check>, Option<Check>)]) -> String {
+    let tests = readings.iter().flat_map(|(name, before, after)| {
+        let lines = handover::side_by_side(name, before.as_ref(), after.as_ref()).into_iter();
+        lines
+            .enumerate()
+            .map(|(at, line)| (if at == 0 { line.what } else { format!("  {}", line.what) }, line.before, line.after))
+    });
+    let mut lines = vec![(String::new(), "before".to_owned(), "after".to_owned())];
+    lines.extend(tests);
+    if lines.len() == 1 {
+        return String::new();
+    }
+    let more = lines.len().saturating_sub(LINES);
+    lines.truncate(LINES);
+    let again = lines.iter().skip(1).any(|line| !line.2.is_empty());
+    let wide = |column: fn(&(String, String, String)) -> usize| lines.iter().map(column).max().unwrap_or(0);
+    let (first, second) = (wide(|line| line.0.chars().count()), wide(|line| line.1.chars().count()));
+    let mut text = String::from("\n");
+    for (what, before, after) in &lines {
+        let after = if again { after.as_str() } else { "" };
+        text += format!("{what:<first$}  {before:<second$}  {after}").trim_end();
+        text.push('\n');
+    }
+    let more = if more > 0 { format!("and {more} lines more: handover.md\n") } else { String::new() };
+    text + &more + "\n"
 }
 
 /// The case to work on: an input that is one, or a new one with the bytes of all inputs.
@@ -303,11 +339,6 @@ impl Level {
     }
 }
 
-/// Watches no run.
-struct Silent;
-
-impl Told for Silent {}
-
 /// The person at the terminal, and the evidence.
 struct Person<'a> {
     what: &'a What,
@@ -352,6 +383,10 @@ impl World for Person<'_> {
 
     fn tell(&mut self, what: &str) {
         say(&[what.to_owned()]);
+    }
+
+    fn watch(&mut self, title: &str, parts: usize) -> Box<dyn Told> {
+        Box::new(Phase::new(title, parts, self.what.quiet))
     }
 
     fn who(&self) -> String {

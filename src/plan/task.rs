@@ -120,6 +120,16 @@ impl Task {
         seen
     }
 
+    /// The same for some of its groups, by their places; none named: all of them.
+    #[must_use]
+    pub fn only(&self, groups: &[usize]) -> Self {
+        let mut some = self.clone();
+        if !groups.is_empty() {
+            some.groups = groups.iter().filter_map(|at| self.groups.get(*at)).cloned().collect();
+        }
+        some
+    }
+
     /// What it would run, where, as a digest (SHA-256 in hex): what a person has agreed to.
     #[must_use]
     pub fn digest(&self) -> String {

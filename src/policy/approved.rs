@@ -4,6 +4,8 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Task;
+
 /// What policy or a person has agreed to. Executors take nothing else, and no other room can make one.
 #[derive(Debug)]
 pub struct Approved<T> {
@@ -30,6 +32,14 @@ impl<T> Approved<T> {
     #[must_use]
     pub const fn basis(&self) -> &Basis {
         &self.basis
+    }
+}
+
+impl Approved<Task> {
+    /// Some of its groups, by their places; none named: all of them. What may be done may be done in part.
+    #[must_use]
+    pub fn only(self, groups: &[usize]) -> Self {
+        Self { what: self.what.only(groups), basis: self.basis }
     }
 }
 

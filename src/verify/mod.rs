@@ -10,5 +10,5 @@ mod run;
 mod verdict;
 
 pub use expect::Judgement;
-pub use run::{Check, Seen, Whole, check, run};
+pub use run::{Check, Seen, Whole, check, failing, run};
 pub use verdict::{Proven, Verdict, verdict};

@@ -118,6 +118,22 @@ pub fn check(step: &Step, rans: &[Ran]) -> Check {
     all
 }
 
+/// Where a test fails: all targets of the runs that do.
+#[must_use]
+pub fn failing(step: &Step, rans: &[Ran]) -> Vec<String> {
+    let mut rest = rans;
+    let mut on = Vec::new();
+    let groups = step.tasks.iter().flat_map(|task| &task.groups);
+    for (rubric, group) in step.rubric.iter().flat_map(|rubric| groups.clone().map(move |group| (rubric, group))) {
+        let (own, behind) = rest.split_at(group.parts.len().min(rest.len()));
+        rest = behind;
+        if run(rubric, &group.parts, own).judgement.judged == Judged::Fail {
+            on.extend(group.parts.iter().map(|part| place(&part.target)));
+        }
+    }
+    on
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
