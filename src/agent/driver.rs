@@ -272,7 +272,8 @@ impl<'a> Driver<'a> {
         let bad = || rans.iter().filter(|ran| ran.end != End::Exit(0)).map(in_words).collect::<Vec<_>>();
         if step.id == scheduler::STEP {
             let seen = self.case.scheduler.as_ref().map(|(seen, _)| seen);
-            return few(step.nodes.iter().map(|node| occupied(node, seen)).chain(bad()).collect());
+            let silent = bad().into_iter().take(1).map(|why| format!("it does not answer: {why}"));
+            return few(silent.chain(step.nodes.iter().map(|node| occupied(node, seen))).collect());
         }
         let check = step.rubric.as_ref().and_then(|_| self.case.check(step));
         let (word, lines) = match &check {

@@ -44,7 +44,7 @@ impl Phase {
         let Ok(mut counts) = self.counts.lock() else { return };
         change(&mut counts);
         let Counts { running, ok, failed, away } = *counts;
-        self.bar.set_message(format!("{ok} ok, {failed} failed, {away} unreachable, {running} running"));
+        self.bar.set_message(format!("{ok} done, {failed} failed, {away} unreachable, {running} running"));
     }
 }
 

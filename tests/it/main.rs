@@ -9,6 +9,7 @@ mod cases;
 mod cluster;
 mod config;
 mod executors;
+mod fixing;
 mod hooks;
 mod hostile;
 mod isolation;

@@ -123,9 +123,11 @@ impl Teller<'_> {
 
     /// A script in a line; whole with `-v`.
     fn script(&mut self, step: &Step) {
-        let part = step.tasks.iter().flat_map(|task| &task.groups).flat_map(|group| &group.parts).next();
+        // Of a pair, the end that begins: the other one only answers.
+        let part = step.tasks.iter().flat_map(|task| &task.groups).next().and_then(|group| group.parts.last());
         let Some((part, What::Script(script))) = part.map(|part| (part, &part.work.what)) else { return };
-        let own = part.work.env.iter().filter(|(name, _)| !ROLES.contains(&name.as_str()));
+        let itself = |name: &str, value: &str| name == "DIAG_PEER" && value == part.target.to_string();
+        let own = part.work.env.iter().filter(|(name, value)| !ROLES.contains(&name.as_str()) && !itself(name, value));
         let env: Vec<String> = own.map(|(name, value)| format!("{name}={}", words::quoted(value))).collect();
         self.plain(&format!("with {}", env.join(" ")));
         let lines = script.text.trim().lines().count();

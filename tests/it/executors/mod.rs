@@ -8,4 +8,4 @@ mod scripted;
 mod slurm;
 mod ssh;
 mod sshd;
-mod stage;
+pub(crate) mod stage;
