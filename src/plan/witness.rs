@@ -89,20 +89,33 @@ pub(super) fn witnesses(found: &Match<'_>, table: &Table, vouched: &BTreeSet<Str
     all.into_iter().collect()
 }
 
+/// What the reader itself says of a source: when it begins and ends. Nobody speaks there.
+const READER: &str = "source.";
+
 /// Whether the job speaks in each source.
 fn speakers(table: &Table) -> BTreeMap<usize, bool> {
     let mut speakers = BTreeMap::new();
-    for row in table.rows.iter().filter(|row| row.parents.is_empty()) {
+    for row in table.rows.iter().filter(|row| row.parents.is_empty() && !row.kind.starts_with(READER)) {
         let job = of_kind(row.kind) == Witness::Job && row.fields.get("witness").is_none();
         *speakers.entry(row.source).or_insert(false) |= job;
     }
     speakers
 }
 
-/// The rows that a derived one follows from, or itself.
-fn roots(row: RowId, table: &Table) -> Vec<RowId> {
-    let parents = &table.rows[row].parents;
-    if parents.is_empty() { vec![row] } else { parents.clone() }
+/// The rows of sources that a derived one follows from, or itself.
+fn roots(row: RowId, table: &Table) -> BTreeSet<RowId> {
+    let (mut roots, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![row]);
+    while let Some(row) = open.pop() {
+        if !seen.insert(row) {
+            continue;
+        }
+        let parents = &table.rows[row].parents;
+        if parents.is_empty() {
+            roots.insert(row);
+        }
+        open.extend(parents);
+    }
+    roots
 }
 
 /// The folder or archive that a source stands in; sources that stand alone share the empty one.

@@ -346,6 +346,34 @@ fn a_journal_that_was_changed_is_not_believed() {
     }
 }
 
+/// A kernel testifies where its log was named by itself, and nowhere else: what lies in one folder with the job's output, or
+/// is printed there, any user can have written.
+#[test]
+fn who_testifies_is_told_by_source() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-logs/gpu-fell-off-bus/one-of-eight");
+    let pasted = tempfile::tempdir().unwrap();
+    let text = |name: &str| fs::read_to_string(samples.join("logs").join(name)).unwrap();
+    fs::write(pasted.path().join("all.log"), text("job.log") + &text("gpu-17.kernel.log")).unwrap();
+    let all = pasted.path().join("all.log").display().to_string();
+    let plan = |inputs: &[&str]| {
+        let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/policy.toml");
+        let args = [&["plan", "--format", "json", "--policy", policy][..], inputs].concat();
+        let done = Command::new(env!("CARGO_BIN_EXE_diag")).args(args).current_dir(&samples).output().unwrap();
+        let plans: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        let plan = plans["plans"][0].clone();
+        (plan["subject"]["witnesses"].clone(), plan["policy"]["fix-drain-node"]["answer"].clone())
+    };
+    let (kernel, job) = ("logs/gpu-17.kernel.log", "logs/job.log");
+    assert_eq!(plan(&["logs"]), (serde_json::json!(["job"]), "forbidden".into()));
+    assert_eq!(plan(&[&all]), (serde_json::json!(["job"]), "forbidden".into()));
+    assert_eq!(plan(&[kernel]), (serde_json::json!(["kernel"]), "forbidden".into()), "one kind of evidence");
+    assert_eq!(
+        plan(&[job, kernel]),
+        (serde_json::json!(["kernel"]), "forbidden".into()),
+        "it takes a test of the node"
+    );
+}
+
 /// What `diag plan` says of sample incidents, word for word.
 #[test]
 fn plans_read_as_they_did() {
