@@ -8,7 +8,7 @@ use std::{env, fs};
 use serde_json::{Map, Value, json};
 
 /// Folders under `playbooks/` that hold something else than causes.
-const OTHER: [&str; 5] = ["sets", "catalogue", "echoes", "policy", "tests"];
+const OTHER: [&str; 6] = ["sets", "catalogue", "echoes", "intents", "policy", "tests"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("playbooks");
@@ -29,11 +29,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     echoes.iter_mut().for_each(strip);
     let mut tests: Vec<Value> = tables(&root.join("tests"))?.into_values().collect();
     tests.iter_mut().for_each(strip);
+    let mut intents: Vec<Value> = tables(&root.join("intents"))?.into_values().collect();
+    intents.iter_mut().for_each(strip);
     let catalogue = tables(&root.join("catalogue"))?;
     let policy = tables(&root.join("policy"))?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("policy.json"), serde_json::to_vec(&policy)?)?;
-    let library =
-        json!({"playbooks": playbooks, "echoes": echoes, "sets": sets, "tests": tests, "catalogue": catalogue});
+    let library = json!({"playbooks": playbooks, "echoes": echoes, "sets": sets, "tests": tests, "intents": intents, "catalogue": catalogue});
     fs::write(Path::new(&env::var("OUT_DIR")?).join("library.json"), serde_json::to_vec(&library)?)?;
     Ok(())
 }
@@ -61,5 +62,6 @@ fn tables(folder: &Path) -> Result<Map<String, Value>, Box<dyn Error>> {
 fn strip(playbook: &mut Value) {
     if let Some(table) = playbook.as_object_mut() {
         table.remove("case");
+        table.remove("cases");
     }
 }

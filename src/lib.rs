@@ -15,6 +15,7 @@ pub mod error;
 pub mod evidence;
 pub mod exec;
 pub mod hook;
+pub mod intent;
 pub mod kubernetes;
 pub mod plan;
 pub mod playbook;

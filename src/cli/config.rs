@@ -1,5 +1,6 @@
 //! `diag.toml`: found, read, and put in the place of the defaults of options. `diag config` checks and shows it.
 
+use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -79,14 +80,17 @@ struct Files {
 }
 
 /// The settings that count for a verb, and what was typed with them as defaults.
-pub(super) fn applied(command: &Command, typed: ArgMatches) -> Result<(ArgMatches, Site), Error> {
+pub(super) fn applied(command: &Command, typed: ArgMatches, words: &[OsString]) -> Result<(ArgMatches, Site), Error> {
     let Some((verb, _)) = typed.subcommand().filter(|(verb, _)| !WITHOUT.contains(verb)) else {
         return Ok((typed, Site::default()));
     };
     let files = find(typed.get_one::<PathBuf>("config").map(PathBuf::as_path))?;
     let mut site = read(&files.layers)?;
     site.refused.extend(files.refused);
-    site.refused.iter().for_each(super::complain);
+    if verb != "ask" {
+        // The command that a sentence stands for says so.
+        site.refused.iter().for_each(super::complain);
+    }
     let defaults = defaults(&site, command, verb);
     if defaults.is_empty() {
         return Ok((typed, site));
@@ -100,7 +104,7 @@ pub(super) fn applied(command: &Command, typed: ArgMatches) -> Result<(ArgMatche
         }
         inner
     });
-    let again = command.try_get_matches_from(std::env::args_os()).map_err(|error| super::usage(&error))?;
+    let again = command.try_get_matches_from(words).map_err(|error| super::usage(&error))?;
     Ok((again, site))
 }
 

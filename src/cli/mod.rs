@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a world room: reads playbook folders, writes reports, tells the time")]
 
 mod analyze;
+mod ask;
 mod cluster;
 mod collect;
 mod config;
@@ -83,6 +84,8 @@ struct Cli {
 enum Verb {
     /// Read logs of any kind and name the cause of what they tell of.
     Analyze(analyze::Args),
+    /// Say in your words what you want: it says which command that is, and runs it.
+    Ask(ask::Args),
     /// Bring all witnesses of an incident into a case folder, to be read elsewhere or later.
     Collect(collect::Args),
     /// Check and show the settings of `diag.toml`.
@@ -154,7 +157,12 @@ fn command(library: &Library) -> clap::Command {
 fn dispatch() -> Result<u8, Error> {
     let library = built_in()?;
     let command = command(&library);
-    let (matches, site) = config::applied(&command, command.clone().get_matches())?;
+    perform(&command, library, std::env::args_os().collect())
+}
+
+/// Does what words say, the program's name first.
+fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsString>) -> Result<u8, Error> {
+    let (matches, site) = config::applied(command, command.clone().get_matches_from(&words), &words)?;
     if let Some((name, inner)) = matches.subcommand()
         && let Some(set) = library.sets.iter().find(|set| set.id == name)
     {
@@ -165,8 +173,9 @@ fn dispatch() -> Result<u8, Error> {
     let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
     match cli.verb {
         Verb::Analyze(args) => analyze::run(&args, library, &["*".to_owned()]),
+        Verb::Ask(args) => ask::run(&args, &site.config, cli.config.as_deref(), command, library),
         Verb::Collect(args) => collect::run(&args),
-        Verb::Config(args) => config::run(&args, &command, cli.config.as_deref()),
+        Verb::Config(args) => config::run(&args, command, cli.config.as_deref()),
         Verb::Query(args) => query::run(&args, library),
         Verb::Explain(args) => explain::run(&args, &library),
         Verb::Fix(args) => fix::run(&args, library),

@@ -10,8 +10,12 @@ use super::shelf::{self, Shelf};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE};
 use crate::error::Error;
 use crate::evidence::DERIVED_KINDS;
+use crate::playbook::intent::Lexicon;
 use crate::playbook::{EchoGroup, Library, Playbook, expand};
-use crate::rehearsal::{Prepared, group_mutants, lint, lint_group, mutants, prepare, rehearse_group, run as rehearse};
+use crate::rehearsal::{
+    Prepared, group_mutants, lint, lint_group, mutants, prepare, rehearse_group, rehearse_sentence, run as rehearse,
+    word_mutants,
+};
 use crate::report::text::Look;
 
 /// What to do with playbooks.
@@ -115,6 +119,14 @@ fn check(at: &Folder, library: &Library) -> Result<u8, Error> {
         count += wrong.len();
         wrong.iter().for_each(|what| say(&format!("{}: {what}", path.display())));
     }
+    for (path, lexicon) in &shelf.intents {
+        let mut wrong = crate::intent::lint(lexicon, library);
+        if path.file_stem().is_none_or(|stem| stem.to_string_lossy() != lexicon.language) {
+            wrong.push(format!("the file should be named {}.toml", lexicon.language));
+        }
+        count += wrong.len();
+        wrong.iter().for_each(|what| say(&format!("{}: {what}", path.display())));
+    }
     let (playbooks, tests) = (shelf.playbooks.len(), shelf.tests.len());
     say(&format!("{playbooks} playbooks, {} groups of echoes, {tests} tests, {count} complaints", shelf.own_echoes));
     Ok(if count == 0 { EXIT_HEALTHY } else { EXIT_TROUBLE })
@@ -153,6 +165,7 @@ fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {
             wrong.iter().for_each(|what| say(&format!("{}: {}: {what}", test.id, case.name)));
         }
     }
+    intents(&shelf, library, args, &mut tally);
     say(&format!("{} cases, {} failed", tally.cases, tally.failed));
     if args.mutate {
         say(&format!("{} mutants, {} survived", tally.mutants, tally.survived));
@@ -160,11 +173,42 @@ fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {
     Ok(if tally.failed + tally.survived == 0 { EXIT_HEALTHY } else { EXIT_TROUBLE })
 }
 
+/// What sentences mean, and which words nothing needs.
+fn intents(shelf: &Shelf, library: &Library, args: &TestArgs, tally: &mut Tally) {
+    let all: Vec<Lexicon> = shelf.intents.iter().map(|(_, lexicon)| lexicon.clone()).collect();
+    for (at, lexicon) in all.iter().enumerate().filter(|(_, lexicon)| lexicon.id().contains(&args.only)) {
+        for (sentence, means) in &lexicon.cases {
+            let wrong = rehearse_sentence(sentence, means, &all, library);
+            tally.cases += 1;
+            tally.failed += usize::from(wrong.is_some());
+            wrong.iter().for_each(|what| say(&format!("{}: {sentence}: {what}", lexicon.id())));
+        }
+        for mutant in word_mutants(lexicon).into_iter().filter(|_| args.mutate) {
+            let mut others = all.clone();
+            others[at] = mutant.changed;
+            let unseen =
+                |(sentence, means): (&String, &String)| rehearse_sentence(sentence, means, &others, library).is_none();
+            tally.mutants += 1;
+            if lexicon.cases.iter().all(unseen) {
+                tally.survived += 1;
+                say(&format!("{}: no case notices that {} is gone", lexicon.id(), mutant.without));
+            }
+        }
+    }
+}
+
 /// An error where `--only` names nothing.
 fn unknown_slug(only: &str, playbooks: &[Playbook], shelf: &Shelf) -> Result<(), Error> {
     let groups = shelf.echoes[..shelf.own_echoes].iter().map(|group| group.id.as_str());
     let tests = shelf.tests.iter().map(|(_, test)| test.id.as_str());
-    let known: Vec<&str> = playbooks.iter().map(|playbook| playbook.id.as_str()).chain(groups).chain(tests).collect();
+    let intents: Vec<String> = shelf.intents.iter().map(|(_, lexicon)| lexicon.id()).collect();
+    let known: Vec<&str> = playbooks
+        .iter()
+        .map(|playbook| playbook.id.as_str())
+        .chain(groups)
+        .chain(tests)
+        .chain(intents.iter().map(String::as_str))
+        .collect();
     if known.iter().any(|id| id.contains(only)) {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+use crate::playbook::intent::Lexicon;
 use crate::playbook::test::TestBook;
 use crate::playbook::{EchoGroup, Library, Playbook, Shelved, expand};
 
@@ -24,6 +25,8 @@ pub(super) struct Shelf {
     pub(super) tests: Vec<(PathBuf, TestBook)>,
     /// Those that playbooks can use: the folder's before the built-in ones.
     pub(super) usable: Vec<TestBook>,
+    /// Words of languages.
+    pub(super) intents: Vec<(PathBuf, Lexicon)>,
     /// One error a file that can't be read.
     pub(super) wrong: Vec<Error>,
 }
@@ -70,6 +73,12 @@ pub(super) fn read(folder: &Path, built_in: &Library) -> Shelf {
             Err(error) => shelf.wrong.push(error),
         }
     }
+    for path in files(&folder.join("intents")) {
+        match read_file::<Lexicon>(&path) {
+            Ok(lexicon) => shelf.intents.push((path, lexicon)),
+            Err(error) => shelf.wrong.push(error),
+        }
+    }
     shelf.own_echoes = shelf.echoes.len();
     let more = built_in.echoes.iter().filter(|known| shelf.echoes.iter().all(|group| group.id != known.id)).cloned();
     let more: Vec<EchoGroup> = more.collect();
@@ -88,8 +97,9 @@ pub(super) fn read(folder: &Path, built_in: &Library) -> Shelf {
 }
 
 fn other(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| ["sets", "catalogue", "tests", "echoes", "policy"].iter().any(|other| name == *other))
+    path.file_name().is_some_and(|name| {
+        ["sets", "catalogue", "tests", "echoes", "intents", "policy"].iter().any(|other| name == *other)
+    })
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::echo::{EchoGroup, resolve};
+use super::intent::Lexicon;
 use super::schema::{Playbook, Set};
 use super::test::TestBook;
 use super::used::used;
@@ -23,6 +24,9 @@ pub struct Library {
     pub sets: Vec<Set>,
     /// Tests that can be run by name.
     pub tests: Vec<TestBook>,
+    /// Words by which people say what they want, a language each.
+    #[serde(default)]
+    pub intents: Vec<Lexicon>,
     /// Tables for `diag explain`, by name.
     pub catalogue: IndexMap<String, serde_json::Value>,
 }

@@ -2,6 +2,7 @@
 
 mod echo;
 mod either;
+pub mod intent;
 mod load;
 pub mod schema;
 mod template;

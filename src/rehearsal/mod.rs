@@ -2,10 +2,12 @@
 
 mod cases;
 mod groups;
+mod intents;
 mod lint;
 mod mutate;
 
 pub use cases::{Prepared, prepare, run};
 pub use groups::{lint_group, rehearse_group};
+pub use intents::{rehearse_sentence, word_mutants};
 pub use lint::lint;
 pub use mutate::{Mutant, group_mutants, mutants};

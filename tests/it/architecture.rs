@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 26] = [
+const ROOMS: [(&str, &[&str]); 27] = [
     ("error", &[]),
     ("authored", &["error"]),
     ("verdict", &[]),
@@ -24,6 +24,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("plan", &["diagnose", "error", "evidence", "playbook", "report", "verdict"]),
     ("policy", &["error", "plan", "playbook"]),
     ("config", &["authored", "error", "plan", "probe"]),
+    ("intent", &["plan", "playbook"]),
     ("exec", &["error", "kubernetes", "plan", "policy"]),
     ("scheduler", &["exec", "plan", "playbook", "policy"]),
     ("verify", &["error", "exec", "plan", "playbook", "verdict"]),
@@ -45,7 +46,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
         ],
     ),
     ("sheets", &["evidence", "report"]),
-    ("rehearsal", &["collect", "diagnose", "error", "evidence", "plan", "playbook", "verdict"]),
+    ("rehearsal", &["collect", "diagnose", "error", "evidence", "intent", "plan", "playbook", "verdict"]),
     (
         "cli",
         &[
@@ -60,6 +61,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
             "evidence",
             "exec",
             "hook",
+            "intent",
             "kubernetes",
             "plan",
             "playbook",
