@@ -1,10 +1,13 @@
 //! What the scheduler says of nodes: who works there, and how the partitions stand. Asked before anything that does more than
 //! look, by whichever command; of a node of which it says nothing, nothing is known.
 
+mod kubernetes;
+mod slurm;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use diag_parsers::hostlist;
+use serde::{Deserialize, Serialize};
 
 use crate::exec::{End, Ran};
 use crate::plan::{Access, Group, NodeName, Part, Step, Target, Task, What, Work};
@@ -20,15 +23,34 @@ const TIME: Duration = Duration::from_secs(20);
 /// Most bytes of an answer: 10,000 nodes in a few partitions.
 const OUTPUT_CAP: usize = 8 << 20;
 
-/// Most nodes of one hostlist.
-const MOST: usize = 100_000;
+/// Who schedules work on the nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// Slurm.
+    Slurm {
+        /// The allocation that tasks run in, which is nobody else's job.
+        allocation: Option<String>,
+    },
+    /// Kubernetes, asked by `kubectl`.
+    Kubernetes {
+        /// A context of the kubeconfig; the current one where none is named.
+        context: Option<String>,
+    },
+}
+
+impl Default for Who {
+    fn default() -> Self {
+        Self::Slurm { allocation: None }
+    }
+}
 
 /// What it said.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scheduler {
     /// What runs on each node; of a node that is not here nobody tells.
     pub occupied: BTreeMap<NodeName, Occupied>,
-    /// Nodes that no new job comes to: drained, or on the way there.
+    /// Nodes that no new job comes to: drained or cordoned, or on the way there.
     pub kept_off: Vec<NodeName>,
     /// The partitions that the nodes are in.
     pub partitions: Vec<Partition>,
@@ -36,20 +58,39 @@ pub struct Scheduler {
 
 /// The step that asks it of these nodes; it only looks.
 #[must_use]
-pub fn step(nodes: &[NodeName]) -> Step {
+pub fn step(who: &Who, nodes: &[NodeName]) -> Step {
     let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let jobs = words(&["squeue", "-h", "-w", &names.join(","), "-o", "%i|%u|%T|%N|%A"]);
-    let states = words(&["sinfo", "-h", "-N", "-o", "%N|%T|%P"]);
+    let commands = match who {
+        Who::Slurm { .. } => slurm::commands(&names.join(",")),
+        Who::Kubernetes { context } => kubernetes::commands(context.as_deref()),
+    };
     let access = Access { network: true, files: true };
     let part = |argv: Vec<String>| Part {
         target: Target::Here,
         work: Work { what: What::Argv(argv), env: BTreeMap::new(), timeout: TIME, output_cap: OUTPUT_CAP, access },
     };
-    let groups = vec![Group { parts: vec![part(jobs)] }, Group { parts: vec![part(states)] }];
-    let title = format!("Ask the scheduler what runs on {}", names.join(", "));
+    let groups = commands.into_iter().map(|argv| Group { parts: vec![part(argv)] }).collect();
+    let title = format!("Ask the scheduler what runs on {}", shown(&names));
     let task = Task { id: STEP.to_owned(), title, risk: Risk::Observe, disturbs: String::new(), groups };
     Step { nodes: nodes.to_vec(), ..Step::alone(task) }
+}
+
+/// A few names, and how many more.
+fn shown(names: &[&str]) -> String {
+    const FEW: usize = 4;
+    match names {
+        [few @ .., _, _] if few.len() > FEW => format!("{} and {} more", names[..FEW].join(", "), names.len() - FEW),
+        all => all.join(", "),
+    }
+}
+
+/// Reads its answers. Where one did not come, nothing is known: a node of which nobody tells is not idle.
+#[must_use]
+pub fn read(who: &Who, ran: &[Ran], nodes: &[NodeName]) -> Scheduler {
+    match who {
+        Who::Slurm { allocation } => slurm::read(ran, nodes, allocation.as_deref()),
+        Who::Kubernetes { .. } => kubernetes::read(ran, nodes),
+    }
 }
 
 impl Scheduler {
@@ -60,141 +101,13 @@ impl Scheduler {
     }
 }
 
-/// Reads its two answers. Where one did not come, nothing is known: a node of which nobody tells is not idle.
-///
-/// `own`: the allocation that the task runs in, which is nobody else's job.
-#[must_use]
-pub fn read(ran: &[Ran], nodes: &[NodeName], own: Option<&str>) -> Scheduler {
-    let answer = |at: usize| ran.get(at).filter(|ran| ran.end == End::Exit(0) && ran.stdout.dropped == 0);
-    let (Some(jobs), Some(states)) = (answer(0), answer(1)) else { return Scheduler::default() };
-    let mut partitions: BTreeMap<&str, (Partition, bool)> = BTreeMap::new();
-    let mut occupied = BTreeMap::new();
-    let mut kept_off = Vec::new();
-    for line in states.stdout.text.lines() {
-        let mut columns = line.trim().split('|');
-        let (Some(name), Some(state), Some(partition)) = (columns.next(), columns.next(), columns.next()) else {
-            continue;
-        };
-        let mine = nodes.iter().find(|node| node.as_str() == name);
-        let off = ["drain", "down"].iter().any(|start| state.to_ascii_lowercase().starts_with(start));
-        kept_off.extend(mine.filter(|node| off && !kept_off.contains(*node)).cloned());
-        let state = State::of(state);
-        let (counts, ours) = partitions.entry(partition).or_default();
-        counts.nodes += 1;
-        counts.out += usize::from(state == State::Out);
-        counts.idle += usize::from(state == State::Idle);
-        *ours |= mine.is_some();
-        if let Some(node) = mine {
-            let (other, own) = working(name, &jobs.stdout.text, own);
-            occupied.insert(node.clone(), if own && other.is_none() { Occupied::Idle } else { state.occupied(other) });
-        }
-    }
-    let partitions = partitions.into_values().filter(|(_, ours)| *ours).map(|(counts, _)| counts).collect();
-    Scheduler { occupied, kept_off, partitions }
-}
-
-/// The job of somebody on a node, by number and user, and whether our own allocation is there. A list of nodes that can't be
-/// read may hold any node.
-fn working(name: &str, jobs: &str, own: Option<&str>) -> (Option<String>, bool) {
-    let (mut other, mut ours) = (None, false);
-    for line in jobs.lines() {
-        let columns: Vec<&str> = line.trim().split('|').collect();
-        let [job, user, state, list, rest @ ..] = columns.as_slice() else { continue };
-        let runs = !matches!(*state, "PENDING" | "COMPLETED" | "CANCELLED" | "FAILED" | "TIMEOUT");
-        let here = hostlist::expand(list, MOST).map_or(true, |hosts| hosts.iter().any(|host| host == name));
-        if !runs || !here || list.is_empty() {
-            continue;
-        }
-        // `%i` of a job of an array is 41_7, and `%A` the number that its environment has.
-        if own.is_some_and(|own| own == *job || rest.first() == Some(&own)) {
-            ours = true;
-        } else {
-            other.get_or_insert_with(|| format!("job {} of {}", plain(job), plain(user)));
-        }
-    }
-    (other, ours)
+/// What a question was answered, whole.
+fn answer(ran: &[Ran], at: usize) -> Option<&str> {
+    let ran = ran.get(at).filter(|ran| ran.end == End::Exit(0) && ran.stdout.dropped == 0)?;
+    Some(&ran.stdout.text)
 }
 
 /// A name of a job or user as it may stand in a sentence.
 fn plain(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).take(40).collect()
-}
-
-/// A node's state, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Idle,
-    /// Out of service, and nothing runs there.
-    Out,
-    /// In use, or on the way out of it.
-    Used,
-    Other,
-}
-
-impl State {
-    /// Of `sinfo`'s %T, which marks states with `*`, `~`, `#`, `!`, `%`, `$`, `@`, `^`, `-`.
-    fn of(text: &str) -> Self {
-        match text.trim_end_matches(|c: char| !c.is_ascii_alphabetic()).to_ascii_lowercase().as_str() {
-            "idle" => Self::Idle,
-            "drained" | "down" | "maint" | "fail" | "error" => Self::Out,
-            "allocated" | "mixed" | "completing" | "draining" | "failing" | "reserved" | "blocked" => Self::Used,
-            _ => Self::Other,
-        }
-    }
-
-    fn occupied(self, job: Option<String>) -> Occupied {
-        match (self, job) {
-            (_, Some(job)) => Occupied::Busy(job),
-            (Self::Idle, None) => Occupied::Idle,
-            (Self::Out, None) => Occupied::Drained,
-            (Self::Used, None) => Occupied::Busy("a job that squeue does not show".to_owned()),
-            (Self::Other, None) => Occupied::Unknown,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ran(out: &str) -> Ran {
-        let mut ran = Ran::without_output(Target::Here, End::Exit(0));
-        ran.stdout.text = out.to_owned();
-        ran
-    }
-
-    fn nodes() -> Vec<NodeName> {
-        ["gpu-17", "gpu-18", "gpu-19", "gpu-20", "gpu-21"].map(|name| name.parse().unwrap()).to_vec()
-    }
-
-    #[test]
-    fn a_node_is_idle_only_where_both_answers_say_so() {
-        let states = "gpu-17|idle|gpu*\ngpu-18|mixed|gpu*\ngpu-19|drained|gpu*\ngpu-20|idle~|gpu*\ngpu-22|idle|gpu*\n";
-        let seen = read(&[ran("4242|bob|RUNNING|gpu-[18,20]\n4243|bob|PENDING|\n"), ran(states)], &nodes(), None);
-        let of = |name: &str| seen.occupied.get(&name.parse::<NodeName>().unwrap()).cloned();
-        assert_eq!(of("gpu-17"), Some(Occupied::Idle));
-        assert_eq!(of("gpu-18"), Some(Occupied::Busy("job 4242 of bob".into())));
-        assert_eq!(of("gpu-19"), Some(Occupied::Drained));
-        assert_eq!(of("gpu-20"), Some(Occupied::Busy("job 4242 of bob".into())), "squeue knows better");
-        assert_eq!(of("gpu-21"), None, "nobody tells");
-        assert_eq!(seen.kept_off, ["gpu-19".parse::<NodeName>().unwrap()]);
-        assert_eq!(seen.partitions, [Partition { nodes: 5, out: 1, idle: 3 }]);
-        let silent = Ran::without_output(Target::Here, End::CannotRun("no squeue".into()));
-        assert_eq!(read(&[silent, ran(states)], &nodes(), None), Scheduler::default());
-        let odd = read(&[ran("7|eve|RUNNING|gpu-[\n"), ran(states)], &nodes(), None);
-        assert!(
-            matches!(odd.occupied.values().next(), Some(Occupied::Busy(_))),
-            "a list that can't be read may be any node"
-        );
-    }
-
-    #[test]
-    fn the_allocation_that_it_runs_in_is_nobody_elses_job() {
-        let states = "gpu-17|allocated|gpu*\ngpu-18|mixed|gpu*\n";
-        let jobs = "41_7|alice|RUNNING|gpu-[17-18]|48\n49|bob|RUNNING|gpu-18|49\n";
-        let seen = |own| read(&[ran(jobs), ran(states)], &nodes(), own).occupied.into_values().collect::<Vec<_>>();
-        let (alice, bob) = (Occupied::Busy("job 41_7 of alice".into()), Occupied::Busy("job 49 of bob".into()));
-        assert_eq!(seen(Some("48")), [Occupied::Idle, bob]);
-        assert_eq!(seen(Some("4")), [alice.clone(), alice]);
-    }
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || "_-./".contains(*c)).take(60).collect()
 }

@@ -117,7 +117,7 @@ impl<'a> Driver<'a> {
         match step {
             Move::Read => self.read(world),
             Move::Probe => {
-                let step = scheduler::step(&self.case.nodes());
+                let step = scheduler::step(&self.case.who(), &self.case.nodes());
                 self.through_policy(&step, (0, &[]), world)
             }
             Move::Ask(question) => self.ask(question, world),

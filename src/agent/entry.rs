@@ -7,6 +7,7 @@ use crate::exec::Ran;
 use crate::plan::Plan;
 use crate::playbook::schema::Risk;
 use crate::policy::{Basis, Consent, Policy};
+use crate::scheduler::Who;
 use crate::verdict::Outcome;
 
 /// One line of the journal.
@@ -114,9 +115,9 @@ pub struct Began {
     pub named: Vec<String>,
     /// Only these nodes may be touched; empty: those that the plan names.
     pub nodes: Vec<String>,
-    /// The allocation of Slurm that steps run in, where they run in one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allocation: Option<String>,
+    /// Who schedules work on the nodes.
+    #[serde(default)]
+    pub scheduler: Who,
     /// Most tasks that are run.
     pub rounds: usize,
     /// Most minutes that it may take.

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::exec::{End, Ran};
 use crate::plan::{Answers, Plan, Stage, Step};
 use crate::policy::Consent;
-use crate::scheduler::{self, Scheduler};
+use crate::scheduler::{self, Scheduler, Who};
 use crate::verdict::{Confidence, Outcome};
 use crate::verify::{Check, check, failing};
 
@@ -205,8 +205,7 @@ impl Case {
                 .is_some_and(|step| crate::policy::risk(step) == crate::playbook::schema::Risk::Observe);
         self.acted += usize::from(!looks);
         if open.step == scheduler::STEP {
-            let own = self.began.as_ref().and_then(|began| began.allocation.clone());
-            self.scheduler = Some((scheduler::read(&ran, &self.nodes(), own.as_deref()), self.acted));
+            self.scheduler = Some((scheduler::read(&self.who(), &ran, &self.nodes()), self.acted));
         } else {
             let runs = Runs { only: open.only, rans: ran };
             self.work_mut().done.entry(open.step).or_default().push(runs);
@@ -291,6 +290,12 @@ impl Case {
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.plan()?.step(id)
+    }
+
+    /// Who schedules work on the nodes.
+    #[must_use]
+    pub fn who(&self) -> Who {
+        self.began.as_ref().map(|began| began.scheduler.clone()).unwrap_or_default()
     }
 
     /// All nodes that its steps touch.

@@ -204,7 +204,7 @@ fn began(approve: Option<Risk>) -> Began {
         on_busy: false,
         named: Vec::new(),
         nodes: Vec::new(),
-        allocation: None,
+        scheduler: crate::scheduler::Who::default(),
         rounds: 40,
         minutes: 60,
         policy: built_in().unwrap(),

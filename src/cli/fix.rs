@@ -182,7 +182,7 @@ fn work(
         on_busy: terms.on_busy,
         named: terms.name.clone(),
         nodes: nodes(terms.nodes.as_deref())?,
-        allocation: terms.how.allocation(),
+        scheduler: terms.how.scheduler(),
         rounds: terms.rounds,
         minutes: terms.minutes,
         policy,

@@ -38,7 +38,7 @@ pub(super) struct Question<'a> {
 pub(super) fn look(question: &Question) -> Result<Nodes, Error> {
     let nodes = transport::nodes(question.set)?;
     let executor = transport::executor(question.how, false)?;
-    let session = Session::new(executor, plan::policy(question.policy)?, question.how.allocation(), Said::default());
+    let session = Session::new(executor, plan::policy(question.policy)?, question.how.scheduler(), Said::default());
     // What only looks needs nobody's word, unless a policy says otherwise.
     let task = session.approve(task(&nodes, question), |_| false)?;
     let phase = Phase::new("probing", nodes.len(), question.quiet);

@@ -11,14 +11,14 @@ use crate::exec::{self, Executor, Ran, Told};
 use crate::plan::{NodeName, Step, Task};
 use crate::playbook::schema::{Risk, Status};
 use crate::policy::{Approved, Asked, Facts, Held, Policy, Said, judge, risk};
-use crate::scheduler::{self, Scheduler};
+use crate::scheduler::{self, Scheduler, Who};
 
 /// Whoever runs tasks until a command ends.
 pub(super) struct Session {
     pub(super) executor: Box<dyn Executor>,
     pub(super) policy: Policy,
-    /// The allocation that tasks run in.
-    pub(super) allocation: Option<String>,
+    /// Who schedules work on the nodes.
+    pub(super) who: Who,
     said: RefCell<Said>,
     /// Nodes to whose jobs a person has said yes.
     told_busy: RefCell<BTreeSet<String>>,
@@ -31,8 +31,8 @@ impl Told for Silent {}
 
 impl Session {
     /// Begins; `said` is what stands on the command line.
-    pub(super) fn new(executor: Box<dyn Executor>, policy: Policy, allocation: Option<String>, said: Said) -> Self {
-        Self { executor, policy, allocation, said: RefCell::new(said), told_busy: RefCell::default() }
+    pub(super) fn new(executor: Box<dyn Executor>, policy: Policy, who: Who, said: Said) -> Self {
+        Self { executor, policy, who, said: RefCell::new(said), told_busy: RefCell::default() }
     }
 
     /// Runs what was approved.
@@ -81,10 +81,10 @@ impl Session {
     }
 
     fn ask_scheduler(&self, nodes: &[NodeName]) -> Result<Scheduler, Error> {
-        let asks = scheduler::step(nodes);
+        let asks = scheduler::step(&self.who, nodes);
         let known = Facts::of(Status::Stable, nodes.to_vec());
         let task = judge(&asks, &known, &self.policy, &Said::default()).task(0).map_err(|held| refusal(&asks, held))?;
-        Ok(scheduler::read(&self.run(&task, &Silent)?, nodes, self.allocation.as_deref()))
+        Ok(scheduler::read(&self.who, &self.run(&task, &Silent)?, nodes))
     }
 }
 

@@ -7,9 +7,18 @@ use crate::exec::slurm::{self, Slurm};
 use crate::exec::ssh::{self, Ssh};
 use crate::exec::{Executor, FanOut, Limits, Local};
 use crate::plan::NodeName;
+use crate::scheduler::Who;
 
 /// Most nodes that a set may name.
 const MOST: usize = 10_000;
+
+/// How long an API server may be silent.
+#[cfg(feature = "k8s")]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long a pod may take to start: images of tests are large, and pulled once a node.
+#[cfg(feature = "k8s")]
+const START: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// A way to reach nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -18,6 +27,9 @@ pub(super) enum Via {
     Ssh,
     /// By Slurm's job steps.
     Slurm,
+    /// By Jobs of Kubernetes, one pod on each node.
+    #[value(name = "k8s")]
+    K8s,
     /// Not at all: this machine is the node.
     Local,
 }
@@ -46,12 +58,35 @@ pub(super) struct How {
     /// Slurm: the account of a new allocation.
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
+    /// Kubernetes: the image of the pods; it has `sh`, `od`, `setsid`, `awk`, and what the tests need.
+    #[arg(long, value_name = "IMAGE", env = "DIAG_K8S_IMAGE", required_if_eq("via", "k8s"))]
+    k8s_image: Option<String>,
+    /// Kubernetes: the namespace for Jobs.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    k8s_namespace: String,
+    /// Kubernetes: a context of the kubeconfig instead of the current one.
+    #[arg(long, value_name = "NAME")]
+    k8s_context: Option<String>,
+    /// Kubernetes: GPUs that each pod asks for.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    k8s_gpus: u32,
+    /// Kubernetes: pods use their node's network, for its adapters and ports.
+    #[arg(long)]
+    k8s_host_network: bool,
 }
 
 impl How {
     /// The allocation of Slurm that steps run in, where they run in one.
-    pub(super) fn allocation(&self) -> Option<String> {
+    fn in_allocation(&self) -> Option<String> {
         (self.via == Via::Slurm).then(|| self.allocation.clone().or(slurm::Settings::default().job)).flatten()
+    }
+
+    /// Who schedules work on the nodes.
+    pub(super) fn scheduler(&self) -> Who {
+        match self.via {
+            Via::K8s => Who::Kubernetes { context: self.k8s_context.clone() },
+            Via::Ssh | Via::Slurm | Via::Local => Who::Slurm { allocation: self.in_allocation() },
+        }
     }
 }
 
@@ -64,10 +99,11 @@ pub(super) fn executor(how: &How, keep: bool) -> Result<Box<dyn Executor>, Error
             let settings = ssh::Settings { config: how.ssh_config.clone(), keep, ..ssh::Settings::default() };
             Box::new(FanOut::new(Ssh::new(settings)?, limits))
         }
+        Via::K8s => kubernetes(how, limits)?,
         Via::Slurm => {
             let found = slurm::Settings::default();
             let settings = slurm::Settings {
-                job: how.allocation(),
+                job: how.in_allocation(),
                 partition: how.partition.clone(),
                 reservation: how.reservation.clone(),
                 account: how.account.clone(),
@@ -76,6 +112,29 @@ pub(super) fn executor(how: &How, keep: bool) -> Result<Box<dyn Executor>, Error
             Box::new(Slurm::new(settings, limits))
         }
     })
+}
+
+/// Jobs on the nodes of a cluster.
+#[cfg(feature = "k8s")]
+fn kubernetes(how: &How, limits: Limits) -> Result<Box<dyn Executor>, Error> {
+    use crate::exec::{Kubernetes, KubernetesSettings};
+    use crate::kubernetes::Access;
+    let access = Access { config: None, context: how.k8s_context.clone(), patience: PATIENCE };
+    let settings = KubernetesSettings {
+        access,
+        namespace: how.k8s_namespace.clone(),
+        image: how.k8s_image.clone().unwrap_or_default(),
+        gpus: how.k8s_gpus,
+        host_network: how.k8s_host_network,
+        start: START,
+    };
+    Ok(Box::new(FanOut::new(Kubernetes::new(settings)?, limits)))
+}
+
+#[cfg(not(feature = "k8s"))]
+fn kubernetes(_how: &How, _limits: Limits) -> Result<Box<dyn Executor>, Error> {
+    Err(Error::new("k8s.absent", "--via k8s", "this build knows no Kubernetes")
+        .with_way_on("cargo install --path . --features k8s"))
 }
 
 /// The nodes that a set names, each once, in its order.

@@ -66,7 +66,7 @@ impl Runner {
             if here { Box::new(FanOut::new(Local::default(), limits)) } else { transport::executor(&args.how, true)? };
         let policy = planning::policy(args.policy.as_deref())?;
         let said = Said { approve: level(args), on_busy: args.on_busy, ..Said::default() };
-        Ok(Self { session: Session::new(executor, policy, args.how.allocation(), said), here })
+        Ok(Self { session: Session::new(executor, policy, args.how.scheduler(), said), here })
     }
 
     /// Runs a test on each group of nodes at the same time, and judges what came of it; `before`: what others of the same

@@ -104,3 +104,31 @@ fn kubernetes_what_a_killed_run_leaves_is_swept() {
     wait("all are gone", Duration::from_secs(30), || names().is_empty());
     all_gone(&odd_sleep(900));
 }
+
+#[test]
+#[ignore = "needs kube-apiserver and etcd: ./test runs it where they are"]
+fn kubernetes_carries_what_is_typed() {
+    let plane = ControlPlane::up(2);
+    let folder = tempfile::tempdir().unwrap();
+    let set = format!("folder={}", folder.path().display());
+    let test = |words: &[&str]| {
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_diag"))
+            .args(["test", "--via", "k8s", "--k8s-image", "example/tests:1", "--nodes", "gpu-[001-002]"])
+            .args(words)
+            .env("KUBECONFIG", plane.config("runner"))
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        (text, done.status.code().unwrap_or(-1))
+    };
+    let (text, _) = test(&["memlock"]);
+    assert!(text.contains(" 0 could not run") && text.contains("gpu-001") && text.contains("gpu-002"), "{text}");
+    // Its rights are to run Jobs, and not to see whose pods run where: nobody tells, and nobody has agreed.
+    let storage = ["storage", "--set", "mib=4", "--set", &set];
+    let (text, code) = test(&storage);
+    assert!(code == 2 && text.contains("does not say that they are idle"), "{text}");
+    let (text, code) = test(&[&storage[..], &["--yes"]].concat());
+    assert!(code == 0 && text.contains("2 passed"), "{text}");
+    nothing_is_left(&plane);
+}
