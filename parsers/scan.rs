@@ -1,5 +1,6 @@
 //! The way over a document: literals first, grammar only on the lines that hold one.
 
+use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 
 use memchr::{memchr, memchr_iter, memchr2, memrchr2};
@@ -279,7 +280,8 @@ impl<'a> Walk<'a, '_> {
                 Owner::Complaint => {}
                 Owner::Signature(at, _) if matched == Some(at) => {}
                 Owner::Signature(at, pattern) => {
-                    let places = group.iter().filter_map(|wish| (wish.at as usize).checked_sub(peeled));
+                    let before = if self.catalogue.signatures[at as usize].whole { 0 } else { peeled };
+                    let places = group.iter().filter_map(|wish| (wish.at as usize).checked_sub(before));
                     if self.signature(at as usize, pattern as usize, cursor, places) {
                         matched = Some(at);
                     }
@@ -321,7 +323,8 @@ impl<'a> Walk<'a, '_> {
         places: impl Iterator<Item = usize> + Clone,
     ) -> bool {
         let signature = &self.catalogue.signatures[at];
-        let text: &[u8] = &cursor.line.text;
+        let plain = if signature.whole { strip_ansi(cursor.line.raw) } else { Cow::Borrowed(&*cursor.line.text) };
+        let text: &[u8] = &plain;
         let known = &signature.patterns[pattern];
         let places = places.filter(|place| known.goes_on(text, *place));
         if places.clone().next().is_none() || !known.likely(text) {
@@ -360,7 +363,7 @@ impl<'a> Walk<'a, '_> {
         input: &Input<'_>,
         any: &mut bool,
     ) -> Option<usize> {
-        let text: &[u8] = &cursor.line.text;
+        let text = input.haystack();
         let groups = signature.search(pattern, input, &mut self.slots)?;
         let end = self.slots.get(1)?.map(NonMaxUsize::get);
         if !self.is_spoken(signature.kind, cursor.line.number)

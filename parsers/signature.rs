@@ -76,6 +76,9 @@ pub struct EventFile {
     /// Read only on lines of which nothing else is known.
     #[serde(default)]
     pub fallback: bool,
+    /// Read with what stands before the text as well: its patterns see time, level and name of the program.
+    #[serde(default)]
+    pub whole: bool,
     /// Stands at the ends of a run, or in short documents, only: the middle of a long document is not searched
     /// for it, so it needs no stem.
     #[serde(default)]
@@ -371,6 +374,8 @@ pub struct Signature {
     pub volatile: Vec<Name>,
     /// Read only on lines of which nothing else is known.
     pub fallback: bool,
+    /// Read with what stands before the text as well.
+    pub whole: bool,
     /// Index of the format in the catalogue.
     pub format: usize,
     fields: Vec<(Name, FieldType)>,
@@ -403,6 +408,7 @@ impl Signature {
             patterns,
             volatile: file.volatile.iter().map(|name| intern(name)).collect(),
             fallback: file.fallback,
+            whole: file.whole,
             format,
             fields: file.fields.iter().map(|(name, kind)| (intern(name), *kind)).collect(),
             set: file.set.iter().map(|(name, value)| (intern(name), value.clone())).collect(),

@@ -43,6 +43,7 @@ pub(super) fn read(
     let read = documents.iter().map(input).collect();
     let mut ledgers = Vec::new();
     for mut document in documents {
+        document.events.ends_at(document.tally.lines);
         document.events.written_by(&columns(&document.witness));
         ledgers.push((document.name, document.events));
     }

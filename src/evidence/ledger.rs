@@ -40,6 +40,7 @@ pub struct Ledger {
     /// What began the attempt that is being read.
     mark: Option<u64>,
     volatile: HashMap<Name, Vec<Name>>,
+    lines: u64,
 }
 
 impl Ledger {
@@ -99,6 +100,16 @@ impl Ledger {
         for (name, value) in fields.iter().filter(|(name, _)| *name != "node" || !foreign) {
             self.rows.iter_mut().for_each(|row| row.fields.set_if_absent(name, value.clone()));
         }
+    }
+
+    /// Says how many lines the document has.
+    pub fn ends_at(&mut self, lines: u64) {
+        self.lines = lines;
+    }
+
+    /// How many lines the document has; 0 where nobody said.
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// The facts, in the order of their first occurrence, and the steps of the run.

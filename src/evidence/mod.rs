@@ -26,6 +26,7 @@ mod pods;
 mod processes;
 mod repeats;
 mod topology;
+mod unknown;
 mod window;
 
 pub use clock::{Lane, Placed, Settled};
@@ -207,6 +208,8 @@ pub struct Table {
     pub begins: Option<Placed>,
     /// The job that is asked for, where one is.
     pub asked: Option<String>,
+    /// How many lines each source has; 0 where that is not known.
+    lines: Vec<u64>,
     by_kind: HashMap<Name, Vec<RowId>>,
 }
 
@@ -217,6 +220,7 @@ impl Table {
         for (name, ledger) in documents {
             let source = table.sources.len();
             table.sources.push(name);
+            table.lines.push(ledger.lines());
             let (rows, trail) = ledger.into_rows(source);
             table.trail.extend(trail);
             for row in rows {
@@ -235,7 +239,13 @@ impl Table {
         keep: impl Fn(&Row) -> bool,
         steps: impl Fn(usize, u64) -> bool,
     ) -> Self {
-        let mut part = Self { sources: self.sources.clone(), begins, asked: self.asked.clone(), ..Self::default() };
+        let mut part = Self {
+            sources: self.sources.clone(),
+            lines: self.lines.clone(),
+            begins,
+            asked: self.asked.clone(),
+            ..Self::default()
+        };
         part.trail = self.trail.iter().filter(|step| steps(step.source, step.line)).copied().collect();
         for row in self.rows.iter().filter(|row| row.parents.is_empty() && keep(row)) {
             let mut row = Row { aside: None, survived: false, ..row.clone() };
@@ -275,6 +285,7 @@ impl Table {
         flapping::derive(self);
         bandwidths::derive(self);
         collective::derive(self);
+        unknown::derive(self);
     }
 
     /// The one name of a host that may be known by several.
