@@ -7,6 +7,10 @@ pub(super) const UNKNOWN: Name = "probe.unknown";
 pub(super) const CANNOT_RUN: Name = "probe.cannot_run";
 /// A look in which nothing could be read.
 pub(super) const NOTHING: Name = "probe.nothing_read";
+/// A node that could not be reached for a look.
+pub(super) const UNREACHABLE: Name = "probe.unreachable";
+/// A node that was reached and is not who it should be, or does not let us in.
+pub(super) const NOT_TRUSTED: Name = "probe.not_trusted";
 /// A number that is compared with those of other nodes.
 pub(super) const MEASURED: Name = "probe.measured";
 /// An Xid in the kernel's log.
@@ -27,6 +31,8 @@ pub(super) static ALL: &[Name] = &[
     UNKNOWN,
     CANNOT_RUN,
     NOTHING,
+    UNREACHABLE,
+    NOT_TRUSTED,
     MEASURED,
     OTHER,
     REFUSED,
@@ -125,6 +131,8 @@ pub(super) fn about(kind: &str) -> Option<&'static str> {
         UNKNOWN => "a reading of a node did not come in time, or made no sense",
         CANNOT_RUN => "a reading of a node can't be taken there",
         NOTHING => "nothing could be read of a node",
+        UNREACHABLE => "a node can't be reached",
+        NOT_TRUSTED => "a node is not trusted, or does not trust us: its host key or our login",
         MEASURED => "a number that is alike on nodes of one type",
         XID => "the kernel's log of a node holds an Xid that is a fault of the GPU",
         "probe.kernel.gpu_lost" => "the kernel's log says that a GPU has fallen off the bus",

@@ -7,7 +7,7 @@ use crate::event::{Event, Fields, Says, Value};
 use crate::stamp::Stamp;
 
 /// What is compared: probe and name.
-const MEASURES: [(&str, &str); 9] = [
+const MEASURES: [(&str, &str); 13] = [
     ("gpu", "clock.sm"),
     ("gpu", "clock.sm.max"),
     ("gpu", "clock.memory"),
@@ -17,7 +17,14 @@ const MEASURES: [(&str, &str); 9] = [
     ("fabric", "rate"),
     ("ethernet", "speed"),
     ("ethernet", "mtu"),
+    ("ethernet", "up"),
+    ("disks", "shm.size"),
+    ("disks", "read_only"),
+    ("limits", "memlock"),
 ];
+
+/// What stands for no limit, so that it can be compared: more than any limit that a number of bytes can be.
+const NO_LIMIT: f64 = 1.8e19;
 
 /// From which share of its time on a GPU is at work: an idle one lowers its clocks and its link.
 const AT_WORK: f64 = 0.5;
@@ -34,8 +41,7 @@ pub(super) fn tell(
         _ => None,
     });
     for (raw, one) in readings {
-        let Some(number) = value(&one.value).filter(|_| MEASURES.iter().any(|(probe, name)| is(one, probe, name)))
-        else {
+        let Some(number) = MEASURES.iter().find(|(probe, name)| is(one, probe, name)).and_then(|_| number(one)) else {
             continue;
         };
         let mut fields = common.clone();
@@ -49,6 +55,16 @@ pub(super) fn tell(
         }
         whose(one, &mut fields);
         out.push(told(cite, (raw, "value"), (kinds::MEASURED, Says::Info), fields, at));
+    }
+}
+
+/// The reading as a number: one that is up is 1, one that is down 0, and no limit is more than any.
+fn number(reading: &Reading) -> Option<Value> {
+    match value(&reading.value)? {
+        Value::Bool(up) => Some(Value::Int(i64::from(up))),
+        Value::Text(text) if text == "unlimited" => Some(Value::Float(NO_LIMIT)),
+        Value::Text(text) => text.parse().ok().map(Value::Int),
+        number => Some(number),
     }
 }
 

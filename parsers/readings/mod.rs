@@ -1,7 +1,7 @@
 //! What `diag probe` and the hooks of `diag` read of a node: the documents they write, as evidence.
 //!
-//! Shapes, both ours: `diag.readings/1` (`diag probe --format json`), one document or several; `diag.hook/1`, a line a run
-//! of a hook. A reading that is bad or degraded makes an event of its own kind, `probe.<probe>.<name>`
+//! Shapes, all ours: `diag.readings/1` (`diag probe --format json`), one document or several; `diag.nodes/1` (the same of many
+//! nodes by `--nodes`), in which a node that could not be looked at tells of itself; `diag.hook/1`, a line a run of a hook. A reading that is bad or degraded makes an event of its own kind, `probe.<probe>.<name>`
 //! (`probe.gpu.lost` where a GPU has fallen off the bus; `what` and `why` are the sentence that says so). One that could not
 //! be taken makes `probe.unknown` or `probe.cannot_run` whatever it was of, so that no clue can take silence for proof; a
 //! look in which nothing at all was read makes `probe.nothing_read`. Neither is health: both ask for an explanation.
@@ -47,6 +47,18 @@ struct Look<'a> {
     reason: String,
     #[serde(default, borrow)]
     readings: Vec<&'a RawValue>,
+    #[serde(default, borrow)]
+    nodes: Vec<&'a RawValue>,
+}
+
+/// What came of looking at one of many nodes.
+#[derive(Deserialize)]
+struct OneOfMany<'a> {
+    node: String,
+    #[serde(default)]
+    why: Option<String>,
+    #[serde(default, borrow)]
+    look: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +95,7 @@ impl Record for Looks {
             .iter()
             .try_fold(head, |rest, word| rest.trim_ascii_start().strip_prefix(word.as_bytes()));
         let schema = start.map(<[u8]>::trim_ascii_start).unwrap_or_default();
-        ["\"diag.readings/", "\"diag.hook/"].iter().any(|word| schema.starts_with(word.as_bytes()))
+        ["\"diag.readings/", "\"diag.nodes/", "\"diag.hook/"].iter().any(|word| schema.starts_with(word.as_bytes()))
     }
 
     fn read(&self, data: &[u8], _: &str, out: &mut Vec<Event>) -> Vec<Problem> {
@@ -127,6 +139,9 @@ type Cite<'c> = &'c mut dyn FnMut(&RawValue, &str) -> (u64, u64, String);
 
 fn look(cite: Cite<'_>, raw: &RawValue, out: &mut Vec<Event>) {
     let Ok(look) = serde_json::from_str::<Look<'_>>(raw.get()) else { return };
+    if look.schema.starts_with("diag.nodes/") {
+        return look.nodes.into_iter().for_each(|raw| one_of_many(cite, raw, out));
+    }
     let at = time::read(&look.time);
     let mut common = Fields::default();
     if !look.node.is_empty() {
@@ -159,6 +174,50 @@ fn look(cite: Cite<'_>, raw: &RawValue, out: &mut Vec<Event>) {
         out.push(told(cite, (raw, "verdict"), (kinds::NOTHING, Says::Failure), fields, at));
     }
     measured::tell(&readings, cite, (&common, at), out);
+}
+
+/// A node that was looked at among many, or why it was not.
+fn one_of_many(cite: Cite<'_>, raw: &RawValue, out: &mut Vec<Event>) {
+    let Ok(one) = serde_json::from_str::<OneOfMany<'_>>(raw.get()) else { return };
+    if let Some(own) = one.look {
+        // A look holds no nodes, so this goes no deeper.
+        if !own.get().contains("\"diag.nodes/") {
+            look(cite, own, out);
+        }
+        return;
+    }
+    let why = one.why.unwrap_or_default();
+    let (kind, says, way) = unseen(&why);
+    let mut fields = Fields::default();
+    fields.set("node", cut(&one.node));
+    fields.set("reading", "all");
+    fields.set("way", way);
+    fields.set("why", cut(&why));
+    fields.set("what", cut(&why));
+    out.push(told(cite, (raw, "why"), (kind, says), fields, None));
+}
+
+/// Why nothing was read of a node, by the words with which an executor begins: kind, and which way it failed.
+fn unseen(why: &str) -> (Name, Says, &'static str) {
+    let has = |word: &str| why.contains(word);
+    match () {
+        () if why.starts_with("refused: ") && has("host key") => (kinds::NOT_TRUSTED, Says::Failure, "host-key"),
+        () if why.starts_with("refused: ") => (kinds::NOT_TRUSTED, Says::Failure, "login"),
+        () if why.starts_with("unreachable: ") && has("Connection refused") => {
+            (kinds::UNREACHABLE, Says::Failure, "refused")
+        }
+        // The port is open, and nothing comes from behind it (libssh2's time-out, ours, and that of OpenSSH's `ssh`).
+        () if why.starts_with("unreachable: ")
+            && ["accepts and does not answer", "did not answer within", "banner exchange"].iter().any(|word| has(word)) =>
+        {
+            (kinds::UNREACHABLE, Says::Failure, "mute")
+        }
+        () if why.starts_with("unreachable: ") => (kinds::UNREACHABLE, Says::Failure, "silent"),
+        () if ["timed out", "lost while", "stopped"].iter().any(|start| why.starts_with(start)) => {
+            (kinds::UNKNOWN, Says::Failure, "hangs")
+        }
+        () => (kinds::CANNOT_RUN, Says::Info, "cannot-run"),
+    }
 }
 
 /// What a hook decided of a job or a node.

@@ -10,7 +10,7 @@ mod tests;
 
 pub use condition::kind_fits;
 pub use matching::{Match, find};
-pub use outcome::{culprit, offered, values, weigh};
+pub use outcome::{culprit, offered, tested, values, weigh};
 pub use ranking::{Ranked, heard};
 
 use crate::playbook::Playbook;

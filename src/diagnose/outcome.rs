@@ -8,7 +8,7 @@ use super::matching::{Match, find};
 use super::ranking::{Ranked, rank};
 use crate::evidence::{Table, gpu};
 use crate::playbook::Playbook;
-use crate::playbook::schema::FixFile;
+use crate::playbook::schema::{FixFile, TestFile};
 use crate::verdict::{Confidence, Culprit, Outcome};
 
 /// Which causes fit a table, the answer first, and what that makes of the run.
@@ -116,6 +116,15 @@ pub fn values(found: &Match<'_>, table: &Table, path: &str) -> Vec<Value> {
 
 /// Whether a fix is offered for a finding.
 pub fn offered(fix: &FixFile, found: &Match<'_>) -> bool {
+    called_for(&fix.when, &fix.unless, found)
+}
+
+/// Whether a test can tell something of a finding, by the clues that are there.
+pub fn tested(test: &TestFile, found: &Match<'_>) -> bool {
+    called_for(&test.when, &test.unless, found)
+}
+
+fn called_for(when: &[String], unless: &[String], found: &Match<'_>) -> bool {
     let present = |clue: &String| found.bound.contains_key(clue.as_str());
-    (fix.when.is_empty() || fix.when.iter().any(present)) && !fix.unless.iter().any(present)
+    (when.is_empty() || when.iter().any(present)) && !unless.iter().any(present)
 }

@@ -79,6 +79,11 @@ pub const DERIVED_KINDS: &[&str] = &[
     "peers.narrow_link",
     "peers.slow_port",
     "peers.small_mtu",
+    "peers.large_mtu",
+    "peers.interface_down",
+    "peers.small_shm",
+    "peers.read_only",
+    "peers.small_memlock",
 ];
 
 /// Index of a row in its table.

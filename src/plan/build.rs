@@ -1,6 +1,6 @@
 //! From a finding and its playbook to the steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::bind::{Answers, Bound, Origin, Values, bind, fill};
@@ -10,7 +10,7 @@ use super::stage::{self, Staged};
 use super::step::{Hand, Plan, Question, SCHEMA, Stage, Step, Subject};
 use super::task::{Access, Group, Part, Script, Target, Task, What, Work};
 use super::witness::witnesses;
-use crate::diagnose::{Match, culprit, offered};
+use crate::diagnose::{Match, culprit, offered, tested};
 use crate::evidence::Table;
 use crate::playbook::schema::{Aim, By, FixFile, Risk, TestFile, Undo};
 use crate::playbook::test::{Shape, text as whole};
@@ -42,7 +42,8 @@ pub fn plan(found: &Match<'_>, known: Known<'_>) -> Plan {
     let (culprit, _) = culprit(found, known.table);
     let origin = Origin { found, table: known.table, culprit: &culprit, answers: known.answers };
     let mut maker = Maker { origin, steps: Vec::new(), questions: Vec::new() };
-    let confirms: Vec<Step> = playbook.test.iter().map(|(id, test)| maker.test(id, test)).collect();
+    let tests = playbook.test.iter().filter(|(_, test)| tested(test, found));
+    let confirms: Vec<Step> = tests.map(|(id, test)| maker.test(id, test)).collect();
     maker.steps.extend(confirms.iter().cloned());
     for fix in playbook.fix.iter().filter(|fix| offered(fix, found)) {
         maker.fix(fix, &confirms);
@@ -92,13 +93,15 @@ impl Maker<'_> {
         let mut groups = Vec::new();
         match staged(test, within) {
             Ok(staged) => match runs(&staged, &bound.all) {
+                Ok(runs) if test.shape == HERE => groups = runs.into_iter().map(asked_here).collect(),
                 Ok(runs) => groups = runs,
                 Err(why) => cannot.push(why),
             },
             Err(why) => cannot.push(why),
         }
         let step = format!("confirm-{id}");
-        let (nodes, risk) = (nodes_of(&groups), test.risk.unwrap_or(Risk::Destructive));
+        let nodes = if test.shape == HERE { about(&bound) } else { nodes_of(&groups) };
+        let risk = test.risk.unwrap_or(Risk::Destructive);
         let disturbs = if test.disturbs.is_empty() { disturbance(risk) } else { test.disturbs.clone() };
         let task = Task { id: step.clone(), title: test.title.clone(), risk, disturbs: disturbs.clone(), groups };
         Step {
@@ -158,17 +161,18 @@ impl Maker<'_> {
         let id = format!("{word}-{}", fix.id);
         let within = span(&fix.timeout).unwrap_or(FIX_TIME);
         let (title, title_values) = (&fix.title, together(&bound.all));
-        let by_us = fix.by == By::Diag && !commands.is_empty();
+        let by_us = fix.by == By::Diag && (!commands.is_empty() || (stage == Stage::Fix && fix.script.is_some()));
         let mut cannot = if fix.params.is_empty() { Vec::new() } else { lacking(bound) };
         let mut tasks = Vec::new();
         let assigned = if fix.params.is_empty() { vec![Values::new()] } else { bound.all.clone() };
-        let ours = if by_us && cannot.is_empty() { commands } else { &[] };
-        for (at, command) in ours.iter().enumerate() {
+        let doings = if stage == Stage::Fix { doings(fix, commands) } else { argvs(commands) };
+        let ours = if by_us && cannot.is_empty() { &doings[..] } else { &[] };
+        for (at, doing) in ours.iter().enumerate() {
             let groups: Result<Vec<Group>, String> =
-                assigned.iter().map(|values| group(fix, command, values, within)).collect();
+                assigned.iter().map(|values| group(fix, *doing, values, within)).collect();
             match groups {
                 Ok(groups) => tasks.push(Task {
-                    id: if commands.len() == 1 { id.clone() } else { format!("{id}-{}", at + 1) },
+                    id: if doings.len() == 1 { id.clone() } else { format!("{id}-{}", at + 1) },
                     title: filled(title, &title_values),
                     risk: fix.risk,
                     disturbs: fix.disturbs.clone(),
@@ -223,6 +227,47 @@ fn blameless(nodes: &[NodeName], origin: Origin<'_>) -> Vec<String> {
     other.map(|node| format!("{node} is not whom the evidence blames")).collect()
 }
 
+/// The shape of a test that runs where diag does, and asks somebody about the node: its daemon's port, the controller.
+const HERE: &str = "here";
+
+/// The nodes that a test is about.
+fn about(bound: &Bound) -> Vec<NodeName> {
+    let named = bound.all.iter().filter_map(|values| values.get("node")?.parse().ok());
+    named.collect::<BTreeSet<NodeName>>().into_iter().collect()
+}
+
+/// The same work where diag runs; it may ask the network, and changes nothing here.
+fn asked_here(mut group: Group) -> Group {
+    for part in &mut group.parts {
+        part.target = Target::Here;
+        part.work.access = Access { network: true, files: false };
+    }
+    group
+}
+
+/// One thing that a fix does.
+#[derive(Debug, Clone, Copy)]
+enum Doing<'a> {
+    /// A program and its arguments, with holes.
+    Argv(&'a [String]),
+    /// A constant script.
+    Script(&'a str),
+}
+
+fn doings<'a>(fix: &'a FixFile, commands: &'a [Vec<String>]) -> Vec<Doing<'a>> {
+    let script = fix.script.iter().map(|script| Doing::Script(&script.text));
+    script.chain(argvs(commands)).collect()
+}
+
+fn argvs(commands: &[Vec<String>]) -> Vec<Doing<'_>> {
+    commands.iter().map(|argv| Doing::Argv(argv)).collect()
+}
+
+/// Parameters as a script reads them.
+fn variables(values: &Values) -> BTreeMap<String, String> {
+    values.iter().map(|(name, value)| (format!("DIAG_{}", name.to_uppercase()), value.clone())).collect()
+}
+
 /// What runs on each end of a test.
 fn staged(test: &TestFile, timeout: Duration) -> Result<Staged, String> {
     let (Some(script), Some(rubric)) = (&test.script, &test.rubric) else {
@@ -261,10 +306,15 @@ fn runs(staged: &Staged, all: &[Values]) -> Result<Vec<Group>, String> {
     all.iter().map(run).collect()
 }
 
-/// One command of a fix for one assignment.
-fn group(fix: &FixFile, command: &[String], values: &Values, timeout: Duration) -> Result<Group, String> {
+/// One thing that a fix does, for one assignment.
+fn group(fix: &FixFile, doing: Doing<'_>, values: &Values, timeout: Duration) -> Result<Group, String> {
     let word = |word: &String| fill(word, values).map_err(|name| format!("nothing tells `{name}`"));
-    let argv: Vec<String> = command.iter().map(word).collect::<Result<_, _>>()?;
+    let (what, env) = match doing {
+        Doing::Argv(command) => (What::Argv(command.iter().map(word).collect::<Result<_, _>>()?), BTreeMap::new()),
+        Doing::Script(text) => {
+            (What::Script(Script { shell: "sh".to_owned(), text: text.to_owned() }), variables(values))
+        }
+    };
     let target = match &fix.on {
         None => Target::Here,
         Some(on) => {
@@ -274,7 +324,7 @@ fn group(fix: &FixFile, command: &[String], values: &Values, timeout: Duration) 
     };
     // `scontrol` and `kubectl` ask somebody, and read their own configuration and keys.
     let access = Access { network: true, files: true };
-    let work = Work { what: What::Argv(argv), env: Default::default(), timeout, output_cap: OUTPUT_CAP, access };
+    let work = Work { what, env, timeout, output_cap: OUTPUT_CAP, access };
     Ok(Group { parts: vec![Part { target, work }] })
 }
 

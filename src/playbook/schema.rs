@@ -241,6 +241,9 @@ pub struct FixFile {
     /// Argument lists.
     #[serde(default, rename = "do")]
     pub commands: Vec<Vec<String>>,
+    /// Instead of argument lists, where looking and doing belong together: it reads its parameters as `DIAG_*` variables.
+    #[serde(default)]
+    pub script: Option<Script>,
     /// Environment to set for the job.
     #[serde(default)]
     pub env: IndexMap<String, String>,
@@ -333,9 +336,15 @@ pub struct TestFile {
     /// What it tests.
     #[serde(default)]
     pub title: String,
-    /// Where it runs: `one`, `pair`, `all`.
+    /// Where it runs: `one`, `pair`, `all`; `here`: where diag does, about the node.
     #[serde(default)]
     pub shape: String,
+    /// Run where any of these clues is present.
+    #[serde(default)]
+    pub when: Vec<String>,
+    /// Not run where any of these clues is present.
+    #[serde(default)]
+    pub unless: Vec<String>,
     /// What it risks; a test that does not say so is refused.
     #[serde(default)]
     pub risk: Option<Risk>,
@@ -429,6 +438,9 @@ pub struct Expect {
     /// The best fix.
     #[serde(default)]
     pub first_fix: Option<String>,
+    /// The tests that are run for it, in order.
+    #[serde(default)]
+    pub tests: Option<Vec<String>>,
     /// The fixes offered, in order.
     #[serde(default)]
     pub fixes: Option<Vec<String>>,

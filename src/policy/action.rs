@@ -48,8 +48,11 @@ impl Action {
 #[must_use]
 pub fn action(tasks: &[Task]) -> Action {
     let parts = tasks.iter().flat_map(|task| &task.groups).flat_map(|group| &group.parts);
+    // A test may clear up after itself, and says itself what it risks; the script of a fix is read as its commands are.
+    let changes = tasks.iter().any(|task| task.risk >= Risk::Reversible);
     let of = |what: &What| match what {
         What::Argv(argv) => of_words(argv),
+        What::Script(script) if changes => of_script(&script.text),
         What::Script(_) => Action::Other,
     };
     parts.map(|part| of(&part.work.what)).max().unwrap_or(Action::Other)
@@ -96,6 +99,13 @@ fn starts(program: &str, argv: &[String]) -> Action {
         if shell || words.len() > 1 { split.max(of_words(&argv[at..])) } else { of_words(&argv[at..]) }
     };
     (1..argv.len()).map(inner).max().unwrap_or(Action::Other)
+}
+
+/// The worst that any command of a script does. Words within quotes and after comments count as well: rather too much.
+fn of_script(text: &str) -> Action {
+    let pieces = text.split(['\n', ';', '&', '|', '(', ')', '`', '{', '}']);
+    let words = pieces.map(|piece| piece.split_whitespace().map(str::to_owned).collect::<Vec<String>>());
+    words.flat_map(|words| (0..words.len()).map(move |at| of_words(&words[at..]))).max().unwrap_or(Action::Other)
 }
 
 fn scontrol(words: &[String]) -> Action {
@@ -174,6 +184,8 @@ mod tests {
         ] {
             assert_eq!(of(line), want, "{line}");
         }
+        assert_eq!(of_script("if true; then\n  rm -f \"$file\"\nfi"), Action::Delete);
+        assert_eq!(of_script("tc qdisc show dev eth0 | grep -q tbf"), Action::Other);
         let shell = ["sh", "-c", "true; reboot"].map(str::to_owned);
         assert_eq!(of_words(&shell), Action::Reboot);
     }

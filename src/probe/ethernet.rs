@@ -1,4 +1,4 @@
-//! Network interfaces: whether a link was lost, how large a packet may be, how fast the link is, whether traffic is held back.
+//! Network interfaces: whether one is set up, whether a link was lost, how large a packet may be, how fast the link is, whether traffic is held back.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::reading::{Reading, Unit, Verdict};
 /// See the module.
 pub(super) static PROBE: Probe = Probe {
     id: "ethernet",
-    about: "network interfaces: link, MTU, speed, traffic shapers",
+    about: "network interfaces: up, link, MTU, speed, traffic shapers",
     deadline: Duration::from_secs(2),
     subjects,
     read,
@@ -54,8 +54,11 @@ fn read(node: &Node, subject: &str, _: &Expected, out: Out) {
     let file = |name: &str| node.word(&format!("/sys/class/net/{subject}/{name}"));
     let number = |name: &str| file(name)?.parse::<u64>().ok();
     let about = |name: &str| Reading::new("ethernet", name).of("port", subject);
-    let up = file("flags").and_then(|flags| u32::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
-    if up.is_none_or(|flags| flags & IFF_UP == 0) {
+    let flags = file("flags").and_then(|flags| u32::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
+    let Some(flags) = flags else { return };
+    // A port that is not in use is down everywhere: only other nodes tell which one should be up.
+    out(about("up").flag(flags & IFF_UP != 0));
+    if flags & IFF_UP == 0 {
         return;
     }
     let carrier = file("carrier").as_deref() == Some("1");

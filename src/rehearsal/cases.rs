@@ -7,7 +7,7 @@ use diag_parsers::{Block, Depth, Scanner, Value, record};
 use indexmap::IndexMap;
 
 use crate::collect::{self, Keep, Meter};
-use crate::diagnose::{Ranked, culprit, offered, weigh};
+use crate::diagnose::{Ranked, culprit, offered, tested, weigh};
 use crate::error::Error;
 use crate::evidence::{Ledger, Table};
 use crate::playbook::Playbook;
@@ -141,6 +141,11 @@ fn details(expect: &Expect, one: &Ranked<'_>, all: &[Ranked<'_>], table: &Table,
         differ("cited clues", format!("{want:?}"), format!("{:?}", found.bound.keys().collect::<Vec<_>>()));
     }
     let fixes: Vec<&String> = found.playbook.fix.iter().filter(|fix| offered(fix, found)).map(|fix| &fix.id).collect();
+    let tests: Vec<&String> =
+        found.playbook.test.iter().filter(|(_, test)| tested(test, found)).map(|(id, _)| id).collect();
+    if let Some(want) = &expect.tests {
+        differ("tests", format!("{want:?}"), format!("{tests:?}"));
+    }
     if let Some(want) = &expect.fixes {
         differ("fixes", format!("{want:?}"), format!("{fixes:?}"));
     }

@@ -99,6 +99,9 @@ fn clue_names(playbook: &Playbook, wrong: &mut Vec<String>) {
     for fix in &playbook.fix {
         fix.when.iter().chain(&fix.unless).for_each(|name| check(format!("fix `{}`", fix.id), name));
     }
+    for (id, test) in &playbook.test {
+        test.when.iter().chain(&test.unless).for_each(|name| check(format!("test `{id}`"), name));
+    }
     let culprit = &playbook.culprit;
     for path in
         [&culprit.ranks, &culprit.nodes, &culprit.gpus, &culprit.pods, &culprit.jobs].into_iter().flatten().flatten()
@@ -161,9 +164,7 @@ fn tests(playbook: &Playbook, wrong: &mut Vec<String>) {
             ));
         }
         let text = test.script.as_ref().map(|script| script.text.as_str()).unwrap_or_default();
-        for variable in text.split("DIAG_").skip(1) {
-            let variable: String =
-                variable.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect();
+        for variable in acting::read_by(text) {
             let known = TestBook::VARIABLES.contains(&variable.as_str())
                 || test.params.keys().any(|param| param.to_uppercase() == variable);
             if !known {

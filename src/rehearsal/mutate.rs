@@ -46,6 +46,7 @@ pub fn mutants(playbook: &Playbook) -> Vec<Mutant> {
     }
     culprits(playbook, &mut changes);
     fixes(&playbook.fix, &mut changes);
+    tests(playbook, &mut changes);
     for field in playbook.about.iter().cloned() {
         changes.push((format!("about {field}"), Box::new(move |p| p.about.retain(|known| *known != field))));
     }
@@ -131,6 +132,19 @@ fn fixes(fixes: &[FixFile], changes: &mut Changes<Playbook>) {
         if let Some(next) = fixes.get(at + 1).filter(|next| !exclude_each_other(fix, next)) {
             let without = format!("fix {} before {}", fix.id, next.id);
             changes.push((without, Box::new(move |p| p.fix.swap(at, at + 1))));
+        }
+    }
+}
+
+fn tests(playbook: &Playbook, changes: &mut Changes<Playbook>) {
+    for (id, test) in &playbook.test {
+        for name in test.when.iter().cloned() {
+            let (without, id) = (format!("test {id}: when {name}"), id.clone());
+            changes.push((without, Box::new(move |p| p.test[&id].when.retain(|known| *known != name))));
+        }
+        for name in test.unless.iter().cloned() {
+            let (without, id) = (format!("test {id}: unless {name}"), id.clone());
+            changes.push((without, Box::new(move |p| p.test[&id].unless.retain(|known| *known != name))));
         }
     }
 }

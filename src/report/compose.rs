@@ -9,7 +9,7 @@ use super::clock::Times;
 use super::judged::{Judged, first, others};
 use super::{Consequence, Evidence, Finding, Fix, Input, JobFacts, Link, Note, PartFacts, Report, Role, SCHEMA, Stats};
 use super::{Test, clocks, timeline, words};
-use crate::diagnose::{Match, Ranked, considered, culprit, kind_fits, offered, values};
+use crate::diagnose::{Match, Ranked, considered, culprit, kind_fits, offered, tested, values};
 use crate::evidence::{Part, Row, RowId, Table, context, parts};
 use crate::playbook::schema::{By, FixFile, Undo};
 use crate::playbook::{Piece, Playbook, Template};
@@ -216,6 +216,7 @@ impl<'a> Teller<'a> {
             tests: playbook
                 .test
                 .iter()
+                .filter(|(_, test)| tested(test, found))
                 .map(|(id, test)| Test {
                     id: id.clone(),
                     title: test.title.clone(),

@@ -87,7 +87,7 @@ pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
 }
 
 /// Facts that no line tells, in words.
-pub(in crate::report) const DERIVED: [(&str, &str); 29] = [
+pub(in crate::report) const DERIVED: [(&str, &str); 34] = [
     ("collective.behind", "a rank has fewer completed collectives than its peers"),
     ("collective.absent", "a rank is not in the collective that the others wait in"),
     ("collective.mismatch", "ranks are in different collectives, or in one with different sizes"),
@@ -117,6 +117,11 @@ pub(in crate::report) const DERIVED: [(&str, &str); 29] = [
     ("peers.narrow_link", "a GPU has a narrower or slower PCIe link than others of its type"),
     ("peers.slow_port", "a port of the fabric is slower than those of nodes of its type"),
     ("peers.small_mtu", "an interface takes smaller packets than those of nodes of its type"),
+    ("peers.large_mtu", "an interface sends larger packets than those of nodes of its type"),
+    ("peers.interface_down", "an interface is set down that is up on nodes of its type"),
+    ("peers.small_shm", "shared memory is smaller than on nodes of its type"),
+    ("peers.read_only", "a file system can't be written that can be on nodes of its type"),
+    ("peers.small_memlock", "jobs may lock less memory than on nodes of its type"),
 ];
 
 /// What a derived fact is, in words.

@@ -146,7 +146,8 @@ pub fn shown(step: &Step) -> Vec<String> {
     }
     let mut told: Option<&str> = None;
     for part in step.tasks.iter().flat_map(|task| &task.groups).flat_map(|group| &group.parts) {
-        if let (What::Script(script), Target::Node(node)) = (&part.work.what, &part.target) {
+        if let What::Script(script) = &part.work.what {
+            let node = &part.target;
             let env = part.work.env.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
             lines.push(format!("{node}: {}", env.collect::<Vec<_>>().join(" ")));
             if told != Some(&script.text) {

@@ -22,6 +22,9 @@ pub(super) fn lint(playbook: &Playbook, wrong: &mut Vec<String>) {
         let own = test.params.iter().filter(|(_, parameter)| test.uses.is_none() || parameter.from.is_some());
         params(&place, playbook, &own.map(|(name, own)| (name.clone(), own.clone())).collect(), wrong);
         time(&place, &test.timeout, wrong);
+        if !["", "one", "pair", "all", "here"].contains(&test.shape.as_str()) {
+            wrong.push(format!("{place}: `{}` is no shape: one, pair, all or here", test.shape));
+        }
         let wanted: &[&str] = if test.shape == "pair" { &["node", "peer"] } else { &["node"] };
         for name in wanted.iter().filter(|name| test.script.is_some() && !test.params.contains_key(**name)) {
             wrong.push(format!("{place}: nothing tells where it runs: it has no parameter `{name}`"));
@@ -76,8 +79,17 @@ fn commands(place: &str, fix: &FixFile, wrong: &mut Vec<String>) {
     {
         wrong.push(format!("{place}: `on` names `{on}`, which is no parameter of type node"));
     }
-    if fix.by == By::Diag && fix.commands.is_empty() {
+    if fix.by == By::Diag && fix.commands.is_empty() && fix.script.is_none() {
         wrong.push(format!("{place}: diag is to do it, and there is no command"));
+    }
+    if let Some(script) = &fix.script {
+        if fix.by != By::Diag || !fix.commands.is_empty() {
+            wrong.push(format!("{place}: a script is for what diag does, and instead of commands"));
+        }
+        let known: Vec<String> = fix.params.keys().map(|name| name.to_uppercase()).collect();
+        for variable in read_by(&script.text).filter(|variable| !known.contains(variable)) {
+            wrong.push(format!("{place}: its script reads DIAG_{variable}, which is no parameter"));
+        }
     }
     if fix.by == By::Diag && fix.risk >= Risk::Reversible && matches!(&fix.undo, Undo::Say(text) if text.is_empty()) {
         wrong.push(format!("{place}: diag is to do it: say how it is taken back, or \"none needed\""));
@@ -85,6 +97,14 @@ fn commands(place: &str, fix: &FixFile, wrong: &mut Vec<String>) {
     if fix.aim == Aim::Contain && fix.by != By::Diag {
         wrong.push(format!("{place}: `aim` is for what diag does"));
     }
+}
+
+/// The variables of diag's that a script reads, without `DIAG_`.
+pub(super) fn read_by(script: &str) -> impl Iterator<Item = String> + '_ {
+    script
+        .split("DIAG_")
+        .skip(1)
+        .map(|rest| rest.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect())
 }
 
 fn time(place: &str, text: &str, wrong: &mut Vec<String>) {
