@@ -102,6 +102,7 @@ pub(super) static ALL: &[Name] = &[
     "probe.mounts.mounted",
     "probe.mounts.answers",
     "probe.services.running",
+    "probe.services.slurmd",
     "probe.services.peermem",
     "probe.config.sysctl",
     "probe.config.cmdline",
@@ -164,6 +165,7 @@ pub(super) fn about(kind: &str) -> Option<&'static str> {
         "probe.gpu.nvlink.active" => "NVLinks of a GPU are down",
         "probe.limits.memlock" => "jobs of a node may lock too little memory",
         "probe.mounts.answers" => "a file system of a node answers with an error",
+        "probe.services.slurmd" => "the daemon of a node that starts jobs is stopped",
         "probe.services.running" => "a daemon of a node does not run",
         _ => return None,
     })

@@ -7,7 +7,7 @@ use crate::event::{Event, Fields, Says, Value};
 use crate::stamp::Stamp;
 
 /// What is compared: probe and name.
-const MEASURES: [(&str, &str); 13] = [
+const MEASURES: [(&str, &str); 14] = [
     ("gpu", "clock.sm"),
     ("gpu", "clock.sm.max"),
     ("gpu", "clock.memory"),
@@ -18,6 +18,7 @@ const MEASURES: [(&str, &str); 13] = [
     ("ethernet", "speed"),
     ("ethernet", "mtu"),
     ("ethernet", "up"),
+    ("services", "slurmd"),
     ("disks", "shm.size"),
     ("disks", "read_only"),
     ("limits", "memlock"),

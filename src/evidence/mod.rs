@@ -83,6 +83,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "peers.interface_down",
     "peers.small_shm",
     "peers.read_only",
+    "peers.no_slurmd",
     "peers.small_memlock",
 ];
 

@@ -8,6 +8,15 @@ const SLURMD: &str = "slurmd";
 /// Where it writes its number: slurm.conf's default, and those of the packages.
 const PID_FILES: [&str; 3] = ["/var/run/slurmd.pid", "/run/slurm/slurmd.pid", "/run/slurmd/slurmd.pid"];
 
+/// Where its program is, on a node that jobs are started on.
+const PROGRAMS: [&str; 4] =
+    ["/usr/sbin/slurmd", "/usr/local/sbin/slurmd", "/opt/slurm/sbin/slurmd", "/opt/slurm/current/sbin/slurmd"];
+
+/// Whether this node has the program.
+pub(super) fn installed(node: &Node) -> bool {
+    PROGRAMS.iter().any(|program| node.has(program))
+}
+
 /// Most ancestors that are looked at.
 const MOST: usize = 8;
 

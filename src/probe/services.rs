@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::daemon;
 use super::expected::Expected;
 use super::node::Node;
 use super::task::{Out, Probe, whole};
@@ -10,7 +11,7 @@ use crate::reading::{Reading, Verdict};
 /// See the module.
 pub(super) static PROBE: Probe = Probe {
     id: "services",
-    about: "fabric manager, persistence daemon, peer memory module",
+    about: "fabric manager, slurmd, persistence daemon, peer memory module",
     deadline: Duration::from_secs(2),
     subjects: whole,
     read,
@@ -33,7 +34,29 @@ fn read(node: &Node, _: &str, expected: &Expected, out: Out) {
         let reading = Reading::new("services", "running").of("service", name).flag(up).expect("true");
         out(reading.judge(up, Verdict::Bad, || format!("{name} does not run: {why}")));
     }
+    starter(node, out);
     direct(node, out);
+}
+
+/// The daemon that starts jobs. One that was stopped or hangs in the kernel holds its port open and answers nobody. That none runs
+/// is judged by other nodes: the program may be installed where no job is ever started.
+fn starter(node: &Node, out: Out) {
+    let reading = Reading::new("services", "slurmd");
+    let Some(pid) = daemon::slurmd(node) else {
+        if daemon::installed(node) {
+            out(reading.flag(false));
+        }
+        return;
+    };
+    let state = || {
+        let status = node.text(&format!("/proc/{pid}/status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("State:"))?.trim().chars().next()
+    };
+    // proc_pid_status(5): T stopped by a signal, t by a tracer, Z dead and not yet collected.
+    let stuck = state().filter(|state| "TtZ".contains(*state));
+    out(reading.flag(true).judge(stuck.is_none(), Verdict::Bad, || {
+        format!("slurmd runs and answers nobody: its state is {}", stuck.unwrap_or(' '))
+    }));
 }
 
 /// Adapters of the fabric.

@@ -87,7 +87,7 @@ pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
 }
 
 /// Facts that no line tells, in words.
-pub(in crate::report) const DERIVED: [(&str, &str); 34] = [
+pub(in crate::report) const DERIVED: [(&str, &str); 35] = [
     ("collective.behind", "a rank has fewer completed collectives than its peers"),
     ("collective.absent", "a rank is not in the collective that the others wait in"),
     ("collective.mismatch", "ranks are in different collectives, or in one with different sizes"),
@@ -121,6 +121,7 @@ pub(in crate::report) const DERIVED: [(&str, &str); 34] = [
     ("peers.interface_down", "an interface is set down that is up on nodes of its type"),
     ("peers.small_shm", "shared memory is smaller than on nodes of its type"),
     ("peers.read_only", "a file system can't be written that can be on nodes of its type"),
+    ("peers.no_slurmd", "no daemon that starts jobs runs, and on nodes of its type one does"),
     ("peers.small_memlock", "jobs may lock less memory than on nodes of its type"),
 ];
 

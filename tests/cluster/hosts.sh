@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # A small cluster on this machine for the tests: every host has a network, process tree, host name, /dev/shm and scratch disk
 # (/mnt, 64 MB) of its own, a real sshd and a real slurmd; the controller ("ctl", 10.77.0.1) has slurmctld and reaches them by an Ethernet
-# bridge that leads nowhere else. Nothing of it is named outside of DIR, so that several may stand beside each other.
+# bridge that leads nowhere else (eth0). A second one (eth1, 10.78.0.11 …, names gpu-001-data …) joins the hosts alone, as the
+# network that jobs use. Nothing of it is named outside of DIR, so that several may stand beside each other.
 # Root, and the packages openssh-server slurmctld slurmd slurm-client munge iproute2 of Debian or Ubuntu.
 #
-#   hosts.sh up DIR HOSTS            gpu-001 … at 10.77.0.11 …; returns when all are idle
-#   hosts.sh enter DIR HOST|ctl CMD  runs something there; the controller shares the file system, not the network
-#   hosts.sh fault DIR HOST FAULT    breaks one host: see `fault` below
+#   hosts.sh up DIR HOSTS                  gpu-001 … at 10.77.0.11 …; returns when all are idle
+#   hosts.sh enter DIR HOST|ctl CMD        runs something there; the controller shares the file system, not the network
+#   hosts.sh fault DIR HOST FAULT [VALUE]  breaks one host: see `fault` below; FAULT/eth1 is about that interface
+#   hosts.sh print DIR HOST                all of a host that somebody could have changed, and who logged in there: one line each
 #   hosts.sh down DIR
 set -euo pipefail
 verb=${1:-}; dir=${2:-}
@@ -35,6 +37,7 @@ keys() {
     ssh-keygen -q -t ed25519 -N '' -C "$(host "$n")" -f "$dir/ssh/host.$(host "$n")"
     echo "$(host "$n"),$(address "$n") $(cut -d' ' -f1,2 "$dir/ssh/host.$(host "$n").pub")" >> "$dir/ssh/known_hosts"
     echo "$(address "$n") $(host "$n")" >> "$dir/etc.hosts"
+    echo "10.78.0.$((10 + n)) $(host "$n")-data" >> "$dir/etc.hosts"
   done
   cat > "$dir/ssh/config" <<CONFIG
 Host gpu-* 10.77.0.*
@@ -170,10 +173,15 @@ up() {
   born ctl sh -c "hostname ctl; mount --bind '$dir/etc.hosts' /etc/hosts; mount -t sysfs none /sys; exec sleep infinity"
   net ctl ip link set lo up
   net ctl ip link add br0 type bridge; net ctl ip address add 10.77.0.1/24 dev br0; net ctl ip link set br0 up
+  net ctl ip link add br1 type bridge; net ctl ip link set br1 up
   for n in $(seq "$hosts"); do born "$(host "$n")" --pid --ipc --mount-proc "$dir/init" "$(host "$n")" "$dir"; done
   for n in $(seq "$hosts"); do
     net ctl ip link add "v$n" type veth peer name eth0 netns "$(pid "$(host "$n")")"
     net ctl ip link set "v$n" master br0 up
+    net ctl ip link add "w$n" type veth peer name eth1 netns "$(pid "$(host "$n")")"
+    net ctl ip link set "w$n" master br1 up
+    net "$(host "$n")" ip address add "10.78.0.$((10 + n))/24" dev eth1
+    net "$(host "$n")" ip link set eth1 up
     net "$(host "$n")" ip link set lo up
     net "$(host "$n")" ip link set eth0 up
     net "$(host "$n")" ip address add "$(address "$n")/24" dev eth0
@@ -195,13 +203,14 @@ down() {
 
 # What can go wrong with one host; each is the real thing, as far as the kernel of this machine can do it.
 fault() {
-  local which=$1 what=$2 arg=${3:-} nth=$((10#${1#gpu-}))
+  local which=$1 what=$2 arg=${3:-} nth=$((10#${1#gpu-})) interface=eth0 port=v
+  case $what in */eth1) interface=eth1 port=w; what=${what%/eth1} ;; esac
   case $what in
-    slow-link) net "$which" tc qdisc replace dev eth0 root tbf rate "${arg:-40mbit}" burst 32k latency 50ms ;;
-    link-down) net ctl ip link set "v$nth" down ;;
-    interface-down) net "$which" ip link set eth0 down ;;
-    mtu) net "$which" ip link set eth0 mtu "${arg:-1400}" ;;
-    jumbo) net "$which" ip link set eth0 mtu "${arg:-9000}" ;;
+    slow-link) net "$which" tc qdisc replace dev $interface root tbf rate "${arg:-40mbit}" burst 32k latency 50ms ;;
+    link-down) net ctl ip link set "$port$nth" down ;;
+    interface-down) net "$which" ip link set $interface down ;;
+    mtu) net "$which" ip link set $interface mtu "${arg:-1400}" ;;
+    jumbo) net "$which" ip link set $interface mtu "${arg:-9000}" ;;
     sshd-stopped) kill "$(outside "$which" sshd)" ;;
     slurmd-killed) kill -9 "$(outside "$which" slurmd)" ;;
     slurmd-hangs) kill -STOP "$(outside "$which" slurmd)" ;;
@@ -217,6 +226,22 @@ fault() {
     dead) kill -9 "$(pid "$which")" ;;
     *) echo "hosts.sh: no such fault: $what" >&2; exit 2 ;;
   esac
+}
+
+# All of a host that somebody could have changed: mounts, addresses, links, rules, routes, files of its own, daemons, limits, logins.
+print() {
+  local which=$1
+  (enter "$which" sh -c '
+    cat /proc/mounts; ip -oneline address; ip -oneline link; ip route
+    for at in eth0 eth1; do tc qdisc show dev $at | sed "s/^qdisc \([a-z_]*\) .*/\1/"; done
+    ls -ln --time-style=full-iso /mnt /dev/shm
+    for process in /proc/[0-9]*; do
+      case $(cat $process/comm 2>/dev/null) in
+        init | sshd | slurmd) echo "$(basename $process) $(cat $process/comm)"; grep -s "Max locked" $process/limits ;;
+      esac
+    done
+  ')
+  grep -c 'Accepted publickey' "$dir/hosts/$which/log/sshd.log" || true
 }
 
 # The PID of a host's daemon as it is known outside of the host.
@@ -236,6 +261,7 @@ case $verb in
   up) up "${3:-8}" ;;
   enter) shift 2; enter "$@" ;;
   fault) shift 2; fault "$@" ;;
+  print) print "$3" ;;
   down) down ;;
   *) usage ;;
 esac

@@ -5,6 +5,7 @@ It does for real what a training run does to a host: loads samples through share
 its neighbours, writes checkpoints to the host's scratch disk. What goes wrong comes out as it does from any Python program.
 
     srun --label -N8 ring.py [--steps 12] [--megabytes 1]
+    RING_SUFFIX=-data srun …   sums over the hosts' second network
 """
 
 import argparse
@@ -30,7 +31,7 @@ def say(text):
 
 def hosts():
     names = subprocess.run(["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]], capture_output=True, text=True, check=True)
-    return names.stdout.split()
+    return [name + os.environ.get("RING_SUFFIX", "") for name in names.stdout.split()]
 
 
 class Ring:
