@@ -208,7 +208,9 @@ fn unseen(why: &str) -> (Name, Says, &'static str) {
         }
         // The port is open, and nothing comes from behind it (libssh2's time-out, ours, and that of OpenSSH's `ssh`).
         () if why.starts_with("unreachable: ")
-            && ["accepts and does not answer", "did not answer within", "banner exchange"].iter().any(|word| has(word)) =>
+            && ["accepts and does not answer", "did not answer within", "banner exchange"]
+                .iter()
+                .any(|word| has(word)) =>
         {
             (kinds::UNREACHABLE, Says::Failure, "mute")
         }

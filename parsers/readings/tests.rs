@@ -150,3 +150,43 @@ fn numbers_are_told_with_the_type_of_their_node() {
         (Some("NVIDIA H100 80GB HBM3"), Some(&Value::Bool(true)))
     );
 }
+
+#[test]
+fn of_many_nodes_each_is_told_as_alone_and_who_could_not_be_reached_as_well() {
+    let own = LOOK.replace("\"node\": \"gpu-17\"", "\"node\": \"gpu-18\"");
+    let why = |why: &str| format!(r#"{{"node":"gpu-17","verdict":"unknown","why":"{why}"}}"#);
+    let nodes = [
+        why("unreachable: gpu-17: Connection refused (os error 111)"),
+        why("unreachable: it did not answer within 15s"),
+        why("unreachable: ssh: connect to host gpu-17 port 22: No route to host"),
+        why("refused: its host key is not the one in known_hosts: REMOTE HOST IDENTIFICATION HAS CHANGED"),
+        why("refused: it does not let us in: Permission denied"),
+        why("timed out, killed"),
+        why("`diag` is not there"),
+        // A look within a look is none.
+        r#"{"node":"x","look":{"schema":"diag.nodes/1","nodes":[{"node":"y","why":"timed out"}]}}"#.to_owned(),
+    ];
+    let text = format!(
+        "{{\"schema\":\"diag.nodes/1\",\"nodes\":[\n{{\"node\":\"gpu-18\",\"look\":{own}}},\n{}]}}",
+        nodes.join(",\n")
+    );
+    let (events, problems) = read(&text);
+    assert_eq!(problems, []);
+    assert_eq!((events[0].kind, events[0].fields.text("node")), (kinds::LOOK, Some("gpu-18")));
+    assert!(events.iter().any(|event| event.kind == kinds::GPU_LOST));
+    let told: Vec<(Name, Says, &str)> = events
+        .iter()
+        .filter(|event| event.fields.text("node") == Some("gpu-17"))
+        .map(|event| (event.kind, event.says, event.fields.text("way").unwrap()))
+        .collect();
+    let wanted = [
+        (kinds::UNREACHABLE, Says::Failure, "refused"),
+        (kinds::UNREACHABLE, Says::Failure, "mute"),
+        (kinds::UNREACHABLE, Says::Failure, "silent"),
+        (kinds::NOT_TRUSTED, Says::Failure, "host-key"),
+        (kinds::NOT_TRUSTED, Says::Failure, "login"),
+        (kinds::UNKNOWN, Says::Failure, "hangs"),
+        (kinds::CANNOT_RUN, Says::Info, "cannot-run"),
+    ];
+    assert_eq!(told, wanted);
+}
