@@ -22,6 +22,7 @@ mod query;
 mod reading;
 mod recorder;
 mod samples;
+mod staged;
 mod telling;
 mod testing;
 mod wording;

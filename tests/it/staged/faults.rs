@@ -1,0 +1,81 @@
+//! The faults that are staged, and how each has to end.
+
+/// How a case has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// A test failed, something was done, and the test passes.
+    Fixed,
+    /// No software mends it from afar: the node is drained, and its hand-over written.
+    Contained,
+    /// Nobody knows who answers there: nothing is run on it, and a person is told why.
+    Refused,
+}
+
+/// A fault of one host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fault {
+    /// As `hosts.sh fault` takes it.
+    pub(super) what: &'static str,
+    /// The host that it befalls.
+    pub(super) host: &'static str,
+    /// The cause that has to be named first.
+    pub(super) cause: &'static str,
+    /// What is agreed to beforehand.
+    pub(super) approve: &'static str,
+    /// What else is said on the command line.
+    pub(super) more: &'static [&'static str],
+    /// How it has to end.
+    pub(super) want: Want,
+}
+
+const fn fault(
+    what: &'static str,
+    host: &'static str,
+    cause: &'static str,
+    approve: &'static str,
+    want: Want,
+) -> Fault {
+    Fault { what, host, cause, approve, more: &[], want }
+}
+
+impl Fault {
+    const fn with(mut self, more: &'static [&'static str]) -> Self {
+        self.more = more;
+        self
+    }
+
+    /// Whether it befalls the network that jobs use, beside the one by which the host is reached.
+    pub(super) fn on_data(&self) -> bool {
+        self.what.ends_with("/eth1")
+    }
+}
+
+/// What the driver of a job that is still being torn down must know.
+const BUSY: &[&str] = &["--on-busy"];
+
+/// The slow ones first, so that the last to end are short.
+pub(super) const FAULTS: &[Fault] = &[
+    fault("mute", "gpu-006", "node-unreachable", "disruptive", Want::Fixed),
+    fault("dead", "gpu-005", "node-unreachable", "reversible", Want::Contained),
+    fault("link-down", "gpu-003", "node-unreachable", "reversible", Want::Contained),
+    fault("interface-down", "gpu-004", "node-unreachable", "reversible", Want::Contained),
+    fault("slurmd-hangs", "gpu-007", "slurmd-down", "disruptive", Want::Fixed).with(BUSY),
+    fault("slurmd-killed", "gpu-002", "slurmd-down", "disruptive", Want::Fixed).with(BUSY),
+    fault("interface-down/eth1", "gpu-003", "net-link-down", "disruptive", Want::Fixed),
+    fault("link-down/eth1", "gpu-005", "net-link-down", "reversible", Want::Contained),
+    fault("slow-link", "gpu-004", "net-slow", "disruptive", Want::Fixed),
+    fault("sshd-stopped", "gpu-008", "node-unreachable", "disruptive", Want::Fixed),
+    fault("mtu", "gpu-006", "net-slow", "disruptive", Want::Fixed),
+    fault("jumbo/eth1", "gpu-002", "net-slow", "disruptive", Want::Fixed),
+    fault("memlock", "gpu-007", "ib-memlock", "disruptive", Want::Fixed),
+    fault("small-shm", "gpu-003", "shm-exhausted", "reversible", Want::Fixed),
+    fault("full-shm", "gpu-005", "shm-exhausted", "destructive", Want::Fixed).with(&["--name", "remove-left-over"]),
+    fault("disk-full", "gpu-004", "disk-full", "destructive", Want::Fixed).with(&[
+        "--name",
+        "remove-file",
+        "--set",
+        "path=/mnt/left-over",
+    ]),
+    fault("read-only", "gpu-008", "storage-stall", "reversible", Want::Fixed),
+    fault("host-key", "gpu-006", "node-unreachable", "destructive", Want::Refused),
+];

@@ -1,0 +1,293 @@
+//! Real faults on real hosts, driven through `diag fix`: the node is named, a test proves it, what helps is done under approval
+//! and proven by the same test, and nobody else is touched.
+//!
+//! Needs root, ip and tc, sshd and Slurm, so this is run by `./test`, which says so where it can't:
+//! `cargo test staged -- --ignored --nocapture`; `DIAG_STAGED=mtu` stages that fault alone.
+
+mod faults;
+mod hosts;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use diag::agent::{Case, Ending};
+use diag::case::pages;
+use diag::exec::{End, Ran};
+use diag::plan::{Plan, Stage, Step, Target, What};
+use diag::playbook::test::Judged;
+use diag::verify;
+
+use faults::{FAULTS, Fault, Want};
+use hosts::{HOSTS, Hosts, name, said};
+
+/// Clusters at a time. Nearly all of a case is waiting.
+const AT_ONCE: usize = 6;
+
+/// How a case went.
+struct Went {
+    end: String,
+    fix: Duration,
+    all: Duration,
+    rounds: usize,
+}
+
+/// One fault on a cluster of its own.
+struct Scene<'a> {
+    fault: &'a Fault,
+    hosts: Hosts,
+    inputs: Vec<String>,
+}
+
+fn fail<T>(what: impl Into<String>) -> Result<T, String> {
+    Err(what.into())
+}
+
+fn wish(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+impl Scene<'_> {
+    fn healthy(&self) -> Vec<String> {
+        (1..=HOSTS).map(name).filter(|host| host != self.fault.host).collect()
+    }
+
+    fn prints(&self) -> Result<Vec<String>, String> {
+        self.healthy().iter().map(|host| self.hosts.print(host)).collect()
+    }
+
+    /// What a person has in hand: the job's output, the controller's log, the scheduler's word, a look at all nodes.
+    fn gather(&mut self) -> Result<(), String> {
+        let logs = self.hosts.at("incident");
+        fs::create_dir(&logs).map_err(|error| error.to_string())?;
+        let mut keep = |file: &str, text: &str| {
+            let path = logs.join(file);
+            fs::write(&path, text).unwrap();
+            self.inputs.push(path.display().to_string());
+        };
+        keep("job.log", &self.hosts.job("12", self.fault.on_data()).0);
+        let (all, config) = (format!("gpu-[001-{HOSTS:03}]"), self.hosts.at("ssh/config").display().to_string());
+        let look = self.hosts.diag(&[
+            "probe",
+            "--nodes",
+            &all,
+            "--ssh-config",
+            &config,
+            "--program",
+            hosts::DIAG,
+            "--format",
+            "json",
+        ]);
+        keep("nodes.json", &String::from_utf8_lossy(&look.stdout));
+        keep("reasons.txt", &said(&self.hosts.on_controller(20, &["sinfo", "-R"])));
+        keep("states.txt", &said(&self.hosts.on_controller(20, &["sinfo", "-N", "-l"])));
+        keep("slurmctld.log", &fs::read_to_string(self.hosts.at("log/slurmctld.log")).unwrap_or_default());
+        Ok(())
+    }
+
+    fn fix(&self, case: &str, more: &[&str]) -> (String, Option<i32>) {
+        let (case, state) = (self.hosts.at(case).display().to_string(), self.hosts.at("state").display().to_string());
+        let config = self.hosts.at("ssh/config").display().to_string();
+        let mut words = vec!["fix"];
+        words.extend(self.inputs.iter().map(String::as_str));
+        words.extend(["--case", &case, "--state", &state, "--via", "ssh", "--ssh-config", &config, "--quiet"]);
+        words.extend(more);
+        let done = self.hosts.diag(&words);
+        (said(&done), done.status.code())
+    }
+
+    fn case(&self, name: &str) -> Result<Case, String> {
+        let lines = pages(&self.hosts.at(name)).map_err(|error| error.to_string())?.ok_or("no journal")?.lines;
+        Case::of(&lines).map_err(|error| error.to_string())
+    }
+
+    /// Without a word of agreement nothing is changed, and what would be done is said.
+    fn asks_first(&self) -> Result<(), String> {
+        let before = self.hosts.print(self.fault.host);
+        let (text, code) = self.fix("asks", &[]);
+        let case = self.case("asks")?;
+        wish(code == Some(1) && text.contains("NEEDS"), || format!("it acts or ends without a yes: {text}"))?;
+        let none = case.each().iter().all(|view| {
+            let fixes = view.plan().map(|plan| plan.stage(Stage::Fix).map(|step| step.id.clone()).collect::<Vec<_>>());
+            fixes.unwrap_or_default().iter().all(|id| !view.work().done.contains_key(id))
+        });
+        wish(none, || format!("something was done without a yes: {text}"))?;
+        let logins = |print: Result<String, String>| {
+            print.map(|text| text.lines().rev().skip(1).map(str::to_owned).collect::<Vec<_>>())
+        };
+        wish(logins(self.hosts.print(self.fault.host)) == logins(before), || {
+            "its host was changed without a yes".into()
+        })
+    }
+
+    /// The same test passes on a host that is well.
+    fn passes_elsewhere(&self, plan: &Plan) -> Result<(), String> {
+        let well = if self.fault.host == "gpu-001" { "gpu-002" } else { "gpu-001" };
+        for step in plan.stage(Stage::Confirm) {
+            let check = verify::check(step, &[self.elsewhere(step, well)?]);
+            wish(check.judged == Judged::Pass, || format!("{} does not pass on {well}: {:?}", step.id, check.why))?;
+        }
+        Ok(())
+    }
+
+    /// Runs the script of a test on another host.
+    fn elsewhere(&self, step: &Step, host: &str) -> Result<Ran, String> {
+        let part =
+            step.tasks.first().and_then(|task| task.groups.first()?.parts.first()).ok_or("a test of no parts")?;
+        let What::Script(script) = &part.work.what else { return fail("a test that is no script") };
+        let value = |name: &str, value: &str| if name == "DIAG_NODE" { host.to_owned() } else { value.to_owned() };
+        let set = part.work.env.iter().map(|(name, text)| format!("{name}='{}'; export {name}\n", value(name, text)));
+        let file = self.hosts.at(&format!("{}.sh", step.id));
+        fs::write(&file, set.collect::<String>() + &script.text).map_err(|error| error.to_string())?;
+        let done = match part.target {
+            Target::Here => self.hosts.on_controller(60, &["sh", &file.display().to_string()]),
+            Target::Node(_) => self.hosts.on_host(host, &file),
+        };
+        let mut ran = Ran::without_output(part.target.clone(), End::Exit(done.status.code().unwrap_or(-1)));
+        ran.stdout.text = String::from_utf8_lossy(&done.stdout).into_owned();
+        ran.stderr.text = String::from_utf8_lossy(&done.stderr).into_owned();
+        Ok(ran)
+    }
+
+    /// The right node and cause, and only they.
+    fn names(&self, plan: &Plan) -> Result<(), String> {
+        let subject = &plan.subject;
+        wish(subject.cause == self.fault.cause, || format!("the first finding is {}", subject.cause))?;
+        wish(subject.culprit.nodes == [self.fault.host], || format!("it blames {:?}", subject.culprit))
+    }
+
+    /// How the work on the first finding ended, held against what has to be.
+    fn ends(&self, first: &Case, plan: &Plan, ending: &Ending) -> Result<(), String> {
+        let checks = |stage| plan.stage(stage).filter_map(|step| first.check(step)).map(|check| check.judged);
+        let failed = checks(Stage::Confirm).any(|judged| judged == Judged::Fail);
+        match (self.fault.want, ending) {
+            (Want::Fixed, Ending::Fixed { .. }) => {
+                wish(failed, || "no test failed on the culprit".into())?;
+                let after: Vec<Judged> = checks(Stage::Verify).collect();
+                wish(!after.is_empty() && after.iter().all(|judged| *judged == Judged::Pass), || {
+                    format!("tests after: {after:?}")
+                })
+            }
+            (Want::Contained, Ending::Contained { .. }) => {
+                wish(failed, || "no test failed on the culprit".into())?;
+                let state =
+                    said(&self.hosts.on_controller(20, &["sinfo", "-h", "-N", "-n", self.fault.host, "-o", "%T %E"]));
+                wish(state.starts_with("drain") && state.contains("diag:"), || format!("Slurm says {state}"))
+            }
+            (Want::Refused, Ending::Hands { left }) => {
+                wish(left.iter().any(|what| what.contains("key")), || format!("left to a person: {left:?}"))?;
+                let ran = first.works.iter().flat_map(|work| work.done.values()).flatten().count();
+                wish(ran == 0, || "something was run".into())
+            }
+            (want, ending) => fail(format!("wanted {want:?}, and it is {}", diag::agent::handover::ending(ending))),
+        }
+    }
+
+    /// The hand-over names who and what; the journal tells it all again.
+    fn tells(&self) -> Result<(), String> {
+        let case = self.hosts.at("case");
+        let ticket = fs::read_to_string(case.join("handover.md")).map_err(|error| error.to_string())?;
+        wish(ticket.contains(self.fault.host) && ticket.contains(self.fault.cause), || format!("hand-over: {ticket}"))?;
+        let replay = self.hosts.diag(&["replay", &case.display().to_string()]);
+        wish(replay.status.success(), || format!("replay: {}", said(&replay)))
+    }
+}
+
+/// Stages a fault and drives it to its end.
+fn drive(fault: &Fault) -> Result<Went, String> {
+    let began = Instant::now();
+    let mut stage = Scene { fault, hosts: Hosts::up()?, inputs: Vec::new() };
+    stage.hosts.fault(fault.host, fault.what)?;
+    stage.gather()?;
+    if ["small-shm", "disk-full"].contains(&fault.what) {
+        stage.asks_first()?;
+    }
+    let before = stage.prints()?;
+    let (at, words) = (Instant::now(), [&["--approve", fault.approve], fault.more].concat());
+    let (text, _) = stage.fix("case", &words);
+    let fix = at.elapsed();
+    let after = stage.prints()?;
+    let case = stage.case("case").map_err(|why| format!("{why}: {text}"))?;
+    let view = case.each().into_iter().next().ok_or("nothing was worked on")?;
+    let plan = view.plan().ok_or_else(|| format!("nothing is planned: {text}"))?.clone();
+    let last = case.ended.clone().ok_or("it did not end")?;
+    let ending = case.closed.first().map_or(last, |one| one.ending.clone());
+    let because = |why: String| format!("{why}\n{text}");
+    stage.names(&plan).map_err(because)?;
+    stage.ends(&view, &plan, &ending).map_err(because)?;
+    for ((host, before), after) in stage.healthy().iter().zip(before).zip(after) {
+        wish(before == after, || format!("{host} is not as it was:\n{before}\n--- then\n{after}"))?;
+    }
+    stage.tells().map_err(because)?;
+    stage.passes_elsewhere(&plan)?;
+    if fault.want == Want::Fixed {
+        let (job, well) = stage.hosts.job("2", fault.on_data());
+        wish(well, || format!("the job does not run afterwards: {job}"))?;
+    }
+    let end = diag::agent::handover::ending(&ending);
+    Ok(Went { end, fix, all: began.elapsed(), rounds: case.run })
+}
+
+/// All of them, some at a time.
+fn drive_all(faults: &[&Fault]) -> Vec<(String, Result<Went, String>)> {
+    let (next, told) = (Mutex::new(faults.iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(faults.len()) {
+            scope.spawn(|| {
+                loop {
+                    let Some(fault) = next.lock().unwrap().next() else { return };
+                    let went = std::panic::catch_unwind(|| drive(fault));
+                    let went = went.unwrap_or_else(|_| fail("a panic"));
+                    told.lock().unwrap().push((fault.what.to_owned(), went));
+                }
+            });
+        }
+    });
+    told.into_inner().unwrap()
+}
+
+#[test]
+#[ignore = "needs root, ip, tc, sshd and Slurm: ./test runs it"]
+fn staged_faults_end_fixed_and_proven_or_contained_and_harm_nobody() {
+    let only = std::env::var("DIAG_STAGED").unwrap_or_default();
+    let faults: Vec<&Fault> =
+        FAULTS.iter().filter(|fault| only.is_empty() || only.split(',').any(|name| name == fault.what)).collect();
+    assert!(!faults.is_empty(), "DIAG_STAGED={only} names no fault");
+    let began = Instant::now();
+    let told = drive_all(&faults);
+    let mut wrong = Vec::new();
+    let mut table = format!("{:<22} {:>6} {:>6} {:>6}  end\n", "fault", "fix/s", "all/s", "tasks");
+    for (what, went) in &told {
+        match went {
+            Ok(went) => {
+                let end: String = went.end.chars().take(60).collect();
+                let (fix, all) = (went.fix.as_secs_f64(), went.all.as_secs_f64());
+                table += &format!("{what:<22} {fix:>6.1} {all:>6.1} {:>6}  {end}\n", went.rounds);
+            }
+            Err(why) => {
+                table += &format!("{what:<22} {:>6} {:>6} {:>6}  WRONG\n", "", "", "");
+                wrong.push(format!("{what}: {why}"));
+            }
+        }
+    }
+    let (well, all) = (told.len() - wrong.len(), told.len());
+    println!("{table}{well} of {all} end as they have to, in {:.0} s", began.elapsed().as_secs_f64());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Each fault that the script can stage is staged, so that none is forgotten.
+#[test]
+fn each_fault_of_the_script_is_staged() {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/cluster/hosts.sh"].iter().collect();
+    let text = fs::read_to_string(path).unwrap();
+    let body = text.split("\nfault() {").nth(1).unwrap().split("\n}\n").next().unwrap();
+    let names = body.lines().filter_map(|line| line.trim().split_once(") ").map(|(name, _)| name));
+    let names: Vec<&str> =
+        names.filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')).collect();
+    assert!(names.len() >= 16, "{names:?}");
+    for name in names {
+        let staged = |fault: &&Fault| fault.what.split('/').next() == Some(name);
+        assert!(FAULTS.iter().any(|fault| staged(&fault)), "{name} is not staged");
+    }
+}
