@@ -8,6 +8,7 @@ mod faults;
 mod hosts;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -272,7 +273,8 @@ fn staged_faults_end_fixed_and_proven_or_contained_and_harm_nobody() {
         }
     }
     let (well, all) = (told.len() - wrong.len(), told.len());
-    println!("{table}{well} of {all} end as they have to, in {:.0} s", began.elapsed().as_secs_f64());
+    let took = began.elapsed().as_secs_f64();
+    writeln!(std::io::stderr(), "{table}{well} of {all} end as they have to, in {took:.0} s").unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
