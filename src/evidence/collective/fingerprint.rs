@@ -41,17 +41,26 @@ fn from_tracebacks(table: &mut Table) {
 
 /// `TORCH_DISTRIBUTED_DEBUG=DETAIL`: each rank prints its own fingerprint and that of one that differs.
 fn told(table: &mut Table) {
+    // Where all is alike but the number, one of them has made a collective more.
+    let by_operation = prints(table, &core);
+    let sides: BTreeSet<&str> = by_operation.values().map(|(print, _)| print.as_str()).collect();
+    let prints = if sides.len() > 1 { by_operation } else { prints(table, &str::to_owned) };
+    at_odds(table, &prints, Fields::default());
+}
+
+/// What of its fingerprint tells one rank from another, by rank.
+fn prints(table: &Table, of: &dyn Fn(&str) -> String) -> BTreeMap<i64, (String, RowId)> {
     let mut prints: BTreeMap<i64, (String, RowId)> = BTreeMap::new();
     let rows = ["torch.fingerprint_mismatch", "torch.fingerprint_differs"].map(|kind| table.of_kind(kind));
     for id in rows.into_iter().flatten() {
         let fields = &table.rows[*id].fields;
         for (rank, print) in [("one", "mine"), ("two", "theirs")] {
             if let (Some(rank), Some(print)) = (fields.int(rank), fields.text(print)) {
-                prints.entry(rank).or_insert((core(print), *id));
+                prints.entry(rank).or_insert((of(print), *id));
             }
         }
     }
-    at_odds(table, &prints, Fields::default());
+    prints
 }
 
 /// A fingerprint without the counter that differs by process: operation, shapes, types.
