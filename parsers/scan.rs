@@ -266,6 +266,9 @@ impl<'a> Walk<'a, '_> {
         }
         self.signed = 0;
         let mut events = std::mem::take(&mut self.events);
+        if !events.is_empty() {
+            crate::kubernetes::spec::unsay(&cursor, &mut events);
+        }
         self.tally.events += events.len() as u64;
         events.drain(..).for_each(|event| (self.sink)(event));
         self.events = events;

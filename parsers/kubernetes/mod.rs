@@ -12,6 +12,7 @@ mod message;
 mod objects;
 mod pods;
 mod reasons;
+pub(crate) mod spec;
 mod subject;
 mod tables;
 mod tree;

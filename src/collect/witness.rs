@@ -75,6 +75,11 @@ fn numbered(name: &str) -> Witness {
     }
     let Some(pattern) = NUMBERED.as_ref() else { return witness };
     for found in pattern.captures_iter(name) {
+        // A folder is of a rank where that is all its name says: what it is called may tell of another number.
+        let behind = found.name("number").map_or("", |number| &name[number.end()..]);
+        if behind.contains(['/', '!']) && !behind.starts_with(['/', '!']) {
+            continue;
+        }
         let number = found["number"].parse().ok();
         let of = found.name("of").map_or("", |of| of.as_str()).trim_end_matches(['_', '.', '-']).to_ascii_lowercase();
         match (found["word"].to_ascii_lowercase().as_str(), of.as_str()) {
@@ -137,6 +142,9 @@ mod tests {
             ("bundle.tgz!run_x7/attempt_1/0/stdout.log", local(0)),
             ("task_3.out", Witness { label: Some(3), ..Witness::default() }),
             ("node_rank_1.log", nobody.clone()),
+            ("rank-0-is-late/gpu-17.log", nobody.clone()),
+            ("rank-0-is-late/rank_3.log", rank(3)),
+            ("job/rank-2/stderr", rank(2)),
             ("frank3.log", nobody.clone()),
             ("ranked5x.log", nobody.clone()),
             ("3/stderr.log", nobody.clone()),
