@@ -196,9 +196,14 @@ up() {
 }
 
 down() {
-  local file
+  local file daemon
   for file in "$dir"/hosts/*/pid; do [ -s "$file" ] && kill -9 "$(cat "$file")" 2>/dev/null || true; done
-  for file in "$dir/slurmctld.pid" "$dir/munge/pid"; do [ -s "$file" ] && kill "$(cat "$file")" 2>/dev/null || true; done
+  for file in "$dir/slurmctld.pid" "$dir/munge/pid"; do
+    [ -s "$file" ] || continue
+    daemon=$(cat "$file"); kill "$daemon" 2>/dev/null || true
+    # It writes its state on its way out: the folder may be removed when it is gone.
+    for _ in $(seq 100); do kill -0 "$daemon" 2>/dev/null || break; sleep 0.05; done
+  done
 }
 
 # What can go wrong with one host; each is the real thing, as far as the kernel of this machine can do it.

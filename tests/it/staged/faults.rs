@@ -44,13 +44,18 @@ impl Fault {
         self
     }
 
+    /// Whether a job is left on the node that Slurm asks it to end again only minutes later; until then no other is started.
+    pub(super) fn leaves_a_job(&self) -> bool {
+        self.more == BUSY
+    }
+
     /// Whether it befalls the network that jobs use, beside the one by which the host is reached.
     pub(super) fn on_data(&self) -> bool {
         self.what.ends_with("/eth1")
     }
 }
 
-/// What the driver of a job that is still being torn down must know.
+/// The job that could not be started is still being torn down on the node.
 const BUSY: &[&str] = &["--on-busy"];
 
 /// The slow ones first, so that the last to end are short.
