@@ -69,7 +69,10 @@ mkdir -p /run/sshd
 trap 'exit 0' TERM
 until ip -brief address show eth0 2>/dev/null | grep -q 10.77; do sleep 0.02; done
 "$dir/daemons" "$name" "$dir"
-while :; do sleep 1000 & wait $!; done
+# As systemd does, a daemon is started by the first process, and not by whoever asks: it outlives them.
+mkfifo "$own/run/requests"
+exec 9<> "$own/run/requests"
+while read -r unit <&9; do "$dir/daemons" "$name" "$dir" "$unit" 9<&- < /dev/null; done
 INIT
   # Also how a host's daemons are started again: what `systemctl start` is elsewhere.
   cat > "$dir/daemons" <<'DAEMONS'
@@ -89,11 +92,19 @@ DAEMONS
   cat > "$dir/bin/systemctl" <<SYSTEMCTL
 #!/usr/bin/env bash
 verb=\$1 unit=\${2%.service}; [ "\$unit" = ssh ] && unit=sshd
-pid=\$(cat "$dir/hosts/\$(hostname)/run/\$unit.pid" 2>/dev/null)
+run="$dir/hosts/\$(hostname)/run"
+file=\$run/\$unit.pid
+pid=\$(cat "\$file" 2>/dev/null)
+start() {
+  echo "\$unit" > "\$run/requests"
+  for _ in \$(seq 200); do kill -0 "\$(cat "\$file" 2>/dev/null)" 2>/dev/null && exit 0; sleep 0.1; done
+  exit 1
+}
 case \$verb in
   is-active) kill -0 "\$pid" 2>/dev/null ;;
-  restart) kill -9 "\$pid" 2>/dev/null; sleep 0.2; exec "$dir/daemons" "\$(hostname)" "$dir" "\$unit" ;;
-  start) exec "$dir/daemons" "\$(hostname)" "$dir" "\$unit" ;;
+  # On a busy machine one that was killed is seen for a while.
+  restart) kill -9 "\$pid" 2>/dev/null; rm -f "\$file"; sleep 0.3; start ;;
+  start) start ;;
   *) exit 1 ;;
 esac
 SYSTEMCTL
@@ -197,7 +208,7 @@ up() {
 
 down() {
   local file daemon
-  for file in "$dir"/hosts/*/pid; do [ -s "$file" ] && kill -9 "$(cat "$file")" 2>/dev/null || true; done
+  for file in "$dir"/hosts/*/pid "$dir"/relay.*.pid; do [ -s "$file" ] && kill -9 "$(cat "$file")" 2>/dev/null || true; done
   for file in "$dir/slurmctld.pid" "$dir/munge/pid"; do
     [ -s "$file" ] || continue
     daemon=$(cat "$file"); kill "$daemon" 2>/dev/null || true
@@ -216,6 +227,8 @@ fault() {
     interface-down) net "$which" ip link set $interface down ;;
     mtu) net "$which" ip link set $interface mtu "${arg:-1400}" ;;
     jumbo) net "$which" ip link set $interface mtu "${arg:-9000}" ;;
+    lossy) relay "$port$nth" "br${interface#eth}" --loss "${arg:-0.05}" --delay 0 ;;
+    far) relay "$port$nth" "br${interface#eth}" --loss 0 --delay "${arg:-0.02}" ;;
     sshd-stopped) kill "$(outside "$which" sshd)" ;;
     slurmd-killed) kill -9 "$(outside "$which" slurmd)" ;;
     slurmd-hangs) kill -STOP "$(outside "$which" slurmd)" ;;
@@ -231,6 +244,15 @@ fault() {
     dead) kill -9 "$(pid "$which")" ;;
     *) echo "hosts.sh: no such fault: $what" >&2; exit 2 ;;
   esac
+}
+
+# Puts a path that loses or delays between a host's port and its bridge.
+relay() {
+  local port=$1 bridge=$2; shift 2
+  net ctl ip link add "${port}a" type veth peer name "${port}b"
+  net ctl ip link set "$port" nomaster; net ctl ip link set "${port}a" master "$bridge" up; net ctl ip link set "${port}b" up
+  (enter ctl setsid "$(dirname "$(readlink -f "$0")")/relay.py" "$port" "${port}b" "$@" > "$dir/log/relay.$port" 2>&1 < /dev/null &
+    echo $! > "$dir/relay.$port.pid")
 }
 
 # All of a host that somebody could have changed: mounts, addresses, links, rules, routes, files of its own, daemons, limits, logins.

@@ -58,6 +58,9 @@ impl Fault {
 /// The job that could not be started is still being torn down on the node.
 const BUSY: &[&str] = &["--on-busy"];
 
+/// Faults of the way to a host, which no look at one host shows: those that a sweep has to find.
+pub(super) const SWEPT: &[&str] = &["lossy", "far"];
+
 /// The slow ones first, so that the last to end are short.
 pub(super) const FAULTS: &[Fault] = &[
     fault("mute", "gpu-006", "node-unreachable", "disruptive", Want::Fixed),
