@@ -107,6 +107,12 @@ pub struct Began {
     pub who: String,
     /// What was named, as paths that hold everywhere.
     pub inputs: Vec<String>,
+    /// Only findings of this cause are worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Which part of the evidence is looked at, as the command line says it.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub narrow: serde_json::Value,
     /// Up to this risk they agree beforehand.
     pub approve: Option<Risk>,
     /// They know that somebody's jobs run on the nodes.

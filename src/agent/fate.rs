@@ -66,6 +66,9 @@ impl Fate {
         let part = step.tasks.first()?.groups.get(at)?.parts.first()?;
         match &part.target {
             Target::Node(node) => Some(node),
+            Target::Here if part.work.env.contains_key("DIAG_NODE") => {
+                step.nodes.iter().find(|node| part.work.env.get("DIAG_NODE").is_some_and(|name| name == node.as_str()))
+            }
             Target::Here if step.nodes.len() == self.groups => step.nodes.get(at),
             Target::Here => None,
         }

@@ -127,7 +127,8 @@ fn spent(case: &Case, began: &Began) -> Option<String> {
 fn quiet(fixed: &Fixed, plans: &[Plan], now: i64) -> Ending {
     for plan in plans {
         for (clue, count) in &plan.subject.seen {
-            let before = fixed.seen.get(&key(plan, clue)).copied().unwrap_or(0);
+            // Of what was not worked on, nothing was promised.
+            let Some(before) = fixed.seen.get(&key(plan, clue)).copied() else { continue };
             if *count > before {
                 let why = format!("{} of {} came again: {before} lines before, {count} now", clue, plan.subject.cause);
                 return Ending::NotQuiet { why };
@@ -260,7 +261,10 @@ impl Planner<'_> {
         let nodes: Vec<&str> = fix.nodes.iter().map(|node| node.as_str()).collect();
         let nodes = nodes.join(", ");
         if fix.nodes.iter().all(|node| seen.kept_off.contains(node)) {
-            let why = format!("no new job comes to {nodes}; what is broken there stays so until somebody mends it");
+            let left = self.left();
+            let left = if left.is_empty() { String::new() } else { format!("; left: {}", left.join("; ")) };
+            let why =
+                format!("no new job comes to {nodes}; what is broken there stays so until somebody mends it{left}");
             return Standing::Next(Move::Conclude(Ending::Contained { why }));
         }
         if *seen == Scheduler::default() {

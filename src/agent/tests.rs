@@ -200,6 +200,8 @@ fn began(approve: Option<Risk>) -> Began {
         diag: "0".into(),
         who: "alice@desk".into(),
         inputs: Vec::new(),
+        cause: None,
+        narrow: serde_json::Value::Null,
         approve,
         on_busy: false,
         named: Vec::new(),

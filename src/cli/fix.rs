@@ -127,13 +127,9 @@ pub(super) fn run(args: &Args, mut library: Library) -> Result<u8, Error> {
     let answers = planning::answers(&args.what.set)?;
     let inputs = absolute(&args.what.inputs);
     let policy = args.what.policy.as_deref();
-    work(
-        &root,
-        inputs,
-        policy,
-        &args.terms,
-        Person { what: &args.what, library: &library, root: &root, given: answers },
-    )
+    let nodes = nodes(args.terms.nodes.as_deref())?;
+    let person = Person { what: &args.what, library: &library, root: &root, given: answers };
+    work(&root, (inputs, nodes), policy, &args.terms, person)
 }
 
 /// Goes on with a case.
@@ -152,9 +148,10 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Erro
     let began = began.ok_or_else(none)?;
     let what = What {
         inputs: vec![root.display().to_string()],
-        narrow: super::narrow::Args::default(),
+        // What was looked at is looked at again.
+        narrow: serde_json::from_value(began.narrow).unwrap_or_default(),
         set: args.set.clone(),
-        cause: None,
+        cause: began.cause,
         policy: args.policy.clone(),
         quiet: args.quiet,
         playbooks: None,
@@ -162,12 +159,14 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Erro
     };
     let given = planning::answers(&args.set)?;
     let person = Person { what: &what, library: &library, root, given };
-    work(root, began.inputs, args.policy.as_deref(), &args.terms, person)
+    // Nodes that were not to be touched then are not to be touched now.
+    let nodes = if args.terms.nodes.is_some() { nodes(args.terms.nodes.as_deref())? } else { began.nodes };
+    work(root, (began.inputs, nodes), args.policy.as_deref(), &args.terms, person)
 }
 
 fn work(
     root: &Path,
-    inputs: Vec<String>,
+    (inputs, nodes): (Vec<String>, Vec<String>),
     policy: Option<&Path>,
     terms: &Terms,
     mut person: Person<'_>,
@@ -178,10 +177,12 @@ fn work(
         diag: env!("CARGO_PKG_VERSION").to_owned(),
         who: person.who(),
         inputs,
+        cause: person.what.cause.clone(),
+        narrow: serde_json::to_value(&person.what.narrow).unwrap_or_default(),
         approve: terms.approve.map(Level::risk),
         on_busy: terms.on_busy,
         named: terms.name.clone(),
-        nodes: nodes(terms.nodes.as_deref())?,
+        nodes,
         scheduler: terms.how.scheduler(),
         rounds: terms.rounds,
         minutes: terms.minutes,

@@ -15,7 +15,8 @@ const MOST_HOSTS: usize = 20_000;
 const MOST_TOLD: usize = 8;
 
 /// What a person types.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[group(skip)]
 pub(super) struct Args {
     /// Leave out what was over before: `2026-05-04 03:00`, `03:00`, `today`, `2h ago`.

@@ -51,9 +51,9 @@ pub fn run(rubric: &Rubric, parts: &[Part], rans: &[Ran]) -> Whole {
     let at = if mute.is_empty() { worst(Judged::Fail) } else { mute.first().copied() };
     let teller = at.or_else(|| worst(Judged::CannotRun)).unwrap_or(0);
     let (mut readings, mut seen) = (Readings::new(), Vec::new());
-    for (own, ran) in &ends {
+    for ((own, _), part) in ends.iter().zip(parts) {
         let told = own.readings.iter().map(|(name, value)| Seen {
-            on: place(&ran.target),
+            on: place(part),
             name: name.clone(),
             value: value.to_string(),
         });
@@ -68,9 +68,10 @@ pub fn run(rubric: &Rubric, parts: &[Part], rans: &[Ran]) -> Whole {
     Whole { judgement: Judgement { readings, ..judgement }, teller, mute, seen }
 }
 
-fn place(target: &Target) -> String {
-    match target {
-        Target::Here => "here".to_owned(),
+/// Where a part runs; of one that runs here about a node, that node.
+fn place(part: &Part) -> String {
+    match &part.target {
+        Target::Here => part.work.env.get("DIAG_NODE").cloned().unwrap_or_else(|| "here".to_owned()),
         Target::Node(node) => node.to_string(),
     }
 }
@@ -110,7 +111,7 @@ pub fn check(step: &Step, rans: &[Ran]) -> Check {
     all.judged = [Judged::Fail, Judged::CannotRun].into_iter().find(|judged| of(*judged)).unwrap_or(Judged::Pass);
     for wanted in [Judged::Fail, Judged::CannotRun] {
         for (whole, parts) in wholes.iter().zip(&groups).filter(|(whole, _)| whole.judgement.judged == wanted) {
-            let on = parts.get(whole.teller).map_or_else(String::new, |part| place(&part.target));
+            let on = parts.get(whole.teller).map_or_else(String::new, place);
             all.why.extend(whole.judgement.why.iter().map(|why| format!("{on}: {why}")));
         }
     }
@@ -128,7 +129,7 @@ pub fn failing(step: &Step, rans: &[Ran]) -> Vec<String> {
         let (own, behind) = rest.split_at(group.parts.len().min(rest.len()));
         rest = behind;
         if run(rubric, &group.parts, own).judgement.judged == Judged::Fail {
-            on.extend(group.parts.iter().map(|part| place(&part.target)));
+            on.extend(group.parts.iter().map(place));
         }
     }
     on
@@ -206,6 +207,23 @@ mod tests {
         let mut silent = step(1);
         silent.rubric.as_mut().unwrap().expect.clear();
         assert_eq!(check(&silent, &[ran(End::Exit(0), "diag: errors=0\n")]).judged, Judged::CannotRun);
+    }
+
+    #[test]
+    fn what_runs_here_about_a_node_tells_of_that_node() {
+        let mut step = step(2);
+        for (group, node) in step.tasks[0].groups.iter_mut().zip(["gpu-17", "gpu-18"]) {
+            group.parts[0].target = Target::Here;
+            group.parts[0].work.env.insert("DIAG_NODE".into(), node.into());
+        }
+        let here = |errors| {
+            let mut ran = Ran::without_output(Target::Here, End::Exit(0));
+            ran.stdout.text = format!("diag: errors={errors}\n");
+            ran
+        };
+        let rans = [here(0), here(2)];
+        assert_eq!(check(&step, &rans).why, ["gpu-18: errors is 2, expected 0"]);
+        assert_eq!(failing(&step, &rans), ["gpu-18"]);
     }
 
     #[test]

@@ -7,5 +7,5 @@ mod local;
 mod scripted;
 mod slurm;
 mod ssh;
-mod sshd;
+pub(crate) mod sshd;
 pub(crate) mod stage;
