@@ -69,7 +69,7 @@ impl<'a> Driver<'a> {
             );
             driver.write(Entry::Torn(torn), world)?;
         }
-        driver.write(Entry::Began(began), world)?;
+        driver.write(Entry::Began(Box::new(began)), world)?;
         Ok(driver)
     }
 

@@ -15,7 +15,7 @@ use crate::verdict::Outcome;
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Entry {
     /// A person began it, or goes on with it.
-    Began(Began),
+    Began(Box<Began>),
     /// A crash left the end of a line; it was taken away.
     Torn(Torn),
     /// The evidence was read.

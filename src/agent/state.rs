@@ -133,7 +133,7 @@ impl Case {
     pub fn take(&mut self, number: u64, at: &str, entry: Entry) {
         self.now = at.parse::<jiff::Timestamp>().map_or(self.now, jiff::Timestamp::as_second);
         match entry {
-            Entry::Began(began) => self.begin(began),
+            Entry::Began(began) => self.begin(*began),
             Entry::Torn(_) => {}
             Entry::Read { outcome, headline, plans } => {
                 let afterwards = self.fixed.as_ref().is_some_and(|fixed| fixed.again);

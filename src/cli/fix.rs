@@ -142,7 +142,7 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Erro
     };
     let lines = pages(root)?.ok_or_else(none)?.lines;
     let began = lines.iter().rev().find_map(|line| match crate::agent::entry(line) {
-        Ok(crate::agent::Entry::Began(began)) => Some(began),
+        Ok(crate::agent::Entry::Began(began)) => Some(*began),
         _ => None,
     });
     let began = began.ok_or_else(none)?;
