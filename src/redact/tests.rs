@@ -29,7 +29,7 @@ const SECRETS: &[&str] = &[
     "argv: ['train.py', '--token', '«t0psecret»', '--lr', '0.1']",
     "train.py --hub_token=«abc» --x=1",
     // nccl-tests -J writes all of the environment: v2.17.6, src/util.cu
-    "  \"args\": [\"all_reduce_perf\", \"-J\", \"out.json\"],\n  \"env\": [\"NCCL_DEBUG=INFO\", \"HF_TOKEN=«hf-internal»\", \"HOME=/home/ann\", \"NGC_API_KEY=«abc»\", \"SLURM_JWT=«eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3MDAwMDAwMDB9.c2ln»\"],",
+    "  \"env\": [\"NCCL_DEBUG=INFO\", \"HF_TOKEN=«hf-internal»\", \"HOME=/home/ann\"],",
     "    \"WANDB_API_KEY=«0123456789abcdef0123456789abcdef01234567»\",\n    \"NCCL_IB_HCA=mlx5_0\",",
     "\"DB_URL=postgresql://diag:«p%40ss»@db-1:5432/runs\"",
     "Authorization: Bearer «abcdefgh12345678»",
