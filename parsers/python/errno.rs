@@ -22,8 +22,7 @@ pub(super) fn number(message: &str) -> Option<i64> {
 
 /// What kind of trouble the system's answer tells of, where that does not depend on the words.
 pub(super) fn class(kind: &str, message: &str) -> Option<Class> {
-    let bare = kind == "TimeoutError" && matches!(message, "timed out" | "");
-    if TYPES.contains(&kind) || bare {
+    if TYPES.contains(&kind) || only_late(kind, message) {
         return Some(Class::Comm);
     }
     // Python puts the file behind the words: `[Errno 110] Connection timed out: '/scratch/x'`.
@@ -35,6 +34,11 @@ pub(super) fn class(kind: &str, message: &str) -> Option<Class> {
         _ if CONNECTION.contains(&number) && !of_a_file => Some(Class::Comm),
         _ => None,
     }
+}
+
+/// Whether a socket says that its time is up, and not at what.
+pub(super) fn only_late(kind: &str, message: &str) -> bool {
+    kind == "timeout" || kind == "TimeoutError" && matches!(message, "timed out" | "")
 }
 
 /// Whether a connection could not be made, as opposed to one that broke.

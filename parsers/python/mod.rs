@@ -134,10 +134,10 @@ impl Exceptions {
             fields.set("line_no", *line);
             fields.set("func", func.as_str());
         }
+        let connecting = errno::only_late(kind, message) && frame.connects();
+        let never = connecting || errno::could_not_connect(kind, message);
         let (kind, says) = match class {
-            Class::Comm if errno::could_not_connect(kind, message) && !frame.within("/multiprocessing/") => {
-                (CONNECT, Says::Failure)
-            }
+            Class::Comm if never && !frame.within("/multiprocessing/") => (CONNECT, Says::Failure),
             Class::Comm => (COMM, Says::Teardown),
             Class::Launcher => (LAUNCHER, Says::Teardown),
             // The lines of other formats tell what failed; but somebody has to explain it.
@@ -278,6 +278,13 @@ impl Frames {
         self.places.iter().any(|place| place.0.contains(part))
     }
 
+    /// Whether the innermost frame is where Python's library makes a connection.
+    fn connects(&self) -> bool {
+        self.places.first().is_some_and(|(file, _, func)| {
+            file.ends_with("/socket.py") && matches!(func.as_str(), "create_connection" | "connect")
+        })
+    }
+
     /// The innermost frame of the program itself; else the innermost one.
     fn blamed(&self) -> Option<&(String, i64, String)> {
         const LIBRARIES: [&str; 5] = ["site-packages", "dist-packages", "/lib/python", "<frozen", "<string>"];
@@ -327,6 +334,21 @@ mod tests {
     fn exceptions(log: &str) -> Vec<Event> {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
         lint::read(&scanner, log).into_iter().filter(|event| event.kind.starts_with("python.")).collect()
+    }
+
+    #[test]
+    fn a_socket_whose_time_is_up_while_it_connects_could_not_connect() {
+        let kinds = |func: &str| {
+            let log = format!(
+                "[rank2]: Traceback (most recent call last):\n\
+                 [rank2]:   File \"/srv/train/store.py\", line 12, in fetch\n\
+                 [rank2]:   File \"/usr/lib/python3.11/socket.py\", line 836, in {func}\n\
+                 [rank2]: TimeoutError: timed out\n"
+            );
+            exceptions(&log).into_iter().map(|event| event.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds("create_connection"), ["python.connect_exception"]);
+        assert_eq!(kinds("readinto"), ["python.comm_exception"]);
     }
 
     #[test]
