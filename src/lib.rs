@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod authored;
+pub mod brain;
 pub mod breaker;
 pub mod case;
 pub mod cli;

@@ -8,6 +8,7 @@ use diag_parsers::{Catalogue, FormatFile, Scanner};
 use super::reading::{self, Reading};
 use super::screen::{self, Color};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery};
+use crate::config::Config;
 use crate::diagnose;
 use crate::error::Error;
 use crate::playbook::{Library, Playbook};
@@ -27,6 +28,9 @@ pub(super) struct Args {
     /// Tell the site's own notes as well: DIAG.md of the working folder and of /etc/diag.
     #[arg(long)]
     site_notes: bool,
+    /// Ask the model of `diag.toml` (or DIAG_BRAIN_URL, DIAG_BRAIN_MODEL) as well: it sees the cited lines, masked, and decides nothing.
+    #[arg(long)]
+    brain: bool,
     /// How to tell it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -63,7 +67,8 @@ enum Format {
 }
 
 /// Reads the inputs and tells what is wrong; `causes` are those that the symptom is about, told first.
-pub(super) fn run(args: &Args, mut library: Library, causes: &[String]) -> Result<u8, Error> {
+pub(super) fn run(args: &Args, mut library: Library, causes: &[String], config: &Config) -> Result<u8, Error> {
+    let brain = if args.brain { Some(brain(config)?) } else { None };
     let began = Instant::now();
     super::add_playbooks(&mut library, args.playbooks.as_deref())?;
     let scanner = scanner(args.formats.as_deref())?;
@@ -79,11 +84,22 @@ pub(super) fn run(args: &Args, mut library: Library, causes: &[String]) -> Resul
     if !case {
         report.stats.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     }
+    if let Some(settings) = brain.filter(|_| report.outcome != Outcome::Healthy) {
+        super::brain::advise(&mut report, settings, &table, scanner.catalogue());
+    }
     if args.site_notes {
         report.site_notes = super::site_notes::read();
     }
     deliver(&report, args)?;
     Ok(if report.outcome == Outcome::Healthy { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// The model that `--brain` asks.
+fn brain(config: &Config) -> Result<crate::brain::Settings, Error> {
+    super::brain::settings(&config.brain)?.ok_or_else(|| {
+        Error::new("brain.none", "--brain", "no model is named")
+            .with_way_on("set [brain] url and model in diag.toml, or DIAG_BRAIN_URL and DIAG_BRAIN_MODEL")
+    })
 }
 
 /// A scanner for the built-in formats and those of a folder.

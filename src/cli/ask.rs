@@ -63,12 +63,16 @@ pub(super) fn run(
     let lexicon = library.intents.iter().find(|lexicon| lexicon.language == meaning.language);
     let nothing = Says::default();
     let says = lexicon.map_or(&nothing, |lexicon| &lexicon.says);
-    let verb = match &meaning.sense {
-        Sense::Plain(verb) => *verb,
+    let brain = super::brain::settings(&config.brain)?;
+    let (verb, by_model) = match &meaning.sense {
+        Sense::Plain(verb) => (*verb, false),
         Sense::Unclear(verbs) => return Ok(choices(&says.unclear, verbs, lexicon)),
-        Sense::Nothing => return Ok(choices(&says.nothing, &Verb::ALL, lexicon)),
+        Sense::Nothing => match brain.clone().and_then(|settings| chosen(&args.sentence, settings, lexicon)) {
+            Some(verb) => (verb, true),
+            None => return Ok(choices(&says.nothing, &Verb::ALL, lexicon)),
+        },
     };
-    let order = order(verb, &meaning, args)?;
+    let order = order(verb, &meaning, args, brain.is_some())?;
     let about = lexicon.and_then(|lexicon| lexicon.verb.get(&verb)).map_or("", |wanted| wanted.about.as_str());
     say(&format!("{}: {about} ({meaning})", says.understood));
     say(&format!(
@@ -79,12 +83,30 @@ pub(super) fn run(
     if args.dry_run {
         return Ok(EXIT_HEALTHY);
     }
+    if by_model && matches!(verb, Verb::Fix | Verb::Test) {
+        say("A model read it so, and a model begins nothing that acts: type that command if it is what you want.");
+        return Ok(EXIT_FAILED);
+    }
     let program = [OsString::from("diag")].into_iter();
     let named = named.map(|file| [OsString::from("--config"), file.as_os_str().to_owned()]).into_iter().flatten();
     let words = program.chain(named).chain(order.words.iter().map(OsString::from)).collect();
     let code = super::perform(command, library, words)?;
     verdict(&order.safe, code);
     Ok(code)
+}
+
+/// The verb that a model reads in a sentence that no rule understands; where it fails, that is said.
+fn chosen(sentence: &str, settings: crate::brain::Settings, lexicon: Option<&Lexicon>) -> Option<Verb> {
+    let about = |verb: Verb| lexicon.and_then(|lexicon| lexicon.verb.get(&verb)).map(|wanted| wanted.about.clone());
+    let all: Vec<(String, String)> =
+        Verb::ALL.iter().map(|verb| (verb.name().to_owned(), about(*verb).unwrap_or_default())).collect();
+    match super::brain::choose(sentence, &all, settings) {
+        Ok(name) => Verb::ALL.into_iter().find(|verb| Some(verb.name()) == name.as_deref()),
+        Err(why) => {
+            say(&format!("The model did not help: {why}"));
+            None
+        }
+    }
 }
 
 /// Whether nodes may take jobs again, as far as a look at them tells.
@@ -103,7 +125,7 @@ fn verdict(nodes: &[String], code: u8) {
 }
 
 /// The command for a meaning.
-fn order(verb: Verb, meaning: &Meaning, args: &Args) -> Result<Order, Error> {
+fn order(verb: Verb, meaning: &Meaning, args: &Args, brain: bool) -> Result<Order, Error> {
     let named = &meaning.named;
     let nodes = named.nodes.join(",");
     let mut typed: Vec<String> = Vec::new();
@@ -136,6 +158,9 @@ fn order(verb: Verb, meaning: &Meaning, args: &Args) -> Result<Order, Error> {
                 add(&[if verb == Verb::Fix { "--nodes" } else { "--node" }, &nodes]);
             }
             named.jobs.iter().for_each(|job| add(&["--job", job]));
+            if verb == Verb::Analyze && brain {
+                add(&["--brain"]);
+            }
         }
     }
     typed.extend(args.options.iter().cloned());

@@ -3,6 +3,7 @@
 
 mod analyze;
 mod ask;
+mod brain;
 mod cluster;
 mod collect;
 mod config;
@@ -168,11 +169,11 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
     {
         let args = analyze::Args::from_arg_matches(inner).map_err(|error| usage(&error))?;
         let causes = set.causes.clone();
-        return analyze::run(&args, library, &causes);
+        return analyze::run(&args, library, &causes, &site.config);
     }
     let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
     match cli.verb {
-        Verb::Analyze(args) => analyze::run(&args, library, &["*".to_owned()]),
+        Verb::Analyze(args) => analyze::run(&args, library, &["*".to_owned()], &site.config),
         Verb::Ask(args) => ask::run(&args, &site.config, cli.config.as_deref(), command, library),
         Verb::Collect(args) => collect::run(&args),
         Verb::Config(args) => config::run(&args, command, cli.config.as_deref()),

@@ -28,6 +28,8 @@ pub struct Config {
     pub policy: Policy,
     /// Playbooks and formats of the site's own.
     pub library: Library,
+    /// The model that may be asked beside the rules.
+    pub brain: Brain,
 }
 
 /// What there is.
@@ -117,6 +119,36 @@ pub struct Library {
     /// `--formats`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub formats: Option<PathBuf>,
+}
+
+/// The model that may be asked beside the rules: any endpoint that speaks OpenAI's chat protocol. Off where none is named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Brain {
+    /// Where it is, as `http://127.0.0.1:8080/v1`. `DIAG_BRAIN_URL` comes before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Its name, as the server knows it. `DIAG_BRAIN_MODEL` comes before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// A file that holds the server's key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// The variable of the environment that holds it instead; `DIAG_BRAIN_KEY` if nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_env: Option<String>,
+    /// Most tokens of questions and answers a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
+    /// Most seconds that all takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<u64>,
+    /// Most seconds of silence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silence: Option<u64>,
+    /// How an answer's shape is asked for: `auto`, `schema`, `tools`, `json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
 }
 
 impl Config {

@@ -13,10 +13,11 @@ use crate::error::Error;
 
 /// What a file that merely lies in the working folder does not decide: whom diag talks to, which programs and rules it uses.
 /// Whoever unpacks a support bundle and runs diag in it has read no such file.
-const NOT_OF_A_FOLDER: [&str; 4] = ["transport.ssh_config", "tools", "policy", "library"];
+const NOT_OF_A_FOLDER: [&str; 5] = ["transport.ssh_config", "tools", "policy", "library", "brain"];
 
 /// Keys that hold a path, which is meant from the file's own folder.
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 7] = [
+    "brain.key_file",
     "inventory.switches",
     "transport.ssh_config",
     "policy.file",

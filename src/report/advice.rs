@@ -106,6 +106,11 @@ impl Report {
         };
         let place = |cause: &str| order.iter().position(|one| one == cause).unwrap_or(usize::MAX);
         let Some(rest) = self.findings.get_mut(fixed..) else { return };
-        rest.sort_by_key(|finding| (std::cmp::Reverse(finding.confidence), finding.outside, place(&finding.cause)));
+        let alike = |a: &super::Finding, b: &super::Finding| {
+            a.confidence == b.confidence && a.outside == b.outside && a.part == b.part
+        };
+        for group in rest.chunk_by_mut(alike) {
+            group.sort_by_key(|finding| place(&finding.cause));
+        }
     }
 }

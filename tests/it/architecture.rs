@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 27] = [
+const ROOMS: [(&str, &[&str]); 28] = [
     ("error", &[]),
     ("authored", &["error"]),
     ("verdict", &[]),
@@ -45,6 +45,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
             "verify",
         ],
     ),
+    ("brain", &["error", "redact", "report"]),
     ("sheets", &["evidence", "report"]),
     ("rehearsal", &["collect", "diagnose", "error", "evidence", "intent", "plan", "playbook", "verdict"]),
     (
@@ -52,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
         &[
             "agent",
             "authored",
+            "brain",
             "breaker",
             "case",
             "collect",
@@ -81,7 +83,8 @@ const ROOMS: [(&str, &[&str]); 27] = [
 ];
 
 /// Rooms that touch files, processes or clocks: the only ones that may lift the lint.
-const WORLD: [&str; 9] = ["agent", "breaker", "case", "collect", "exec", "hook", "kubernetes", "probe", "cli"];
+const WORLD: [&str; 10] =
+    ["brain", "agent", "breaker", "case", "collect", "exec", "hook", "kubernetes", "probe", "cli"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

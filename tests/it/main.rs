@@ -6,6 +6,7 @@ mod architecture;
 mod asking;
 mod authors;
 mod bad_inputs;
+mod brain;
 mod cases;
 mod cluster;
 mod config;

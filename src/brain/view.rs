@@ -1,0 +1,186 @@
+//! What a model gets to see: the report and its lines, masked, without what acts, bounded, between marks that no log knows.
+
+use std::io::Read as _;
+
+use serde_json::{Value, json};
+
+use crate::redact::{Masked, Masker};
+use crate::report::{Evidence, Report, SiteNote, guard};
+
+/// Most lines, and bytes of them all.
+const LINES: usize = 60;
+const BYTES: usize = 24 << 10;
+
+/// Most characters of a line, and of a sentence of ours.
+const LINE: usize = 300;
+const SENTENCE: usize = 600;
+
+/// A view, and what an answer may refer to.
+#[derive(Debug)]
+pub struct View {
+    masker: Masker,
+    /// What stands before and behind everything that others wrote.
+    mark: String,
+    bytes: usize,
+    /// Lines by id.
+    lines: Vec<Evidence>,
+    /// What the report proposes, in its words: `m1`, `m2`, …
+    moves: Vec<String>,
+    /// Slugs of the findings.
+    causes: Vec<String>,
+    /// Words of the report itself, which a sentence may repeat.
+    words: String,
+}
+
+impl View {
+    /// A view of nothing yet; `mark` is drawn anew each time.
+    ///
+    /// # Errors
+    /// Where the masker can't be made, which a test rules out.
+    pub fn new(mark: u64) -> Result<Self, String> {
+        Ok(Self {
+            masker: Masker::new(true)?,
+            mark: format!("data-{mark:016x}"),
+            bytes: 0,
+            lines: Vec::new(),
+            moves: Vec::new(),
+            causes: Vec::new(),
+            words: String::new(),
+        })
+    }
+
+    /// The report as a message.
+    pub(super) fn report(&mut self, report: &Report, notes: &[SiteNote]) -> String {
+        self.causes = report.findings.iter().map(|finding| finding.cause.clone()).collect();
+        self.moves = moves(report);
+        let cited = report.cited();
+        let lines: Vec<Value> = cited.into_iter().filter_map(|line| self.line(line)).collect();
+        let findings: Vec<Value> = report
+            .findings
+            .iter()
+            .take(8)
+            .map(|finding| {
+                let culprit = serde_json::to_string(&finding.culprit).unwrap_or_default();
+                json!({
+                    "cause": finding.cause, "title": self.clean(&finding.title, SENTENCE),
+                    "confidence": finding.confidence, "culprit": self.clean(&culprit, SENTENCE),
+                    "explanation": self.clean(&finding.explanation, SENTENCE),
+                    "lines": finding.evidence.iter().map(|line| line.id.as_str()).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        let moves: Vec<Value> = self
+            .moves
+            .iter()
+            .enumerate()
+            .map(|(at, what)| json!({"id": format!("m{}", at + 1), "what": self.clean(what, LINE)}))
+            .collect();
+        let notes: Vec<Value> = notes.iter().map(|note| json!(self.clean(&note.lines.join("\n"), 4096))).collect();
+        let headline = self.clean(&report.headline, SENTENCE);
+        self.words = format!("{headline} {}", Value::from(findings.clone()));
+        let value = json!({
+            "outcome": report.outcome, "headline": headline, "findings": findings, "lines": lines, "moves": moves,
+            "site_notes": notes,
+        });
+        self.marked(&value)
+    }
+
+    /// Further lines as a message.
+    pub(super) fn more(&mut self, lines: &[Evidence]) -> String {
+        let lines: Vec<Value> = lines.iter().filter_map(|line| self.line(line)).collect();
+        self.marked(&json!({"lines": lines}))
+    }
+
+    /// What a person typed, as data.
+    pub(super) fn sentence(&self, sentence: &str, about: Value) -> String {
+        self.marked(&json!({"sentence": self.clean(sentence, SENTENCE), "choices": about}))
+    }
+
+    fn line(&mut self, line: &Evidence) -> Option<Value> {
+        let text = self.clean(around(line), LINE);
+        if self.lines.len() >= LINES || self.bytes + text.len() > BYTES {
+            return None;
+        }
+        self.bytes += text.len();
+        self.lines.push(line.clone());
+        let node = line.node.as_deref().map(|node| self.clean(node, 80));
+        Some(json!({
+            "id": line.id, "source": self.clean(&line.source, 120), "line": line.line, "node": node, "rank": line.rank,
+            "kind": line.kind, "count": line.count, "text": text,
+        }))
+    }
+
+    /// Masked, without what acts on a terminal or hides, and cut. JSON's quotes do the rest.
+    fn clean(&self, text: &str, most: usize) -> String {
+        let mut masked = Vec::new();
+        let mut bytes = text.as_bytes();
+        let read = Masked::new(&self.masker, &mut bytes).read_to_end(&mut masked);
+        let masked = if read.is_ok() { String::from_utf8_lossy(&masked).into_owned() } else { String::new() };
+        let plain = masked.lines().map(|line| guard::plain(line).into_owned()).collect::<Vec<_>>().join("\n");
+        let mut short: String = plain.chars().take(most).collect();
+        if short.len() < plain.len() {
+            short.push('…');
+        }
+        short.replace(&self.mark, "")
+    }
+
+    fn marked(&self, value: &Value) -> String {
+        // No text can close the mark: it is drawn anew, and angle brackets are written as JSON escapes.
+        let text = value.to_string().replace('<', "\\u003c").replace('>', "\\u003e");
+        format!("<{0}>\n{text}\n</{0}>", self.mark)
+    }
+
+    /// The mark.
+    pub(super) fn mark(&self) -> &str {
+        &self.mark
+    }
+
+    /// The lines that an answer may cite.
+    pub(super) fn lines(&self) -> &[Evidence] {
+        &self.lines
+    }
+
+    /// A move that the report proposes.
+    pub(super) fn proposed(&self, id: &str) -> Option<&String> {
+        let at: usize = id.strip_prefix('m')?.parse().ok()?;
+        self.moves.get(at.checked_sub(1)?)
+    }
+
+    /// Slugs of the findings.
+    pub(super) fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// Words of the report.
+    pub(super) fn words(&self) -> &str {
+        &self.words
+    }
+}
+
+/// The part of a long line that decides.
+fn around(line: &Evidence) -> &str {
+    let from = line.focus.start.saturating_sub(LINE / 3);
+    let from = (from..=line.text.len()).find(|at| line.text.is_char_boundary(*at)).unwrap_or(0);
+    if line.text.chars().count() > LINE { &line.text[from..] } else { &line.text }
+}
+
+/// What the report proposes: tests and fixes of the first finding, and what to collect.
+fn moves(report: &Report) -> Vec<String> {
+    const MOST: usize = 12;
+    let first = report.findings.first();
+    let tests = first.into_iter().flat_map(|first| &first.tests).map(|test| format!("test: {}", test.title));
+    let fixes =
+        first.into_iter().flat_map(|first| &first.fixes).map(|fix| format!("fix: {} ({})", fix.title, fix.risk));
+    let own = first.map(|first| first.ask.as_slice()).unwrap_or_default();
+    let asks = report.ask.iter().chain(own).map(|ask| match ask.command.as_str() {
+        "" => format!("collect: {}", ask.what),
+        command => format!("collect: {} ({command})", ask.what),
+    });
+    let mut moves: Vec<String> = Vec::new();
+    for one in tests.chain(fixes).chain(asks) {
+        if !moves.contains(&one) && moves.len() < MOST {
+            moves.push(one);
+        }
+    }
+    moves
+}
