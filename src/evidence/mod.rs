@@ -360,7 +360,11 @@ impl Table {
         let row = &self.rows[id];
         match name {
             "line" => Some(Value::Int(i64::try_from(row.line).unwrap_or(i64::MAX))),
-            "count" => Some(Value::Int(i64::try_from(row.count).unwrap_or(i64::MAX))),
+            // What a line counts itself is meant before how often the line was there.
+            "count" => {
+                let often = Value::Int(i64::try_from(row.count).unwrap_or(i64::MAX));
+                Some(row.fields.get(name).cloned().unwrap_or(often))
+            }
             "source" => Some(Value::Text(self.sources[row.source].clone())),
             "at" => row.at.map(|at| Value::Text(at.to_string())),
             "kind" => Some(Value::Text(row.kind.to_owned())),

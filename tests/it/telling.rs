@@ -169,6 +169,14 @@ fn outside_of_spans(line: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_a_line_counts_is_told_and_not_how_often_it_was_there() {
+    let lost = "gpu-17:41:43 [0] NCCL WARN NET/IB : Got completion from peer 10.0.4.18<41022> with status=12 opcode=0 len=0 vendor err 129 (Send) hca mlx5_2\n";
+    let counters = "root@gpu-17:~# perfquery\nLinkDownedCounter:...............3\n";
+    let (report, _) = diag(&[("job.log", lost), ("perfquery.txt", counters)], &[], 120);
+    assert!(report.contains("LinkDownedCounter 3"), "{report}");
+}
+
+#[test]
 fn the_page_needs_no_network() {
     let (page, _) = diag(&[("job.log", &log_with(""))], &["--format", "html"], 80);
     assert!(page.contains("default-src 'none'"));
