@@ -8,6 +8,10 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 
+# A container begins with no signal ignored, whatever started this program.
+for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    signal.signal(ignored, signal.SIG_DFL)
+
 ROOT, PORT, COUNT = sys.argv[1], sys.argv[2], int(sys.argv[3])
 URL = f"https://127.0.0.1:{PORT}"
 TRUST = ssl.create_default_context(cafile=f"{ROOT}/certs/ca.crt")
