@@ -67,18 +67,7 @@ pub fn lines(
 ) -> Vec<Evidence> {
     let (kind, node) = wanted;
     let fits = |row: &&Row| kind_fits(kind, row.kind) && node.is_none_or(|node| row.node() == Some(node));
-    let line = |(at, row): (usize, &Row)| Evidence {
-        id: format!("X{}", from + at),
-        source: table.sources[row.source].clone(),
-        line: row.line,
-        text: row.text.clone(),
-        time: row.at.map(|at| at.to_string()),
-        node: row.node().map(str::to_owned),
-        rank: row.rank(),
-        kind: row.kind.to_owned(),
-        count: row.count,
-        focus: catalogue.focus(row.kind, &row.text),
-    };
+    let line = |(at, row): (usize, &Row)| Evidence::of(row, format!("X{}", from + at), table, catalogue);
     table.rows.iter().filter(fits).take(most).enumerate().map(line).collect()
 }
 

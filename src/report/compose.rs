@@ -245,18 +245,7 @@ impl<'a> Teller<'a> {
     fn cite(&mut self, id: RowId) -> Evidence {
         let row = &self.table.rows[id];
         let name = self.ids.name(row);
-        Evidence {
-            id: name,
-            source: self.table.sources[row.source].clone(),
-            line: row.line,
-            text: row.text.clone(),
-            time: row.at.map(|at| at.to_string()),
-            node: row.node().map(str::to_owned),
-            rank: row.rank(),
-            kind: row.kind.to_owned(),
-            count: row.count,
-            focus: self.catalogue.focus(row.kind, &row.text),
-        }
+        Evidence::of(row, name, self.table, self.catalogue)
     }
 
     fn explain(&mut self, found: &Match<'_>) -> String {

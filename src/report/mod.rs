@@ -2,6 +2,7 @@
 //!
 //! Rendering is pure: a report in, bytes out. Log text in a report is hostile; each renderer guards its own medium.
 
+use diag_parsers::Catalogue;
 use serde::Serialize;
 
 pub use crate::verdict::{Ask, Confidence, Culprit, Outcome};
@@ -24,7 +25,7 @@ pub(crate) mod words;
 pub use advice::{Advice, Claim, SiteNote, Spent, lines};
 pub use compose::{Task, compose, roots};
 
-use crate::evidence::Settled;
+use crate::evidence::{Row, Settled, Table};
 
 /// Version of the JSON contract.
 pub const SCHEMA: &str = "diag.report/1";
@@ -182,6 +183,24 @@ pub struct Evidence {
     /// The bytes of the text that decide, for renderings that cut or mark.
     #[serde(skip)]
     pub focus: std::ops::Range<usize>,
+}
+
+impl Evidence {
+    /// A row as it is cited, by the name it is given.
+    fn of(row: &Row, id: String, table: &Table, catalogue: &Catalogue) -> Self {
+        Self {
+            id,
+            source: table.sources[row.source].clone(),
+            line: row.line,
+            text: row.text.clone(),
+            time: row.at.map(|at| at.to_string()),
+            node: row.node().map(str::to_owned),
+            rank: row.rank(),
+            kind: row.kind.to_owned(),
+            count: row.count,
+            focus: catalogue.focus(row.kind, &row.text),
+        }
+    }
 }
 
 /// One step of the way from the cause to the symptom.
