@@ -15,7 +15,17 @@ say() {
 at=$(mktemp -d) && mkfifo "$at/in" "$at/out" "$at/err" || exit 125
 say O <"$at/out" &
 say E <"$at/err" &
-sh -s <"$at/in" >"$at/out" 2>"$at/err" &
+# A shell starts what it does not wait for with SIGINT and SIGQUIT ignored, and no shell can take that back: env of
+# coreutils since 8.31 can, and perl. Where neither is there, these two signals do not end the command.
+reset='$SIG{$_} = "DEFAULT" for qw(INT QUIT); exec qw(sh -s)'
+if env --default-signal=INT true 2>/dev/null; then
+  set -- env --default-signal=INT --default-signal=QUIT sh -s
+elif command -v perl >/dev/null 2>&1; then
+  set -- perl -e "$reset"
+else
+  set -- sh -s
+fi
+"$@" <"$at/in" >"$at/out" 2>"$at/err" &
 runner=$!
 exec 5>"$at/in"
 rm -rf "$at"
