@@ -27,10 +27,21 @@ def api(method, path, body=None, kind="application/json"):
         with urllib.request.urlopen(ask, context=TRUST, timeout=15) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        error.read()
+        said = error.read()[:300]
+        if error.code not in (404, 409):
+            print(method, path, error.code, said, file=sys.stderr, flush=True)
         return None
-    except OSError:
+    except OSError as error:
+        print(method, path, error, file=sys.stderr, flush=True)
         return None
+
+
+def insist(*asked):
+    """As a kubelet does with what it has to say of a pod: until the server takes it, or the object is gone."""
+    for _ in range(20):
+        if api(*asked) or api("GET", asked[1].removesuffix("/status")) is None:
+            return
+        time.sleep(0.3)
 
 
 def now(fine=False):
@@ -98,8 +109,8 @@ def status(pod, phase, state, last=None, restarts=0):
     about, one = pod["metadata"], pod["spec"]["containers"][0]
     container = {"name": one["name"], "image": one["image"], "imageID": "", "ready": "running" in state, "restartCount": restarts,
                  "state": state, "lastState": last or {}, "containerID": "containerd://" + about["uid"].replace("-", "")}
-    api("PATCH", f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}/status",
-        {"status": {"phase": phase, "startTime": now(), "containerStatuses": [container]}}, PATCH)
+    insist("PATCH", f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}/status",
+           {"status": {"phase": phase, "startTime": now(), "containerStatuses": [container]}}, PATCH)
 
 
 def expand(text, env):
@@ -251,7 +262,8 @@ def overdue(pod):
 server = ThreadingHTTPServer(("127.0.0.1", 0), Logs)
 secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 secure.load_cert_chain(f"{ROOT}/certs/apiserver.crt", f"{ROOT}/certs/apiserver.key")
-server.socket = secure.wrap_socket(server.socket, server_side=True)
+# Hands are shaken by the thread of each connection: one that is slow to must not hold the others.
+server.socket = secure.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 warm()
 for node in NODES:

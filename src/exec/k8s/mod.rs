@@ -148,8 +148,13 @@ impl Kubernetes {
         if !matches!(tokio::time::timeout(END, tending).await, Ok(Ok(true))) {
             ran.notes.push("its Job could not be deleted; its time to live ends it".to_owned());
         }
-        if let (End::Lost(_), Some(End::Lost(reason))) = (&ran.end, take()) {
-            ran.end = End::Lost(reason);
+        match (&mut ran.end, take()) {
+            (End::Lost(lost), Some(End::Lost(reason))) => *lost = reason,
+            (End::Unreachable(silent), Some(End::Unreachable(stands))) => {
+                silent.push_str(": ");
+                silent.push_str(&stands);
+            }
+            _ => {}
         }
         ran
     }
@@ -169,7 +174,7 @@ impl Transport for Kubernetes {
     }
 }
 
-/// Why a pod did not begin, or went away.
+/// Why a pod has not begun, or went away.
 type Reason = Arc<Mutex<Option<End>>>;
 
 /// What the wire asks of whoever tends the pod.

@@ -7,8 +7,8 @@ use crate::exec::outcome::End;
 /// Where a pod stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
-    /// Not yet begun.
-    Waiting,
+    /// Not yet begun; where it stands.
+    Waiting(String),
     /// Nobody has a place for it; why. That may pass.
     Unplaced(End),
     /// Its container runs, or has run: there is a log.
@@ -63,7 +63,11 @@ pub(super) fn read(pod: &Value) -> State {
     }
     let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
     let unplaced = conditions.iter().find(|one| one["type"] == "PodScheduled" && one["status"] == "False");
-    unplaced.map_or(State::Waiting, |one| {
+    let words = [plain(status["phase"].as_str().unwrap_or("new")), told(waiting)];
+    let stands = || {
+        State::Waiting(words.iter().filter(|word| !word.is_empty()).map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    unplaced.map_or_else(stands, |one| {
         let why = told(one);
         // What the node lacks may be somebody's; a node that takes no pod at all, or is none, can't be reached.
         State::Unplaced(if why.contains("Insufficient") { End::CannotRun(why) } else { End::Unreachable(why) })
@@ -94,7 +98,8 @@ mod tests {
         let pull = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image \"x\"" } });
         let why = "ImagePullBackOff: Back-off pulling image \"x\"".to_owned();
         assert_eq!(container(&pull), State::Never(End::CannotRun(why)));
-        assert_eq!(container(&json!({ "waiting": { "reason": "ContainerCreating" } })), State::Waiting);
+        let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
+        assert_eq!(container(&creating), State::Waiting("Pending, ContainerCreating".to_owned()));
         assert_eq!(container(&json!({ "running": {} })), State::Begun);
         let scheduled = |message: &str| {
             of(&json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",

@@ -51,8 +51,8 @@ impl Tended {
         gone.await
     }
 
-    fn because(&self, end: End) {
-        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    fn because(&self, end: impl Into<Option<End>>) {
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = end.into();
     }
 
     fn jobs(&self) -> String {
@@ -99,11 +99,17 @@ impl Tended {
             looks += 1;
             let end = match self.find().await {
                 Ok(Some(pod)) => match self.look(&pod, began) {
-                    Ok(name) => return ControlFlow::Continue(name),
+                    Ok(name) => {
+                        self.because(None);
+                        return ControlFlow::Continue(name);
+                    }
                     Err(end) => end,
                 },
                 Ok(None) if looks % 10 == 0 => self.complaint().await.map(End::CannotRun),
-                Ok(None) => None,
+                Ok(None) => {
+                    self.because(End::Unreachable("no pod was made for its Job yet".to_owned()));
+                    None
+                }
                 Err(refused) => {
                     failures += 1;
                     (failures >= MOST_FAILURES).then(|| end_of(&refused))
@@ -123,7 +129,10 @@ impl Tended {
             State::Begun | State::Over(_) => name.ok_or(None),
             State::Never(end) => Err(Some(end)),
             State::Unplaced(end) => Err((began.elapsed() > PLACE).then_some(end)),
-            State::Waiting => Err(None),
+            State::Waiting(stands) => {
+                self.because(End::Unreachable(format!("its pod is {stands}")));
+                Err(None)
+            }
         }
     }
 
