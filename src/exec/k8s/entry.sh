@@ -28,7 +28,6 @@ fi
 "$@" <"$at/in" >"$at/out" 2>"$at/err" &
 runner=$!
 exec 5>"$at/in"
-rm -rf "$at"
 printf %s "$order" >&5
 if [ -n "$gate" ]; then
   while [ ! -s "$gate" ] && kill -0 "$runner" 2>/dev/null; do sleep 0.2; done
@@ -36,3 +35,5 @@ if [ -n "$gate" ]; then
 fi
 while kill -0 "$runner" 2>/dev/null; do wait "$runner"; done
 wait
+# Not before: who opens one of these files may be slower than all others.
+rm -rf "$at"

@@ -51,8 +51,8 @@ impl Tended {
         gone.await
     }
 
-    fn because(&self, end: impl Into<Option<End>>) {
-        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = end.into();
+    fn because(&self, end: End) {
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 
     fn jobs(&self) -> String {
@@ -100,7 +100,7 @@ impl Tended {
             let end = match self.find().await {
                 Ok(Some(pod)) => match self.look(&pod, began) {
                     Ok(name) => {
-                        self.because(None);
+                        self.because(End::Unreachable("its pod has begun, and says nothing".to_owned()));
                         return ControlFlow::Continue(name);
                     }
                     Err(end) => end,
