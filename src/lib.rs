@@ -18,10 +18,13 @@ pub mod exec;
 pub mod hook;
 pub mod intent;
 pub mod kubernetes;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 pub mod plan;
 pub mod playbook;
 pub mod policy;
 pub mod probe;
+pub mod quote;
 pub mod reading;
 pub mod redact;
 pub mod rehearsal;

@@ -1,11 +1,9 @@
 //! What a model gets to see: the report and its lines, masked, without what acts, bounded, between marks that no log knows.
 
-use std::io::Read as _;
-
 use serde_json::{Value, json};
 
-use crate::redact::{Masked, Masker};
-use crate::report::{Evidence, Report, SiteNote, guard};
+use crate::quote::Quote;
+use crate::report::{Evidence, Report, SiteNote};
 
 /// Most lines, and bytes of them all.
 const LINES: usize = 60;
@@ -18,9 +16,7 @@ const SENTENCE: usize = 600;
 /// A view, and what an answer may refer to.
 #[derive(Debug)]
 pub struct View {
-    masker: Masker,
-    /// What stands before and behind everything that others wrote.
-    mark: String,
+    quote: Quote,
     bytes: usize,
     /// Lines by id.
     lines: Vec<Evidence>,
@@ -39,8 +35,7 @@ impl View {
     /// Where the masker can't be made, which a test rules out.
     pub fn new(mark: u64) -> Result<Self, String> {
         Ok(Self {
-            masker: Masker::new(true)?,
-            mark: format!("data-{mark:016x}"),
+            quote: Quote::new(mark)?,
             bytes: 0,
             lines: Vec::new(),
             moves: Vec::new(),
@@ -110,29 +105,17 @@ impl View {
         }))
     }
 
-    /// Masked, without what acts on a terminal or hides, and cut. JSON's quotes do the rest.
     fn clean(&self, text: &str, most: usize) -> String {
-        let mut masked = Vec::new();
-        let mut bytes = text.as_bytes();
-        let read = Masked::new(&self.masker, &mut bytes).read_to_end(&mut masked);
-        let masked = if read.is_ok() { String::from_utf8_lossy(&masked).into_owned() } else { String::new() };
-        let plain = masked.lines().map(|line| guard::plain(line).into_owned()).collect::<Vec<_>>().join("\n");
-        let mut short: String = plain.chars().take(most).collect();
-        if short.len() < plain.len() {
-            short.push('…');
-        }
-        short.replace(&self.mark, "")
+        self.quote.clean(text, most)
     }
 
     fn marked(&self, value: &Value) -> String {
-        // No text can close the mark: it is drawn anew, and angle brackets are written as JSON escapes.
-        let text = value.to_string().replace('<', "\\u003c").replace('>', "\\u003e");
-        format!("<{0}>\n{text}\n</{0}>", self.mark)
+        self.quote.marked(value)
     }
 
     /// The mark.
     pub(super) fn mark(&self) -> &str {
-        &self.mark
+        self.quote.mark()
     }
 
     /// The lines that an answer may cite.

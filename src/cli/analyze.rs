@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use diag_parsers::{Catalogue, FormatFile, Scanner};
 
-use super::reading::{self, Reading};
+use super::reading;
 use super::screen::{self, Color};
+use super::study::{Study, study};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery};
 use crate::config::Config;
-use crate::diagnose;
 use crate::error::Error;
-use crate::playbook::{Library, Playbook};
-use crate::report::{self, Report, Task};
+use crate::playbook::Library;
+use crate::report::{self, Report};
 use crate::verdict::Outcome;
 
 /// What to read and how to tell.
@@ -72,15 +72,8 @@ pub(super) fn run(args: &Args, mut library: Library, causes: &[String], config: 
     let began = Instant::now();
     super::add_playbooks(&mut library, args.playbooks.as_deref())?;
     let scanner = scanner(args.formats.as_deref())?;
-    let playbooks = library.playbooks.iter().map(|shelved| &shelved.playbook);
-    let playbooks: Vec<&Playbook> =
-        playbooks.filter(|playbook| diagnose::considered(&["*".to_owned()], playbook)).collect();
-    let Reading { table, inputs, mut notes, case } =
-        reading::read(args.cluster.target()?.as_ref(), &args.inputs, args.quiet, &scanner)?;
-    let (table, left_out) = super::narrow::apply(&args.narrow, table)?;
-    notes.extend(left_out);
-    let mut report =
-        report::compose(&table, Task { about: causes, playbooks, catalogue: scanner.catalogue(), inputs, notes });
+    let reading = reading::read(args.cluster.target()?.as_ref(), &args.inputs, args.quiet, &scanner)?;
+    let Study { table, mut report, case } = study(reading, &args.narrow, causes, &library, &scanner)?;
     if !case {
         report.stats.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     }

@@ -27,7 +27,15 @@ const ALIKE: f64 = 0.75;
 /// Prints what is known of it.
 pub(super) fn run(args: &Args, library: &Library) -> Result<u8, Error> {
     let look = Look { width: screen::width(false), colour: screen::colour(args.color, false), ..Look::default() };
-    let words: Vec<&str> = args.what.iter().flat_map(|word| word.split_whitespace()).collect();
+    let text = page(&args.what.join(" "), library, look)?;
+    // A closed pipe is the reader's choice.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    Ok(super::EXIT_HEALTHY)
+}
+
+/// What is known of a cause or a number; nothing lists the causes.
+pub(super) fn page(what: &str, library: &Library, look: Look) -> Result<String, Error> {
+    let words: Vec<&str> = what.split_whitespace().collect();
     let text = match words.as_slice() {
         [] => Some(
             list(library, look)
@@ -40,10 +48,7 @@ pub(super) fn run(args: &Args, library: &Library) -> Result<u8, Error> {
         },
         _ => None,
     };
-    let text = text.ok_or_else(|| unknown(library, &words))?;
-    // A closed pipe is the reader's choice.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    Ok(super::EXIT_HEALTHY)
+    text.ok_or_else(|| unknown(library, &words))
 }
 
 fn describe(playbook: &Playbook, library: &Library, look: Look) -> Result<String, Error> {

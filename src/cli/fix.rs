@@ -192,12 +192,17 @@ fn work(
     let journal = Journal::open(root)?;
     let mut driver = Driver::open(journal, began, executor.as_ref(), Some(breaker), &mut person)?;
     let ending = driver.run(&mut person)?;
-    let ticket = handover::ticket(driver.case(), &root.display().to_string());
-    let file = root.join("handover.md");
-    std::fs::write(&file, guard::page(&ticket))
-        .map_err(|error| Error::new("case.unwritable", file.display().to_string(), error.to_string()))?;
+    hand_over(driver.case(), root)?;
     say(&[summary(driver.case(), &ending, root)]);
     Ok(if ending.is_well() { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// Writes what to hand over beside the journal.
+pub(super) fn hand_over(case: &crate::agent::Case, root: &Path) -> Result<(), Error> {
+    let ticket = handover::ticket(case, &root.display().to_string());
+    let file = root.join("handover.md");
+    std::fs::write(&file, guard::page(&ticket))
+        .map_err(|error| Error::new("case.unwritable", file.display().to_string(), error.to_string()))
 }
 
 /// What is said at the end: the tests side by side, the end, and where to go on.
@@ -314,7 +319,7 @@ fn absolute(inputs: &[String]) -> Vec<String> {
 }
 
 /// Where the breaker counts: as told, else where all of this machine can, else where this user can.
-fn state(told: Option<&Path>) -> PathBuf {
+pub(super) fn state(told: Option<&Path>) -> PathBuf {
     const SHARED: &str = "/var/lib/diag";
     let home = || {
         let state = std::env::var("XDG_STATE_HOME").map(PathBuf::from);
@@ -391,11 +396,16 @@ impl World for Person<'_> {
     }
 
     fn who(&self) -> String {
-        let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let plain = |text: &str| text.trim().chars().filter(|c| !c.is_control()).take(64).collect::<String>();
-        format!("{}@{}", plain(&user.unwrap_or_else(|| "somebody".to_owned())), plain(&host))
+        who()
     }
+}
+
+/// Who types this, and on which machine.
+pub(super) fn who() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let plain = |text: &str| text.trim().chars().filter(|c| !c.is_control()).take(64).collect::<String>();
+    format!("{}@{}", plain(&user.unwrap_or_else(|| "somebody".to_owned())), plain(&host))
 }
 
 impl Person<'_> {

@@ -1,6 +1,8 @@
 //! The command line: one file a verb. A *world* room.
 #![expect(clippy::disallowed_methods, reason = "a world room: reads playbook folders, writes reports, tells the time")]
 
+#[cfg(feature = "mcp")]
+mod absent;
 mod analyze;
 mod ask;
 mod brain;
@@ -11,6 +13,8 @@ mod delivery;
 mod explain;
 mod fix;
 mod hook;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod narrow;
 mod phase;
 mod plan;
@@ -25,6 +29,7 @@ mod screen;
 mod session;
 mod shelf;
 mod site_notes;
+mod study;
 mod test;
 mod transport;
 
@@ -99,6 +104,9 @@ enum Verb {
     Fix(fix::Args),
     /// Run as a hook of Slurm, systemd or node-problem-detector, or show how to install one.
     Hook(hook::Args),
+    /// Serve an assistant over MCP on standard input and output; what needs a yes stays with a person.
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::Args),
     /// List, check and test playbooks; begin a new one.
     Playbook(playbook::Args),
     /// Plan what to do about what is wrong: tests, fixes, undoing, as steps and as scripts. Runs nothing.
@@ -183,6 +191,8 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
         Verb::Replay(args) => replay::run(&args),
         Verb::Resume(args) => fix::resume(&args, library),
         Verb::Hook(args) => hook::run(&args),
+        #[cfg(feature = "mcp")]
+        Verb::Mcp(args) => mcp::run(args, library, &site.config),
         Verb::Playbook(args) => playbook::run(&args, library),
         Verb::Plan(args) => plan::run(&args, library),
         Verb::Test(args) => test::run(&args, &library),

@@ -21,16 +21,16 @@ const MOST_TOLD: usize = 8;
 pub(super) struct Args {
     /// Leave out what was over before: `2026-05-04 03:00`, `03:00`, `today`, `2h ago`.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "Which part of it")]
-    since: Option<String>,
+    pub(super) since: Option<String>,
     /// Leave out what came after.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "Which part of it")]
-    until: Option<String>,
+    pub(super) until: Option<String>,
     /// Leave out what other hosts tell of: `gpu-17` or `gpu-[017-020]`.
     #[arg(long, value_name = "HOSTS", help_heading = "Which part of it")]
-    node: Vec<String>,
+    pub(super) node: Vec<String>,
     /// Leave out other jobs, and what happened when and where this one did not run.
     #[arg(long, value_name = "ID", help_heading = "Which part of it")]
-    job: Option<String>,
+    pub(super) job: Option<String>,
 }
 
 /// The part of a table that is asked for, with a remark on what that leaves out.

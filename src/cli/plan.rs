@@ -6,15 +6,17 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use diag_parsers::Scanner;
+
 use super::analyze::scanner;
 use super::reading::{self, Reading};
 use super::screen::{self, Color};
+use super::study::{Study, playbooks, study};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery};
-use crate::diagnose;
 use crate::error::Error;
 use crate::evidence::parts;
 use crate::plan::{self, Answers, Known, Plan, Stage, tell};
-use crate::playbook::{Library, Playbook};
+use crate::playbook::Library;
 use crate::policy::{self, Decision, Facts, Policy, Said};
 use crate::report::text::Look;
 
@@ -137,32 +139,55 @@ pub(super) fn read_from(
     library: &Library,
     answers: &Answers,
 ) -> Result<Planned, Error> {
-    let vouched = vouched(inputs);
     let scanner = scanner(what.formats.as_deref())?;
-    let all = ["*".to_owned()];
-    let playbooks = library.playbooks.iter().map(|shelved| &shelved.playbook);
-    let playbooks: Vec<&Playbook> = playbooks.filter(|playbook| diagnose::considered(&all, playbook)).collect();
-    let Reading { table, inputs: told, mut notes, .. } = reading::read(None, inputs, what.quiet, &scanner)?;
-    let (table, left_out) = super::narrow::apply(&what.narrow, table)?;
-    notes.extend(left_out);
-    let task = crate::report::Task {
-        about: &all,
-        playbooks: playbooks.clone(),
-        catalogue: scanner.catalogue(),
-        inputs: told,
-        notes,
-    };
-    let report = crate::report::compose(&table, task);
+    let reading = reading::read(None, inputs, what.quiet, &scanner)?;
+    from(reading, what, (library, &scanner), answers, &vouched(inputs))
+}
+
+/// The same where all inputs have to lie within a fence; nobody vouches for one of them but who made a case.
+#[cfg(feature = "mcp")]
+pub(super) fn read_within(
+    what: &What,
+    inputs: &[String],
+    library: &Library,
+    answers: &Answers,
+    fence: &crate::collect::Fence,
+) -> Result<Planned, Error> {
+    let scanner = scanner(what.formats.as_deref())?;
+    let wanted = crate::collect::Wanted { fence: Some(fence), ..crate::collect::Wanted::inputs(inputs) };
+    let reading = reading::measured(wanted, Vec::new(), &scanner, &crate::collect::Meter::default())?;
+    from(reading, what, (library, &scanner), answers, &vouched(inputs))
+}
+
+fn from(
+    reading: Reading,
+    what: &What,
+    (library, scanner): (&Library, &Scanner),
+    answers: &Answers,
+    vouched: &BTreeSet<String>,
+) -> Result<Planned, Error> {
+    let study = study(reading, &what.narrow, &["*".to_owned()], library, scanner)?;
+    Ok(plans(study, what.cause.as_deref(), library, answers, vouched))
+}
+
+/// Plans for what the evidence tells; `vouched`: inputs that a person named by themselves.
+pub(super) fn plans(
+    Study { table, report, .. }: Study,
+    cause: Option<&str>,
+    library: &Library,
+    answers: &Answers,
+    vouched: &BTreeSet<String>,
+) -> Planned {
     let parts = parts(&table);
-    let (part, found) = crate::report::roots(&parts, &all, &playbooks);
-    let known = Known { table: &part.table, answers, vouched: &vouched };
-    let wanted = |cause: &str| what.cause.as_deref().is_none_or(|only| only == cause);
+    let (part, found) = crate::report::roots(&parts, &["*".to_owned()], &playbooks(library));
+    let known = Known { table: &part.table, answers, vouched };
+    let wanted = |slug: &str| cause.is_none_or(|only| only == slug);
     let mut plans: Vec<Plan> = found.iter().map(|found| plan::plan(found, known)).collect();
     plans.retain(|plan| wanted(&plan.subject.cause) && !plan.steps.is_empty());
     if report.outcome == crate::verdict::Outcome::Healthy {
         plans.clear();
     }
-    Ok(Planned { report, plans })
+    Planned { report, plans }
 }
 
 /// What a person named one by one: here, or when they made the case.

@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args, config: &Config) -> Result<u8, Error> {
     };
     let mut counters = probe::Counters::default();
     loop {
-        let look = look(&node, args, &expected, &mut counters);
+        let look = look(&node, (&args.only, Duration::from_secs_f64(args.deadline)), &expected, &mut counters);
         if let Some(file) = &args.record {
             record(&look, file)?;
         }
@@ -133,9 +133,22 @@ fn run_on_nodes(set: &str, args: &Args) -> Result<u8, Error> {
     Ok(if nodes.are_well() { EXIT_HEALTHY } else { EXIT_TROUBLE })
 }
 
-fn look(node: &Node, args: &Args, expected: &Expected, counters: &mut probe::Counters) -> Look {
+/// Looks at this node once, with what the settings expect of it.
+#[cfg(feature = "mcp")]
+pub(super) fn once(only: &[String], patience: Duration, config: &Config) -> Look {
+    let node = Node::at(PathBuf::from("/"));
+    let expected = config.expected(&name(&node).unwrap_or_default());
+    look(&node, (only, patience), &expected, &mut probe::Counters::default())
+}
+
+fn look(
+    node: &Node,
+    (only, patience): (&[String], Duration),
+    expected: &Expected,
+    counters: &mut probe::Counters,
+) -> Look {
     let began = Instant::now();
-    let mut readings = probe::read(node, &args.only, expected, Duration::from_secs_f64(args.deadline));
+    let mut readings = probe::read(node, only, expected, patience);
     counters.compare(probe::uptime(node), &mut readings);
     let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Look::new(

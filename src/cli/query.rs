@@ -114,13 +114,19 @@ fn deliver(args: &Args, grid: &Grid) -> Result<(), Error> {
 
 #[cfg(not(feature = "query"))]
 fn answer(_: &Args, _: Library, _: &[String], _: &str) -> Result<(), Error> {
-    let error = Error::new("query.not_built", "diag query", "this diag was built without its SQL engine");
-    Err(error
-        .with_way_on("build it with: cargo install --path . --features query; `diag query --schema` works without"))
+    Err(not_built())
+}
+
+#[cfg(not(feature = "query"))]
+pub(super) fn not_built() -> Error {
+    Error::new("query.not_built", "diag query", "this diag was built without its SQL engine")
+        .with_way_on("build it with: cargo install --path . --features query; `diag query --schema` works without")
 }
 
 #[cfg(feature = "query")]
 use asking::answer;
+#[cfg(all(feature = "query", feature = "mcp"))]
+pub(super) use asking::table;
 
 #[cfg(feature = "query")]
 mod asking {
@@ -128,10 +134,11 @@ mod asking {
     use serde_json::Value;
 
     use super::{Args, Format, Grid, deliver, reading};
-    use crate::cli::delivery;
+    use crate::cli::study::{Study, study};
+    use crate::cli::{delivery, narrow};
     use crate::error::Error;
-    use crate::playbook::{Library, Playbook};
-    use crate::report::{self, Task, grid};
+    use crate::playbook::Library;
+    use crate::report::grid;
     use crate::sheets::{self, Cell, Column, Kind, Sheet};
 
     /// Most rows of an answer that a person is shown.
@@ -141,25 +148,30 @@ mod asking {
         crate::cli::add_playbooks(&mut library, args.playbooks.as_deref())?;
         let scanner = crate::cli::analyze::scanner(args.formats.as_deref())?;
         let reading = reading::read(None, inputs, args.quiet, &scanner)?;
-        let playbooks: Vec<&Playbook> = library.playbooks.iter().map(|shelved| &shelved.playbook).collect();
-        let about = ["*".to_owned()];
-        let (catalogue, inputs, notes) = (scanner.catalogue(), reading.inputs, reading.notes);
-        let task = Task { about: &about, playbooks, catalogue, inputs, notes };
-        let report = report::compose(&reading.table, task);
-        let sheets = sheets::all(&reading.table, &report, &sheets::mentioned(sql));
-        drop(reading.table);
-        let known = known(&sheets);
-        let wrong =
-            |error: diag_store::Error| Error::new("query.invalid", "SQL", error.to_string()).with_way_on(known.clone());
-        let mut store = Store::new(sheets.into_iter().map(stored).collect()).map_err(wrong)?;
-        let mut answer = store.query(sql).map_err(wrong)?;
-        drop(store);
+        let study = study(reading, &narrow::Args::default(), &["*".to_owned()], &library, &scanner)?;
+        let mut answer = asked(study, sql)?;
         write(args, &mut answer)?;
         if args.parquet.is_none() && args.csv.is_none() {
             let most = if args.format == Format::Text { MOST_SHOWN } else { usize::MAX };
             deliver(args, &shown(&answer, most))?;
         }
         Ok(())
+    }
+
+    /// The answer as a table of at most so many rows.
+    #[cfg(feature = "mcp")]
+    pub(in crate::cli) fn table(study: Study, sql: &str, most: usize) -> Result<Grid, Error> {
+        asked(study, sql).map(|answer| shown(&answer, most))
+    }
+
+    fn asked(Study { table, report, .. }: Study, sql: &str) -> Result<Answer, Error> {
+        let sheets = sheets::all(&table, &report, &sheets::mentioned(sql));
+        drop(table);
+        let known = known(&sheets);
+        let wrong =
+            |error: diag_store::Error| Error::new("query.invalid", "SQL", error.to_string()).with_way_on(known.clone());
+        let mut store = Store::new(sheets.into_iter().map(stored).collect()).map_err(wrong)?;
+        store.query(sql).map_err(wrong)
     }
 
     /// Writes the files that are asked for.

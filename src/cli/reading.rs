@@ -4,7 +4,7 @@ use diag_parsers::{Fields, Scanner};
 
 use super::progress;
 use crate::collect::cluster::{self, Target};
-use crate::collect::{self, Document, Harvest, Keep, Witness};
+use crate::collect::{self, Document, Harvest, Keep, Meter, Wanted, Witness};
 use crate::error::Error;
 use crate::evidence::{Ledger, Table};
 use crate::report::{Input, Note};
@@ -22,7 +22,7 @@ pub(super) struct Reading {
     pub(super) case: bool,
 }
 
-/// Reads a live cluster, if one is named, and all inputs.
+/// Reads a live cluster, if one is named, and all inputs; shows on a terminal how far it is.
 pub(super) fn read(
     cluster: Option<&Target>,
     inputs: &[String],
@@ -30,13 +30,24 @@ pub(super) fn read(
     scanner: &Scanner,
 ) -> Result<Reading, Error> {
     let (held, refused) = cluster.map(cluster::fetch).transpose()?.unwrap_or_default();
+    let wanted = Wanted { held, ..Wanted::inputs(inputs) };
+    progress::with(quiet, |meter| measured(wanted, refused, scanner, meter))
+}
+
+/// Reads what is wanted; what could not be fetched for it is told with what could not be read.
+pub(super) fn measured(
+    wanted: Wanted<'_>,
+    refused: Vec<Error>,
+    scanner: &Scanner,
+    meter: &Meter,
+) -> Result<Reading, Error> {
     let volatile = scanner.catalogue().volatile();
     let keep = Keep { new: &|| Ledger::new(volatile.clone()), take: Ledger::absorb, append: Ledger::merge };
-    let Harvest { documents, remarks, case } =
-        progress::with(quiet, |meter| collect::read(held, inputs, scanner, &keep, meter));
+    let named = wanted.inputs.join(" ");
+    let Harvest { documents, remarks, case } = collect::read(wanted, scanner, &keep, meter);
     let remarks = collect::few([refused, remarks].concat());
     if documents.is_empty() {
-        let nothing = || Error::new("input.none", inputs.join(" "), "nothing to read here");
+        let nothing = || Error::new("input.none", named, "nothing to read here");
         return Err(remarks.into_iter().next().unwrap_or_else(nothing));
     }
     let notes = remarks.iter().map(note).collect();

@@ -20,6 +20,8 @@ pub(super) struct Session {
     /// Who schedules work on the nodes.
     pub(super) who: Who,
     said: RefCell<Said>,
+    /// Stops what runs.
+    stop: CancellationToken,
     /// Nodes to whose jobs a person has said yes.
     told_busy: RefCell<BTreeSet<String>>,
 }
@@ -32,12 +34,18 @@ impl Told for Silent {}
 impl Session {
     /// Begins; `said` is what stands on the command line.
     pub(super) fn new(executor: Box<dyn Executor>, policy: Policy, who: Who, said: Said) -> Self {
-        Self { executor, policy, who, said: RefCell::new(said), told_busy: RefCell::default() }
+        let stop = CancellationToken::new();
+        Self { executor, policy, who, said: RefCell::new(said), stop, told_busy: RefCell::default() }
+    }
+
+    /// The same, stopped by somebody else as well.
+    pub(super) fn stopped_by(self, stop: &CancellationToken) -> Self {
+        Self { stop: stop.clone(), ..self }
     }
 
     /// Runs what was approved.
     pub(super) fn run(&self, task: &Approved<Task>, told: &dyn Told) -> Result<Vec<Ran>, Error> {
-        exec::run(self.executor.as_ref(), task, &CancellationToken::new(), told)
+        exec::run(self.executor.as_ref(), task, &self.stop, told)
     }
 
     /// Whether a task may be run, asking the scheduler and a person where that is needed. `agree`: puts a question; a yes is
@@ -89,7 +97,7 @@ impl Session {
 }
 
 /// This machine, as the scheduler knows it.
-fn here() -> Result<NodeName, Error> {
+pub(super) fn here() -> Result<NodeName, Error> {
     let kernel = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = std::env::var("SLURMD_NODENAME").unwrap_or_else(|_| kernel());
     let short = name.trim().split('.').next().unwrap_or_default();

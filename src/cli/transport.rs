@@ -35,7 +35,7 @@ pub(super) enum Via {
 }
 
 /// How nodes are reached.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct How {
     /// How nodes are reached.
     #[arg(long, value_enum, default_value_t = Via::Ssh)]
@@ -79,6 +79,26 @@ impl How {
     /// The allocation of Slurm that steps run in, where they run in one.
     fn in_allocation(&self) -> Option<String> {
         (self.via == Via::Slurm).then(|| self.allocation.clone().or(slurm::Settings::default().job)).flatten()
+    }
+
+    /// The options that say so, as they are typed behind a command.
+    #[cfg(feature = "mcp")]
+    pub(super) fn typed(&self) -> String {
+        let via = clap::ValueEnum::to_possible_value(&self.via).map(|value| value.get_name().to_owned());
+        let ssh_config = self.ssh_config.as_ref().map(|file| file.display().to_string());
+        let options = [
+            ("via", via.filter(|_| self.via != Via::Ssh)),
+            ("ssh-config", ssh_config),
+            ("allocation", self.allocation.clone()),
+            ("partition", self.partition.clone()),
+            ("reservation", self.reservation.clone()),
+            ("account", self.account.clone()),
+            ("k8s-image", self.k8s_image.clone().filter(|_| self.via == Via::K8s)),
+            ("k8s-namespace", Some(self.k8s_namespace.clone()).filter(|_| self.via == Via::K8s)),
+            ("k8s-context", self.k8s_context.clone()),
+        ];
+        let typed = options.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        typed.map(|(name, value)| format!(" --{name} {}", crate::report::words::quoted(&value))).collect()
     }
 
     /// Who schedules work on the nodes.

@@ -114,7 +114,7 @@ impl<'a, S: Send> Crew<'a, S> {
     fn hand(&self) {
         loop {
             let at = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(source) = self.sources.get(at) else { break };
+            let Some(source) = self.sources.get(at).filter(|_| !self.meter.stopped()) else { break };
             let yielded = self.source(source);
             lock(&self.yields).insert(at, yielded);
         }
@@ -229,7 +229,7 @@ impl<S: Send> Intake for Reader<'_, '_, S> {
         let mut blocks = Blocks::new(text);
         for number in 0.. {
             let buffer = lock(&self.crew.board).buffers.pop().unwrap_or_default();
-            let Some(piece) = blocks.next(buffer) else { break };
+            let Some(piece) = blocks.next(buffer).filter(|_| !self.crew.meter.stopped()) else { break };
             self.crew.hand_on(Job { lane: Arc::clone(&lane), number, piece });
         }
         lock(&lane.progress).bytes = blocks.bytes();

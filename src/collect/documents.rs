@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::cluster::Held;
+use super::fence::Fence;
 use super::order::natural;
 use crate::case::{self, Standing};
 use crate::error::Error;
@@ -52,12 +53,33 @@ impl Source {
     }
 }
 
+/// What is to be read.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// Texts that were fetched.
+    pub held: Vec<Held>,
+    /// Files, folders, globs, archives, cases, `-` for standard input.
+    pub inputs: &'a [String],
+    /// Where those must lie, when somebody names them who may not name everything: then there are no globs, no pipes and no `-`.
+    pub fence: Option<&'a Fence>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Whatever the inputs name, wherever it lies.
+    #[must_use]
+    pub fn inputs(inputs: &'a [String]) -> Self {
+        Self { held: Vec::new(), inputs, fence: None }
+    }
+}
+
 /// What was fetched, then the sources that the inputs name, each once, and what is wrong with the others. A folder is passed
 /// over.
-pub(super) fn find(held: Vec<Held>, inputs: &[String], except: Option<&Path>) -> (Vec<Source>, Vec<Error>) {
+pub(super) fn find(wanted: Wanted<'_>, except: Option<&Path>) -> (Vec<Source>, Vec<Error>) {
+    let Wanted { held, inputs, fence } = wanted;
     let except = except.and_then(|path| fs::metadata(path).ok()).map(|about| (about.dev(), about.ino()));
-    let mut walk = Walk { except, alone: held.is_empty() && inputs.len() == 1, ..Walk::default() };
-    walk.found.extend(held.into_iter().map(|held| source(held.name, Place::Held(held.bytes))));
+    let alone = held.is_empty() && inputs.len() == 1;
+    let found = held.into_iter().map(|held| source(held.name, Place::Held(held.bytes))).collect();
+    let mut walk = Walk { found, wrong: Vec::new(), seen: HashSet::new(), except, alone, fence };
     for input in inputs {
         walk.input(input);
     }
@@ -69,20 +91,22 @@ pub(super) fn is_case(inputs: &[String]) -> bool {
     matches!(inputs, [input] if case::standing(Path::new(input)) != Standing::Other)
 }
 
-#[derive(Default)]
-struct Walk {
+struct Walk<'a> {
     found: Vec<Source>,
     wrong: Vec<Error>,
     seen: HashSet<(u64, u64)>,
     except: Option<(u64, u64)>,
     /// Whether there is one input only.
     alone: bool,
+    fence: Option<&'a Fence>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn input(&mut self, input: &str) {
         let path = Path::new(input);
-        if input == "-" {
+        if self.fence.is_some() {
+            self.visit(path, 0);
+        } else if input == "-" {
             if !self.found.iter().any(|source| source.at == Place::Input) {
                 self.found.push(source("-".to_owned(), Place::Input));
             }
@@ -114,6 +138,9 @@ impl Walk {
 
     fn visit(&mut self, path: &Path, depth: usize) {
         let name = path.display().to_string();
+        if let Some(error) = self.fence.and_then(|fence| fence.refuses(path)) {
+            return self.wrong.push(error);
+        }
         let about = match fs::metadata(path) {
             Ok(about) => about,
             Err(error) => return self.wrong.push(missing(path, &name, &error)),
@@ -133,7 +160,7 @@ impl Walk {
             self.folder(path, &name, depth);
         } else if self.found.len() >= MOST_FILES {
             self.wrong.push(Error::new("input.many", name, format!("only the first {MOST_FILES} files are read")));
-        } else if kind.is_fifo() && depth == 0 {
+        } else if kind.is_fifo() && depth == 0 && self.fence.is_none() {
             self.found.push(source(name, Place::Pipe(path.to_owned())));
         } else if kind.is_file() {
             self.found.push(source(name, Place::File(path.to_owned(), about.len())));

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use diag_parsers::{Event, Scanner};
 
 use super::cluster::Held;
-use super::documents::{self, Place, Source};
+use super::documents::{self, Place, Source, Wanted};
 use super::open::{Meter, Raw};
 use super::unpack::{self, Balance, Intake, Stream, Taken};
 use crate::case::{Draft, Facts};
@@ -41,7 +41,7 @@ pub fn gather(
     masker: Option<&Masker>,
     meter: &Meter,
 ) -> Result<Gathered, Error> {
-    let (sources, wrong) = documents::find(held, inputs, Some(draft.root()));
+    let (sources, wrong) = documents::find(Wanted { held, inputs, fence: None }, Some(draft.root()));
     meter.expect(&sources);
     let mut sink = Sink { draft, masker, done: Gathered::default(), failed: None };
     for error in wrong {

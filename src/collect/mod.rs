@@ -12,6 +12,7 @@ pub mod cluster;
 mod crew;
 mod decode;
 mod documents;
+mod fence;
 mod gather;
 mod kind;
 mod open;
@@ -24,8 +25,8 @@ mod witness;
 use diag_parsers::{Event, Scanner, Tally};
 
 use crate::error::Error;
-use cluster::Held;
-
+pub use documents::Wanted;
+pub use fence::Fence;
 pub use gather::{Gathered, gather};
 pub use open::Meter;
 pub use remarks::gather as few;
@@ -73,17 +74,10 @@ pub struct Harvest<S> {
     pub case: bool,
 }
 
-/// Reads texts that were fetched, and everything that the inputs name: files, folders, globs, archives, `-` for standard
-/// input.
-pub fn read<S: Send>(
-    held: Vec<Held>,
-    inputs: &[String],
-    scanner: &Scanner,
-    keep: &Keep<'_, S>,
-    meter: &Meter,
-) -> Harvest<S> {
-    let case = held.is_empty() && documents::is_case(inputs);
-    let (sources, mut remarks) = documents::find(held, inputs, None);
+/// Reads what is wanted.
+pub fn read<S: Send>(wanted: Wanted<'_>, scanner: &Scanner, keep: &Keep<'_, S>, meter: &Meter) -> Harvest<S> {
+    let case = wanted.held.is_empty() && documents::is_case(wanted.inputs);
+    let (sources, mut remarks) = documents::find(wanted, None);
     meter.expect(&sources);
     let (mut documents, found) = crew::read(&sources, scanner, keep, meter);
     remarks.extend(found);

@@ -36,7 +36,7 @@ pub struct Config {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Inventory {
-    /// The nodes that `diag fix` and `diag resume` may touch, as a hostlist: their `--nodes`.
+    /// The nodes that `diag fix`, `diag resume` and `diag mcp` may touch, as a hostlist: their `--nodes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<String>,
     /// Which nodes share a switch, a file as Slurm's `topology.conf`: `--topology` of `diag test`.

@@ -25,7 +25,7 @@ pub use k8s::{Kubernetes, Settings as KubernetesSettings};
 pub use keep::Room;
 pub use local::Local;
 pub use outcome::{End, Kept, Ran};
-pub use runtime::run;
+pub use runtime::{asked_to_stop, run};
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Target, Task};

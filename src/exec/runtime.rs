@@ -36,7 +36,7 @@ pub fn run(
 }
 
 /// Until somebody presses Ctrl-C or sends SIGTERM.
-async fn asked_to_stop() {
+pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminated = async {
         match signal(SignalKind::terminate()) {

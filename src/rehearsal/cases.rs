@@ -6,7 +6,7 @@ use std::path::Path;
 use diag_parsers::{Block, Depth, Scanner, Value, record};
 use indexmap::IndexMap;
 
-use crate::collect::{self, Keep, Meter};
+use crate::collect::{self, Keep, Meter, Wanted};
 use crate::diagnose::{Ranked, culprit, offered, tested, weigh};
 use crate::error::Error;
 use crate::evidence::{Ledger, Table};
@@ -32,7 +32,7 @@ pub fn prepare<'c>(case: &'c Case, scanner: &Scanner, samples: &Path) -> Result<
         let folder = samples.join(from.trim_start_matches("sample-logs/")).join("logs");
         let volatile = scanner.catalogue().volatile();
         let keep = Keep { new: &|| Ledger::new(volatile.clone()), take: Ledger::absorb, append: Ledger::merge };
-        let harvest = collect::read(Vec::new(), &[folder.display().to_string()], scanner, &keep, &Meter::default());
+        let harvest = collect::read(Wanted::inputs(&[folder.display().to_string()]), scanner, &keep, &Meter::default());
         if let Some(error) = harvest.remarks.into_iter().next() {
             return Err(error);
         }

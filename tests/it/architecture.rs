@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 28] = [
+const ROOMS: [(&str, &[&str]); 30] = [
     ("error", &[]),
     ("authored", &["error"]),
     ("verdict", &[]),
@@ -45,9 +45,17 @@ const ROOMS: [(&str, &[&str]); 28] = [
             "verify",
         ],
     ),
-    ("brain", &["error", "redact", "report"]),
+    ("quote", &["redact", "report"]),
+    ("brain", &["error", "quote", "report"]),
     ("sheets", &["evidence", "report"]),
     ("rehearsal", &["collect", "diagnose", "error", "evidence", "intent", "plan", "playbook", "verdict"]),
+    (
+        "mcp",
+        &[
+            "agent", "authored", "case", "collect", "error", "evidence", "exec", "plan", "quote", "reading", "report",
+            "sheets",
+        ],
+    ),
     (
         "cli",
         &[
@@ -65,6 +73,7 @@ const ROOMS: [(&str, &[&str]); 28] = [
             "hook",
             "intent",
             "kubernetes",
+            "mcp",
             "plan",
             "playbook",
             "policy",
@@ -83,8 +92,8 @@ const ROOMS: [(&str, &[&str]); 28] = [
 ];
 
 /// Rooms that touch files, processes or clocks: the only ones that may lift the lint.
-const WORLD: [&str; 10] =
-    ["brain", "agent", "breaker", "case", "collect", "exec", "hook", "kubernetes", "probe", "cli"];
+const WORLD: [&str; 11] =
+    ["brain", "agent", "breaker", "case", "collect", "exec", "hook", "kubernetes", "mcp", "probe", "cli"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -72,11 +72,11 @@ equals = 0
 "#;
 
 /// A folder with logs, a format, playbooks, and the programs that mend; and how nodes are reached.
-struct Stage(tempfile::TempDir, Vec<String>);
+pub(crate) struct Stage(tempfile::TempDir, Vec<String>);
 
 impl Stage {
     /// `mend`: what the fix of each thing does, in `sh`, after its mark.
-    fn new(things: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(things: &[(&str, &str)]) -> Self {
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
         Self::on(host.trim(), &["--via", "local"], things)
     }
@@ -105,7 +105,7 @@ impl Stage {
         stage
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -115,11 +115,11 @@ impl Stage {
     }
 
     /// Runs of fixes and undoings, in order.
-    fn ran(&self) -> Vec<String> {
+    pub(crate) fn ran(&self) -> Vec<String> {
         fs::read_to_string(self.at("ran")).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
-    fn diag(&self, words: &[&str]) -> Command {
+    pub(crate) fn diag(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_diag"));
         command.args(words).current_dir(self.0.path()).stdin(Stdio::null());
         command.env("DIAG_STATE", self.at("state")).env("USER", "alice").env_remove("DIAG_POLICY");
@@ -130,7 +130,7 @@ impl Stage {
         command
     }
 
-    fn run(&self, words: &[&str]) -> (String, i32) {
+    pub(crate) fn run(&self, words: &[&str]) -> (String, i32) {
         let done = self.diag(words).output().unwrap();
         let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         (text, done.status.code().unwrap_or(-1))
@@ -145,7 +145,7 @@ impl Stage {
     }
 
     /// Each line of the journal follows from those before it, and its chain is whole.
-    fn replays(&self) -> String {
+    pub(crate) fn replays(&self) -> String {
         let (text, code) = self.run(&["replay", "case"]);
         assert!(code == 0 && text.contains(" 0 that do not follow"), "{text}");
         text
@@ -156,7 +156,7 @@ impl Stage {
     }
 }
 
-const HELPS: &str = "echo 0 > FOLDER/THING-errors";
+pub(crate) const HELPS: &str = "echo 0 > FOLDER/THING-errors";
 
 #[test]
 fn a_fix_that_helps_is_proven_and_handed_over() {

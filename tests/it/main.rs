@@ -16,6 +16,8 @@ mod hooks;
 mod hostile;
 mod isolation;
 mod kubernetes;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod narrowing;
 mod playbooks;
 mod probing;

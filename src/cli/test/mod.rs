@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
+use tokio_util::sync::CancellationToken;
 
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery, transport};
 use crate::error::Error;
@@ -58,6 +59,9 @@ pub(super) struct Args {
     /// Draw the pairs of a sweep from this: the same answers then give the same rounds.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Nobody is there to be asked.
+    #[arg(skip)]
+    alone: bool,
     /// How to tell it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -74,12 +78,62 @@ enum Format {
     Json,
 }
 
+#[cfg(feature = "mcp")]
+impl Args {
+    /// A test that is run while nobody is there to be asked; nothing is agreed to.
+    pub(super) const fn unattended(
+        name: String,
+        nodes: Option<String>,
+        set: Vec<String>,
+        how: transport::How,
+        policy: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            name: Some(name),
+            list: false,
+            nodes,
+            how,
+            set,
+            dry_run: false,
+            yes: false,
+            approve: None,
+            on_busy: false,
+            policy,
+            topology: None,
+            seed: 1,
+            alone: true,
+            format: Format::Json,
+            output: None,
+        }
+    }
+
+    /// The name of the test.
+    pub(super) fn named(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    /// The command that a person types for the same, at a terminal, where it asks.
+    pub(super) fn typed(&self) -> String {
+        let quoted = crate::report::words::quoted;
+        let set: String = self.set.iter().map(|one| format!(" --set {}", quoted(one))).collect();
+        let nodes = quoted(self.nodes.as_deref().unwrap_or_default());
+        format!("diag test {} --nodes {nodes}{set}{}", quoted(self.named()), self.how.typed())
+    }
+}
+
 /// Tests and tells.
 pub(super) fn run(args: &Args, library: &Library) -> Result<u8, Error> {
     if args.list {
         delivery::deliver(tell::list(&library.tests).as_bytes(), args.output.as_deref())?;
         return Ok(EXIT_HEALTHY);
     }
+    let (told, well) = tested(args, library, &CancellationToken::new())?;
+    delivery::deliver(told.as_bytes(), args.output.as_deref())?;
+    Ok(if well { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// Tests, until somebody stops it; what is told of it, and whether all is well.
+pub(super) fn tested(args: &Args, library: &Library, stop: &CancellationToken) -> Result<(String, bool), Error> {
     let name = args.name.as_deref().unwrap_or_default();
     let (book, swept) = find(name, &library.tests)?;
     let params = params(book, &args.set)?;
@@ -89,11 +143,10 @@ pub(super) fn run(args: &Args, library: &Library) -> Result<u8, Error> {
         return Err(Error::new("test.nodes", name, "this test needs two nodes"));
     }
     if args.dry_run {
-        delivery::deliver(dry(book, &params, &nodes, args).as_bytes(), args.output.as_deref())?;
-        return Ok(EXIT_HEALTHY);
+        return Ok((dry(book, &params, &nodes, args), true));
     }
-    let runner = run::Runner::new(args)?;
-    let (told, well) = if many {
+    let runner = run::Runner::new(args, stop)?;
+    Ok(if many {
         let found = sweep::run(&runner, book, &library.tests, &params, &nodes, args)?;
         (tell::sweep(&found, &nodes, args.format == Format::Json), found.well())
     } else {
@@ -101,9 +154,7 @@ pub(super) fn run(args: &Args, library: &Library) -> Result<u8, Error> {
             if book.shape == Shape::One { nodes.iter().map(|node| vec![node.clone()]).collect() } else { vec![nodes] };
         let results = runner.results(book, &params, &runs, &[])?;
         (tell::plain(book, &results, args.format == Format::Json), results.iter().all(run::Result::well))
-    };
-    delivery::deliver(told.as_bytes(), args.output.as_deref())?;
-    Ok(if well { EXIT_HEALTHY } else { EXIT_TROUBLE })
+    })
 }
 
 /// The test of a name; whether it is swept.

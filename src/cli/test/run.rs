@@ -1,6 +1,7 @@
 //! Runs a test on nodes, once what it risks is agreed to.
 
 use indexmap::IndexMap;
+use tokio_util::sync::CancellationToken;
 
 use super::{Args, agreed, level};
 use crate::cli::phase::Phase;
@@ -55,10 +56,12 @@ impl Result {
 pub(super) struct Runner {
     session: Session,
     here: bool,
+    /// Asks a person.
+    agree: fn(&str) -> bool,
 }
 
 impl Runner {
-    pub(super) fn new(args: &Args) -> std::result::Result<Self, Error> {
+    pub(super) fn new(args: &Args, stop: &CancellationToken) -> std::result::Result<Self, Error> {
         let limits = Limits { per_target: 64, ..Limits::default() };
         let here = args.how.via == Via::Local;
         // Whoever plays all the nodes on one machine plays them at the same time.
@@ -66,7 +69,8 @@ impl Runner {
             if here { Box::new(FanOut::new(Local::default(), limits)) } else { transport::executor(&args.how, true)? };
         let policy = planning::policy(args.policy.as_deref())?;
         let said = Said { approve: level(args), on_busy: args.on_busy, ..Said::default() };
-        Ok(Self { session: Session::new(executor, policy, args.how.scheduler(), said), here })
+        let session = Session::new(executor, policy, args.how.scheduler(), said).stopped_by(stop);
+        Ok(Self { session, here, agree: if args.alone { |_| false } else { agreed } })
     }
 
     /// Runs a test on each group of nodes at the same time, and judges what came of it; `before`: what others of the same
@@ -78,7 +82,7 @@ impl Runner {
         runs: &[Vec<NodeName>],
         before: &[Readings],
     ) -> std::result::Result<Vec<Result>, Error> {
-        let task = self.session.approve(stage::task(book, params, runs, self.here), agreed)?;
+        let task = self.session.approve(stage::task(book, params, runs, self.here), self.agree)?;
         let phase = Phase::new(&book.id, runs.iter().map(Vec::len).sum(), false);
         let rans = self.session.run(&task, &phase)?;
         drop(phase);
