@@ -200,7 +200,8 @@ fn last_line(text: &str) -> Option<(&str, &str)> {
     let short = kind.rsplit('.').next()?;
     let message = found.name("message").map_or("", |message| message.as_str());
     let named = short.bytes().any(|b| b.is_ascii_lowercase());
-    (named && !message.starts_with("ignored in")).then_some((kind, message))
+    // Lustre's client in the kernel heads its lines so.
+    (named && kind != "LustreError" && !message.starts_with("ignored in")).then_some((kind, message))
 }
 
 /// Whether a name alone, with no frames above it, is an exception and not a word in a log.
