@@ -151,6 +151,13 @@ pub fn pages(case: &Path) -> Result<Option<Pages>, Error> {
     }
 }
 
+/// Whether somebody works on a case now. Looking is no working.
+#[must_use]
+pub fn is_busy(case: &Path) -> bool {
+    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(case.join(FILE));
+    opened.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 fn lock(file: &File, case: &Path) -> Result<(), Error> {
     let place = case.display().to_string();
     match file.try_lock() {
@@ -334,7 +341,9 @@ mod tests {
         let (journal, _) = Journal::open(folder.path()).unwrap();
         assert_eq!(Journal::open(folder.path()).unwrap_err().code, "case.busy");
         assert!(pages(folder.path()).unwrap().is_some(), "looking is no writing");
+        assert!(is_busy(folder.path()));
         drop(journal);
+        assert!(!is_busy(folder.path()));
         assert!(Journal::open(folder.path()).is_ok());
     }
 

@@ -26,7 +26,7 @@ mod sealed;
 pub use draft::{Draft, Facts};
 pub use folder::{Kept, Standing, kept, read_index, standing};
 pub use index::{Collection, Index, LeftOut, Member};
-pub use journal::{Journal, Line, Pages, Torn, pages};
+pub use journal::{Journal, Line, Pages, Torn, is_busy, pages};
 pub use sealed::Digest;
 
 /// Version of the index.

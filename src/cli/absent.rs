@@ -10,9 +10,9 @@ use super::plan::{self as planning, What};
 use super::session::Silent;
 use super::test;
 use super::transport::{self, How};
-use crate::agent::{self, Began, Case, Driver, Ending, Entry, World, handover};
+use crate::agent::{Began, Case, Driver, Ending, World, handover};
 use crate::breaker::Breaker;
-use crate::case::{Journal, Standing, pages, standing};
+use crate::case::{Journal, Standing, standing};
 use crate::collect::Fence;
 use crate::error::Error;
 use crate::exec::Told;
@@ -75,7 +75,7 @@ pub(super) fn go_on(
     }
     let root =
         root.canonicalize().map_err(|error| Error::new("case.none", root.display().to_string(), error.to_string()))?;
-    let before = before(&root)?;
+    let before = fix::last_began(&root)?;
     let what = What {
         inputs: vec![root.display().to_string()],
         narrow: before.as_ref().and_then(|began| serde_json::from_value(began.narrow.clone()).ok()).unwrap_or_default(),
@@ -132,15 +132,6 @@ fn stops(from: &CancellationToken, to: &CancellationToken, over: &CancellationTo
             () = over.cancelled() => {}
         }
     });
-}
-
-/// How a person, or this, began on the case the last time.
-fn before(root: &Path) -> Result<Option<Began>, Error> {
-    let lines = pages(root)?.map(|pages| pages.lines).unwrap_or_default();
-    Ok(lines.iter().rev().find_map(|line| match agent::entry(line) {
-        Ok(Entry::Began(began)) => Some(*began),
-        _ => None,
-    }))
 }
 
 /// The nodes that may be touched now and might be touched then.

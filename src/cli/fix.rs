@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use super::phase::Phase;
 use super::plan::{self as planning, What};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, transport};
+use tokio_util::sync::CancellationToken;
+
 use crate::agent::{Began, Driver, Ending, World, handover};
 use crate::breaker::Breaker;
 use crate::case::{Collection, Draft, Journal, Standing, pages, standing};
@@ -77,7 +79,7 @@ pub(super) struct ResumeArgs {
 
 /// What a person agrees to beforehand, and how nodes are reached.
 #[derive(Debug, clap::Args)]
-struct Terms {
+pub(super) struct Terms {
     /// Steps of up to this risk need no question in this run. Never: jobs of others (--on-busy), what can't be undone (--name).
     #[arg(long, value_enum, value_name = "LEVEL")]
     approve: Option<Level>,
@@ -123,13 +125,12 @@ pub(super) fn run(args: &Args, mut library: Library) -> Result<u8, Error> {
     if args.dry_run {
         return planning::show(&args.what, &library);
     }
-    let root = case_folder(args)?;
+    let root = case_folder(&args.what, args.case.as_deref())?;
     let answers = planning::answers(&args.what.set)?;
     let inputs = absolute(&args.what.inputs);
-    let policy = args.what.policy.as_deref();
     let nodes = nodes(args.terms.nodes.as_deref())?;
-    let person = Person { what: &args.what, library: &library, root: &root, given: answers };
-    work(&root, (inputs, nodes), policy, &args.terms, person)
+    let person = Person(Evidence { what: &args.what, library: &library, root: &root, given: answers });
+    work(&Job { what: &args.what, terms: &args.terms, root: &root, inputs, nodes }, person)
 }
 
 /// Goes on with a case.
@@ -140,12 +141,7 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Erro
         Error::new("journal.none", root.display().to_string(), "nothing was begun on this case")
             .with_way_on("`diag fix` begins")
     };
-    let lines = pages(root)?.ok_or_else(none)?.lines;
-    let began = lines.iter().rev().find_map(|line| match crate::agent::entry(line) {
-        Ok(crate::agent::Entry::Began(began)) => Some(*began),
-        _ => None,
-    });
-    let began = began.ok_or_else(none)?;
+    let began = last_began(root)?.ok_or_else(none)?;
     let what = What {
         inputs: vec![root.display().to_string()],
         // What was looked at is looked at again.
@@ -158,31 +154,60 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Erro
         formats: args.formats.clone(),
     };
     let given = planning::answers(&args.set)?;
-    let person = Person { what: &what, library: &library, root, given };
+    let person = Person(Evidence { what: &what, library: &library, root, given });
     // Nodes that were not to be touched then are not to be touched now.
     let nodes = if args.terms.nodes.is_some() { nodes(args.terms.nodes.as_deref())? } else { began.nodes };
-    work(root, (began.inputs, nodes), args.policy.as_deref(), &args.terms, person)
+    work(&Job { what: &what, terms: &args.terms, root, inputs: began.inputs, nodes }, person)
 }
 
-fn work(
-    root: &Path,
-    (inputs, nodes): (Vec<String>, Vec<String>),
-    policy: Option<&Path>,
-    terms: &Terms,
-    mut person: Person<'_>,
-) -> Result<u8, Error> {
-    let policy = planning::policy(policy)?;
+/// How the last run on a case began; `None` where there was none.
+pub(super) fn last_began(root: &Path) -> Result<Option<Began>, Error> {
+    let lines = pages(root)?.map(|pages| pages.lines).unwrap_or_default();
+    Ok(lines.iter().rev().find_map(|line| match crate::agent::entry(line) {
+        Ok(crate::agent::Entry::Began(began)) => Some(*began),
+        _ => None,
+    }))
+}
+
+/// What is to be worked on.
+pub(super) struct Job<'a> {
+    /// What it was planned from.
+    pub(super) what: &'a What,
+    /// What a person agrees to beforehand, and how nodes are reached.
+    pub(super) terms: &'a Terms,
+    /// The case folder.
+    pub(super) root: &'a Path,
+    /// What was named when the case was begun, as paths that hold everywhere.
+    pub(super) inputs: Vec<String>,
+    /// Only these nodes may be touched; none named: those of the plan.
+    pub(super) nodes: Vec<String>,
+}
+
+fn work(job: &Job<'_>, mut person: Person<'_>) -> Result<u8, Error> {
+    let (case, ending) = carry_out(job, &mut person, &mut |_| {})?;
+    say(&[summary(&case, &ending, job.root)]);
+    Ok(if ending.is_well() { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// Works on a case to its end, and writes what to hand over; `stopper` gets what stops it.
+pub(super) fn carry_out(
+    job: &Job<'_>,
+    world: &mut dyn World,
+    stopper: &mut dyn FnMut(CancellationToken),
+) -> Result<(crate::agent::Case, Ending), Error> {
+    let Job { what, terms, root, inputs, nodes } = job;
+    let policy = planning::policy(what.policy.as_deref())?;
     let breaker = Breaker::new(&state(terms.state.as_deref()), "taken", policy.limits.nodes_per_hour);
     let began = Began {
         diag: env!("CARGO_PKG_VERSION").to_owned(),
-        who: person.who(),
-        inputs,
-        cause: person.what.cause.clone(),
-        narrow: serde_json::to_value(&person.what.narrow).unwrap_or_default(),
+        who: world.who(),
+        inputs: inputs.clone(),
+        cause: what.cause.clone(),
+        narrow: serde_json::to_value(&what.narrow).unwrap_or_default(),
         approve: terms.approve.map(Level::risk),
         on_busy: terms.on_busy,
         named: terms.name.clone(),
-        nodes,
+        nodes: nodes.clone(),
         scheduler: terms.how.scheduler(),
         rounds: terms.rounds,
         minutes: terms.minutes,
@@ -190,19 +215,24 @@ fn work(
     };
     let executor = transport::executor(&terms.how, true)?;
     let journal = Journal::open(root)?;
-    let mut driver = Driver::open(journal, began, executor.as_ref(), Some(breaker), &mut person)?;
-    let ending = driver.run(&mut person)?;
+    let mut driver = Driver::open(journal, began, executor.as_ref(), Some(breaker), world)?;
+    stopper(driver.stopper());
+    let ending = driver.run(world)?;
     hand_over(driver.case(), root)?;
-    say(&[summary(driver.case(), &ending, root)]);
-    Ok(if ending.is_well() { EXIT_HEALTHY } else { EXIT_TROUBLE })
+    Ok((driver.case().clone(), ending))
 }
 
 /// Writes what to hand over beside the journal.
 pub(super) fn hand_over(case: &crate::agent::Case, root: &Path) -> Result<(), Error> {
-    let ticket = handover::ticket(case, &root.display().to_string());
+    write_page(root, &handover::ticket(case, &root.display().to_string())).map(|_| ())
+}
+
+/// Writes a page that is handed over into a case; returns the file.
+pub(super) fn write_page(root: &Path, page: &str) -> Result<PathBuf, Error> {
     let file = root.join("handover.md");
-    std::fs::write(&file, guard::page(&ticket))
-        .map_err(|error| Error::new("case.unwritable", file.display().to_string(), error.to_string()))
+    std::fs::write(&file, guard::page(page))
+        .map_err(|error| Error::new("case.unwritable", file.display().to_string(), error.to_string()))?;
+    Ok(file)
 }
 
 /// What is said at the end: the tests side by side, the end, and where to go on.
@@ -268,15 +298,15 @@ fn table(readings: &[(String, Option<Check>, Option<Check>)]) -> String {
 }
 
 /// The case to work on: an input that is one, or a new one with the bytes of all inputs.
-fn case_folder(args: &Args) -> Result<PathBuf, Error> {
-    if let ([only], None) = (args.what.inputs.as_slice(), &args.case)
+pub(super) fn case_folder(what: &What, named: Option<&Path>) -> Result<PathBuf, Error> {
+    if let ([only], None) = (what.inputs.as_slice(), named)
         && matches!(standing(Path::new(only)), Standing::Whole | Standing::Adding)
     {
         return Ok(PathBuf::from(only));
     }
     let now = jiff::Timestamp::now();
-    let named = || PathBuf::from(format!("case-{}", now.strftime("%Y%m%dT%H%M%SZ")));
-    let root = args.case.clone().unwrap_or_else(named);
+    let new = || PathBuf::from(format!("case-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+    let root = named.map_or_else(new, Path::to_owned);
     if pages(&root)?.is_some() {
         return Err(Error::new("case.begun", root.display().to_string(), "something was begun on this case already")
             .with_way_on("`diag resume` goes on with it"));
@@ -284,18 +314,17 @@ fn case_folder(args: &Args) -> Result<PathBuf, Error> {
     let collection = Collection {
         at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         diag: env!("CARGO_PKG_VERSION").to_owned(),
-        inputs: args.what.inputs.clone(),
+        inputs: what.inputs.clone(),
         masked: Vec::new(),
     };
     let mut draft = Draft::begin(&root, collection)?;
-    let gathered = super::progress::with(args.what.quiet, |meter| {
-        collect::gather(Vec::new(), &args.what.inputs, &mut draft, None, meter)
-    });
+    let gathered =
+        super::progress::with(what.quiet, |meter| collect::gather(Vec::new(), &what.inputs, &mut draft, None, meter));
     match gathered {
         Ok(done) if done.files > 0 => draft.finish().map(|_| root),
         Ok(done) => {
             draft.give_up();
-            let nothing = || Error::new("input.none", args.what.inputs.join(" "), "nothing to read here");
+            let nothing = || Error::new("input.none", what.inputs.join(" "), "nothing to read here");
             Err(done.left_out.into_iter().next().unwrap_or_else(nothing))
         }
         Err(error) => {
@@ -306,13 +335,13 @@ fn case_folder(args: &Args) -> Result<PathBuf, Error> {
 }
 
 /// The nodes of a set, each by its name.
-fn nodes(set: Option<&str>) -> Result<Vec<String>, Error> {
+pub(super) fn nodes(set: Option<&str>) -> Result<Vec<String>, Error> {
     let nodes = set.map(transport::nodes).transpose()?.unwrap_or_default();
     Ok(nodes.into_iter().map(String::from).collect())
 }
 
 /// Paths that hold wherever somebody goes on.
-fn absolute(inputs: &[String]) -> Vec<String> {
+pub(super) fn absolute(inputs: &[String]) -> Vec<String> {
     let one =
         |input: &String| std::path::absolute(input).map_or_else(|_| input.clone(), |path| path.display().to_string());
     inputs.iter().map(one).collect()
@@ -345,13 +374,48 @@ impl Level {
     }
 }
 
-/// The person at the terminal, and the evidence.
-struct Person<'a> {
-    what: &'a What,
-    library: &'a Library,
-    root: &'a Path,
-    given: Answers,
+/// The evidence of a case, read as often as is asked.
+pub(super) struct Evidence<'a> {
+    /// What it is planned from.
+    pub(super) what: &'a What,
+    /// The playbooks.
+    pub(super) library: &'a Library,
+    /// The case folder.
+    pub(super) root: &'a Path,
+    /// Answers of the command line.
+    pub(super) given: Answers,
 }
+
+impl Evidence<'_> {
+    /// Reads it, and plans; `live`: what is new in the inputs as well.
+    pub(super) fn read(&self, answers: &Answers, live: bool) -> Result<planning::Planned, Error> {
+        let mut all = self.given.clone();
+        all.extend(answers.clone());
+        let inputs = if live { self.live()? } else { vec![self.root.display().to_string()] };
+        planning::read_from(self.what, &inputs, self.library, &all)
+    }
+
+    /// The inputs as they were named when the case was begun, for a look at what is new in them.
+    fn live(&self) -> Result<Vec<String>, Error> {
+        let lines = pages(self.root)?.map(|pages| pages.lines).unwrap_or_default();
+        let began = lines.iter().find_map(|line| match crate::agent::entry(line) {
+            Ok(crate::agent::Entry::Began(began)) => Some(began.inputs),
+            _ => None,
+        });
+        Ok(began.unwrap_or_else(|| vec![self.root.display().to_string()]))
+    }
+}
+
+/// Who the person is, and on which machine.
+pub(super) fn who() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let plain = |text: &str| text.trim().chars().filter(|c| !c.is_control()).take(64).collect::<String>();
+    format!("{}@{}", plain(&user.unwrap_or_else(|| "somebody".to_owned())), plain(&host))
+}
+
+/// The person at the terminal, and the evidence.
+struct Person<'a>(Evidence<'a>);
 
 impl World for Person<'_> {
     fn now(&self) -> i64 {
@@ -359,10 +423,7 @@ impl World for Person<'_> {
     }
 
     fn read(&mut self, answers: &Answers, live: bool) -> Result<(Outcome, String, Vec<Plan>), Error> {
-        let mut all = self.given.clone();
-        all.extend(answers.clone());
-        let inputs = if live { self.live()? } else { vec![self.root.display().to_string()] };
-        let planned = planning::read_from(self.what, &inputs, self.library, &all)?;
+        let planned = self.0.read(answers, live)?;
         Ok((planned.report.outcome, planned.report.headline, planned.plans))
     }
 
@@ -392,31 +453,11 @@ impl World for Person<'_> {
     }
 
     fn watch(&mut self, title: &str, parts: usize) -> Box<dyn Told> {
-        Box::new(Phase::new(title, parts, self.what.quiet))
+        Box::new(Phase::new(title, parts, self.0.what.quiet))
     }
 
     fn who(&self) -> String {
         who()
-    }
-}
-
-/// Who types this, and on which machine.
-pub(super) fn who() -> String {
-    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let plain = |text: &str| text.trim().chars().filter(|c| !c.is_control()).take(64).collect::<String>();
-    format!("{}@{}", plain(&user.unwrap_or_else(|| "somebody".to_owned())), plain(&host))
-}
-
-impl Person<'_> {
-    /// The inputs as they were named when the case was begun, for a look at what is new in them.
-    fn live(&self) -> Result<Vec<String>, Error> {
-        let lines = pages(self.root)?.map(|pages| pages.lines).unwrap_or_default();
-        let began = lines.iter().find_map(|line| match crate::agent::entry(line) {
-            Ok(crate::agent::Entry::Began(began)) => Some(began.inputs),
-            _ => None,
-        });
-        Ok(began.unwrap_or_else(|| vec![self.root.display().to_string()]))
     }
 }
 

@@ -98,6 +98,8 @@ enum Format {
 /// The evidence with a report and a plan for each of its findings.
 #[derive(Debug)]
 pub(super) struct Planned {
+    #[cfg_attr(not(feature = "triage"), allow(dead_code, reason = "what shows it row by row is not built in"))]
+    pub(super) table: crate::evidence::Table,
     pub(super) report: crate::report::Report,
     pub(super) plans: Vec<Plan>,
 }
@@ -187,7 +189,7 @@ pub(super) fn plans(
     if report.outcome == crate::verdict::Outcome::Healthy {
         plans.clear();
     }
-    Planned { report, plans }
+    Planned { table, report, plans }
 }
 
 /// What a person named one by one: here, or when they made the case.

@@ -12,6 +12,7 @@ pub mod cluster;
 mod crew;
 mod decode;
 mod documents;
+mod excerpt;
 mod fence;
 mod gather;
 mod kind;
@@ -26,6 +27,7 @@ use diag_parsers::{Event, Scanner, Tally};
 
 use crate::error::Error;
 pub use documents::Wanted;
+pub use excerpt::{Cut, Excerpt, excerpt};
 pub use fence::Fence;
 pub use gather::{Gathered, gather};
 pub use open::Meter;

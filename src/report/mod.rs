@@ -8,6 +8,7 @@ use serde::Serialize;
 pub use crate::verdict::{Ask, Confidence, Culprit, Outcome};
 
 mod advice;
+pub(crate) mod axis;
 mod clock;
 mod clocks;
 mod compose;
@@ -17,6 +18,7 @@ pub mod html;
 pub mod json;
 mod judged;
 pub mod markdown;
+pub(crate) mod marks;
 pub mod readings;
 pub mod text;
 mod timeline;

@@ -1,43 +1,10 @@
 //! Markers of the timeline: each has a shape of its own beside its colour.
 
-use diag_parsers::Says;
 use maud::{Markup, html};
 
-/// What a marker stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Mark {
-    Warning,
-    Progress,
-    Success,
-    Teardown,
-    Failure,
-    Cause,
-}
-
-/// All of them with what they mean, as the legend shows them.
-pub(super) const LEGEND: [(Mark, &str); 6] = [
-    (Mark::Cause, "the cause"),
-    (Mark::Failure, "a failure"),
-    (Mark::Teardown, "ended by another's failure"),
-    (Mark::Progress, "last step told"),
-    (Mark::Success, "ended well"),
-    (Mark::Warning, "a warning"),
-];
+use super::super::marks::Mark;
 
 impl Mark {
-    /// The mark of a moment.
-    pub(super) fn of(says: Says, cause: bool) -> Option<Self> {
-        Some(match says {
-            _ if cause => Self::Cause,
-            Says::Failure => Self::Failure,
-            Says::Teardown => Self::Teardown,
-            Says::Warning => Self::Warning,
-            Says::Progress => Self::Progress,
-            Says::Success => Self::Success,
-            Says::Info => return None,
-        })
-    }
-
     /// Class of the style sheet.
     pub(super) fn class(self) -> &'static str {
         match self {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::super::axis::Axis;
+use super::super::marks::{LEGEND, Mark};
 use super::super::{Lane, Moment, Report, words};
-use super::marks::{LEGEND, Mark};
 
 /// Most ranks that get a lane each.
 const MOST_LANES: usize = 40;
@@ -68,74 +69,17 @@ fn is_of(lane: &Lane, culprits: &[i64]) -> bool {
     lane.rank.is_some_and(|rank| culprits.contains(&rank))
 }
 
-/// What the horizontal axis shows.
-struct Axis {
-    timed: bool,
-    first: i64,
-    last: i64,
-}
+/// Marks of the axis that there are about.
+const TICKS: f64 = 6.0;
 
-impl Axis {
-    /// Time, where most moments tell it; else the order of lines.
-    fn of(lanes: &[Lane]) -> Self {
-        let moments = || lanes.iter().flat_map(|lane| &lane.moments);
-        let timed = moments().filter(|moment| moment.micros.is_some()).count();
-        let own = moments().any(|moment| moment.micros.is_some() && !moment.about);
-        let mut axis = Self { timed: own && timed * 2 > moments().count(), first: 0, last: 0 };
-        let places: Vec<i64> = moments().filter_map(|moment| axis.value(moment)).collect();
-        axis.first = places.iter().min().copied().unwrap_or(0);
-        axis.last = places.iter().max().copied().unwrap_or(0);
-        axis
-    }
-
-    fn value(&self, moment: &Moment) -> Option<i64> {
-        if self.timed { moment.micros } else { i64::try_from(moment.line).ok() }
-    }
-
-    /// Where a moment stands, from 0 to 1.
-    fn share(&self, moment: &Moment) -> Option<f64> {
-        let value = self.value(moment)?;
-        let span = (self.last - self.first) as f64;
-        Some(if span > 0.0 { (value - self.first) as f64 / span } else { 0.5 })
-    }
-
-    fn x(&self, moment: &Moment) -> Option<f64> {
-        self.share(moment).map(|share| LEFT + 10.0 + share * (WIDTH - LEFT - RIGHT - 20.0))
-    }
-
-    /// Marks of the axis: where, and what stands there.
-    fn ticks(&self) -> Vec<(f64, String)> {
-        let span = (self.last - self.first) as f64;
-        if span <= 0.0 {
-            return Vec::new();
-        }
-        let unit = if self.timed { span / 1e6 } else { span };
-        let step = step(unit, self.timed);
-        let from = if self.timed { 0.0 } else { (self.first as f64 / step).ceil() * step - self.first as f64 };
-        let count = ((unit - from) / step).floor().max(0.0) as usize;
-        let at = |n: usize| from + n as f64 * step;
-        let name = |value: f64| match self.timed {
-            true if value == 0.0 => "start".to_owned(),
-            true => words::offset(value),
-            false => format!("line {}", value as i64 + self.first),
-        };
-        (0..=count).map(|n| (LEFT + 10.0 + at(n) / unit * (WIDTH - LEFT - RIGHT - 20.0), name(at(n)))).collect()
-    }
-}
-
-/// A round distance between marks, so that there are about six.
-fn step(span: f64, timed: bool) -> f64 {
-    let wanted = span / 6.0;
-    let clock = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
-    let round = clock.into_iter().find(|step| *step >= wanted).filter(|_| timed);
-    let power = 10f64.powf(wanted.log10().floor());
-    let decimal = [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|step| *step >= wanted);
-    round.or(decimal).unwrap_or(1.0).max(if timed { 0.1 } else { 1.0 })
+/// Where a share of the axis stands in the picture.
+fn across(share: f64) -> f64 {
+    LEFT + 10.0 + share * (WIDTH - LEFT - RIGHT - 20.0)
 }
 
 fn grid(axis: &Axis, bottom: f64) -> Markup {
     html! {
-        @for (x, name) in axis.ticks() {
+        @for (x, name) in axis.ticks(TICKS).into_iter().map(|(share, name)| (across(share), name)) {
             line class="axis" x1=(fixed(x)) y1="4" x2=(fixed(x)) y2=(fixed(bottom)) {}
             text class="small" x=(fixed(x)) y=(fixed(bottom + 15.0)) text-anchor="middle" { (name) }
         }
@@ -169,7 +113,7 @@ fn draw_lane(lane: &Lane, culprit: bool, y: f64, axis: &Axis) -> Markup {
             line class="lane" x1=(fixed(LEFT)) y1=(fixed(y)) x2=(fixed(WIDTH - RIGHT)) y2=(fixed(y)) {}
         }
         @for moment in &lane.moments {
-            @if let (Some(x), Some(mark)) = (axis.x(moment), Mark::of(moment.says, moment.cause)) {
+            @if let (Some(x), Some(mark)) = (axis.share(moment).map(across), Mark::of(moment.says, moment.cause)) {
                 g class=(if axis.timed && moment.about { "about" } else { "" }) {
                     title { (told(lane, moment)) }
                     (mark.draw(x, y, 6.0))

@@ -32,6 +32,24 @@ const GUTTER: usize = 9;
 
 /// The report as text.
 pub fn render(report: &Report, look: Look) -> Vec<u8> {
+    told(report, look).finish().into_bytes()
+}
+
+/// The same line by line, for a screen.
+pub(crate) fn lines(report: &Report, look: Look) -> Vec<Vec<Span>> {
+    told(report, look).lines()
+}
+
+/// One finding by itself, with all that is known of it; `number`: its place in the report, from 0.
+pub(crate) fn finding(report: &Report, number: usize, look: Look) -> Vec<Vec<Span>> {
+    let mut paper = Paper::new(look.width, look.colour);
+    if let Some(finding) = report.findings.get(number) {
+        sections::Teller { report, look, paper: &mut paper }.alone(finding);
+    }
+    paper.lines()
+}
+
+fn told(report: &Report, look: Look) -> Paper {
     let mut paper = Paper::new(look.width, look.colour);
     let mut teller = sections::Teller { report, look, paper: &mut paper };
     match report.outcome {
@@ -40,7 +58,7 @@ pub fn render(report: &Report, look: Look) -> Vec<u8> {
         Outcome::Undetermined => teller.undetermined(),
     }
     teller.beside();
-    paper.finish().into_bytes()
+    paper
 }
 
 /// Text in which the ids of cited lines (`[E1, E2]`) stand out.

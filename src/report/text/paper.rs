@@ -63,6 +63,16 @@ impl Span {
     pub(crate) fn width(&self) -> usize {
         self.text.width()
     }
+
+    /// The text, safe for a terminal.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How it is meant.
+    pub(crate) const fn tone(&self) -> Tone {
+        self.tone
+    }
 }
 
 /// Something written on line by line.
@@ -70,13 +80,13 @@ impl Span {
 pub(crate) struct Paper {
     width: usize,
     colour: bool,
-    out: String,
+    lines: Vec<Vec<Span>>,
 }
 
 impl Paper {
     /// An empty paper, so many columns wide.
     pub(crate) fn new(width: usize, colour: bool) -> Self {
-        Self { width: width.max(24), colour, out: String::new() }
+        Self { width: width.max(24), colour, lines: Vec::new() }
     }
 
     /// Columns.
@@ -86,13 +96,30 @@ impl Paper {
 
     /// What was written.
     pub(crate) fn finish(self) -> String {
-        self.out
+        let mut out = String::new();
+        for line in &self.lines {
+            for span in line {
+                let style = style(span.tone);
+                if self.colour && span.tone != Tone::Plain {
+                    out.push_str(&format!("{style}{}{style:#}", span.text));
+                } else {
+                    out.push_str(&span.text);
+                }
+            }
+            out.push('\n');
+        }
+        out
+    }
+
+    /// What was written, line by line, for a screen that has its own way to show tones.
+    pub(crate) fn lines(self) -> Vec<Vec<Span>> {
+        self.lines
     }
 
     /// An empty line, unless the last one was empty or there is none.
     pub(crate) fn blank(&mut self) {
-        if !self.out.is_empty() && !self.out.ends_with("\n\n") {
-            self.out.push('\n');
+        if self.lines.last().is_some_and(|line| !line.is_empty()) {
+            self.lines.push(Vec::new());
         }
     }
 
@@ -170,17 +197,18 @@ impl Paper {
         }
     }
 
+    /// Puts a line down, without the spaces at its end.
     fn put(&mut self, line: &Line) {
-        for span in &line.spans {
-            let style = style(span.tone);
-            if self.colour && span.tone != Tone::Plain {
-                self.out.push_str(&format!("{style}{}{style:#}", span.text));
-            } else {
-                self.out.push_str(&span.text);
+        let mut spans = line.spans.clone();
+        while let Some(last) =
+            spans.last_mut().filter(|last| last.text.ends_with(' ') && !(self.colour && last.tone != Tone::Plain))
+        {
+            last.text.truncate(last.text.trim_end_matches(' ').len());
+            if last.text.is_empty() {
+                spans.pop();
             }
         }
-        self.out.truncate(self.out.trim_end_matches(' ').len());
-        self.out.push('\n');
+        self.lines.push(spans);
     }
 }
 

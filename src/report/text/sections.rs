@@ -41,10 +41,12 @@ impl Teller<'_> {
         for (at, finding) in self.report.findings.iter().enumerate() {
             if at == 0 {
                 self.finding(finding);
+                self.next(finding);
             } else if self.look.verbose {
                 self.paper.blank();
                 self.also(finding, "Also");
                 self.finding(finding);
+                self.next(finding);
             }
         }
         self.paper.blank();
@@ -72,6 +74,31 @@ impl Teller<'_> {
         self.close();
     }
 
+    /// A finding by itself: what it is and how sure, all that belongs to it, and what would make it surer.
+    pub(super) fn alone(&mut self, finding: &Finding) {
+        let lead = [Span::new(words::confidence(finding.confidence).to_uppercase(), Tone::Strong), Span::plain("  ")];
+        let title = format!("{} [{}]", finding.title, finding.cause);
+        self.paper.flow(&lead, GUTTER, &[Span::new(title, Tone::Strong)]);
+        self.finding(finding);
+        self.paper.blank();
+        for (at, consequence) in finding.consequences.iter().enumerate() {
+            let events = format!(" ({})", words::count(consequence.events, "line"));
+            let spans = [Span::plain(&consequence.title), Span::new(events, Tone::Faint)];
+            self.labelled(if at == 0 { "Explains" } else { "" }, &spans);
+        }
+        for (at, test) in finding.tests.iter().enumerate() {
+            let risk = format!(" ({})", words::risk(&test.risk));
+            self.labelled(
+                if at == 0 { "Tests" } else { "" },
+                &[Span::plain(&test.title), Span::new(risk, Tone::Faint)],
+            );
+        }
+        self.collect(&finding.ask);
+        for (at, reference) in finding.references.iter().enumerate() {
+            self.labelled(if at == 0 { "Read" } else { "" }, &[Span::new(reference, Tone::Faint)]);
+        }
+    }
+
     fn verdict(&mut self) {
         let word = words::verdict(self.report.outcome, self.report.findings.first());
         let lead = [Span::new(word, tone(self.report)), Span::plain("  ")];
@@ -88,7 +115,6 @@ impl Teller<'_> {
         self.proof(finding);
         self.paper.blank();
         self.fixes(finding);
-        self.next(finding);
     }
 
     /// That the cause is none of those that the symptom, as it was named, is about.
