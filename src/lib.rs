@@ -31,5 +31,7 @@ pub mod rehearsal;
 pub mod report;
 pub mod scheduler;
 pub mod sheets;
+#[cfg(feature = "triage")]
+pub mod triage;
 pub mod verdict;
 pub mod verify;

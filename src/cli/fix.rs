@@ -93,7 +93,7 @@ pub(super) struct Terms {
     #[arg(long, value_name = "SET")]
     nodes: Option<String>,
     #[command(flatten)]
-    how: transport::How,
+    pub(super) how: transport::How,
     /// Most tasks that are run.
     #[arg(long, default_value_t = 40, value_name = "N")]
     rounds: usize,
@@ -103,6 +103,14 @@ pub(super) struct Terms {
     /// Where the breaker counts the nodes that were taken from service; shared by all who use diag on this cluster.
     #[arg(long, value_name = "DIR", env = "DIAG_STATE")]
     state: Option<PathBuf>,
+}
+
+impl Terms {
+    /// The nodes that may be touched; none: those of the plan.
+    pub(super) fn nodes(&self) -> Result<Vec<String>, Error> {
+        let nodes = self.nodes.as_deref().map(transport::nodes).transpose()?.unwrap_or_default();
+        Ok(nodes.into_iter().map(String::from).collect())
+    }
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -128,7 +136,7 @@ pub(super) fn run(args: &Args, mut library: Library) -> Result<u8, Error> {
     let root = case_folder(&args.what, args.case.as_deref())?;
     let answers = planning::answers(&args.what.set)?;
     let inputs = absolute(&args.what.inputs);
-    let nodes = nodes(args.terms.nodes.as_deref())?;
+    let nodes = args.terms.nodes()?;
     let person = Person(Evidence { what: &args.what, library: &library, root: &root, given: answers });
     work(&Job { what: &args.what, terms: &args.terms, root: &root, inputs, nodes }, person)
 }
@@ -156,7 +164,7 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Erro
     let given = planning::answers(&args.set)?;
     let person = Person(Evidence { what: &what, library: &library, root, given });
     // Nodes that were not to be touched then are not to be touched now.
-    let nodes = if args.terms.nodes.is_some() { nodes(args.terms.nodes.as_deref())? } else { began.nodes };
+    let nodes = if args.terms.nodes.is_some() { args.terms.nodes()? } else { began.nodes };
     work(&Job { what: &what, terms: &args.terms, root, inputs: began.inputs, nodes }, person)
 }
 
@@ -236,7 +244,7 @@ pub(super) fn write_page(root: &Path, page: &str) -> Result<PathBuf, Error> {
 }
 
 /// What is said at the end: the tests side by side, the end, and where to go on.
-fn summary(case: &crate::agent::Case, ending: &Ending, root: &Path) -> String {
+pub(super) fn summary(case: &crate::agent::Case, ending: &Ending, root: &Path) -> String {
     let mut text = String::new();
     for view in case.each() {
         text += &table(&handover::readings(&view));
@@ -332,12 +340,6 @@ pub(super) fn case_folder(what: &What, named: Option<&Path>) -> Result<PathBuf, 
             Err(error)
         }
     }
-}
-
-/// The nodes of a set, each by its name.
-pub(super) fn nodes(set: Option<&str>) -> Result<Vec<String>, Error> {
-    let nodes = set.map(transport::nodes).transpose()?.unwrap_or_default();
-    Ok(nodes.into_iter().map(String::from).collect())
 }
 
 /// Paths that hold wherever somebody goes on.

@@ -32,6 +32,8 @@ mod site_notes;
 mod study;
 mod test;
 mod transport;
+#[cfg(feature = "triage")]
+pub mod triage;
 
 use std::process::ExitCode;
 
@@ -117,6 +119,9 @@ enum Verb {
     Resume(fix::ResumeArgs),
     /// Run a test on nodes, or find with it which of many is bad.
     Test(test::Args),
+    /// Look at a case on a full screen: timeline, findings, evidence, the plan with its approvals, what runs.
+    #[cfg(feature = "triage")]
+    Triage(triage::Args),
     /// Read this node's GPUs, fabric, memory, disks and daemons, and judge them.
     Probe(probe::Args),
 }
@@ -196,6 +201,8 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
         Verb::Playbook(args) => playbook::run(&args, library),
         Verb::Plan(args) => plan::run(&args, library),
         Verb::Test(args) => test::run(&args, &library),
+        #[cfg(feature = "triage")]
+        Verb::Triage(args) => triage::run(&args, library),
         Verb::Probe(args) => probe::run(&args, &site.config),
     }
 }

@@ -58,7 +58,7 @@ pub(super) struct Args {
 }
 
 /// What a plan is made of.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct What {
     /// A case, or files, folders, globs, archives, or `-` for standard input.
     #[arg(required = true, value_name = "CASE|INPUT")]

@@ -76,6 +76,13 @@ pub(super) struct How {
 }
 
 impl How {
+    /// How nodes are reached, in a word.
+    #[cfg(feature = "triage")]
+    pub(super) fn name(&self) -> String {
+        use clap::ValueEnum as _;
+        self.via.to_possible_value().map(|via| via.get_name().to_owned()).unwrap_or_default()
+    }
+
     /// The allocation of Slurm that steps run in, where they run in one.
     fn in_allocation(&self) -> Option<String> {
         (self.via == Via::Slurm).then(|| self.allocation.clone().or(slurm::Settings::default().job)).flatten()

@@ -248,10 +248,8 @@ mod tests {
         tar.into_inner().unwrap();
         let names = [path("plain.log"), path("a.log.gz"), path("b.tar!in/it.log")];
         for name in &names {
-            for inputs in [
-                vec![folder.path().display().to_string()],
-                names.map(|name| name.split('!').next().unwrap().to_owned()).to_vec(),
-            ] {
+            let files = names.iter().map(|name| name.split('!').next().unwrap().to_owned()).collect();
+            for inputs in [vec![folder.path().display().to_string()], files] {
                 let want = vec!["line 149999 of it".to_owned(), "line 150000 of it".to_owned()];
                 assert_eq!(pick(&inputs, name, 149_999..150_001), (149_999, want, false), "{name}");
                 let end = vec!["line 199999 of it".to_owned(), "line 200000 of it".to_owned()];
@@ -269,7 +267,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("long.log").display().to_string();
         std::fs::write(&path, format!("one\r\n{}\nthree", "x".repeat(3 << 20))).unwrap();
-        let found = excerpt(&[path.clone()], &path, 1..10, &AtomicBool::new(false)).unwrap();
+        let found = excerpt(std::slice::from_ref(&path), &path, 1..10, &AtomicBool::new(false)).unwrap();
         assert_eq!(found.lines[0].text, "one");
         assert_eq!((found.lines[1].text.len(), found.lines[1].left_out), (LONGEST, (3 << 20) - LONGEST as u64));
         assert_eq!((found.lines[2].text.as_str(), found.ends), ("three", true));

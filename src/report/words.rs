@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 use super::{Confidence, Culprit, Evidence, Finding, Fix, Lane, Link, Outcome, PartFacts, Report};
 
 /// `1,024`.
-pub(in crate::report) fn number(n: u64) -> String {
+pub(crate) fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut said = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -55,7 +55,7 @@ pub(in crate::report) fn sized(text: &str) -> String {
 }
 
 /// `+0.0 s`, `+42 s`, `+30 min`, `+2.5 h`, `-3 d`.
-pub(in crate::report) fn offset(seconds: f64) -> String {
+pub(crate) fn offset(seconds: f64) -> String {
     let sign = if seconds < 0.0 { '-' } else { '+' };
     format!("{sign}{}", span(seconds.abs()))
 }
@@ -192,7 +192,7 @@ fn plural(one: &str) -> String {
 }
 
 /// The verdict in one word, as the first word of a report.
-pub(in crate::report) fn verdict(outcome: Outcome, first: Option<&Finding>) -> &'static str {
+pub(crate) fn verdict(outcome: Outcome, first: Option<&Finding>) -> &'static str {
     match (outcome, first.map(|finding| finding.confidence)) {
         (Outcome::Healthy, _) => "HEALTHY",
         (Outcome::Diagnosed, Some(Confidence::Confirmed)) => "CONFIRMED",
@@ -235,7 +235,7 @@ pub(in crate::report) fn when(link: &Link) -> String {
 }
 
 /// The time of day of a printed time.
-pub(in crate::report) fn clock(time: &str) -> &str {
+pub(crate) fn clock(time: &str) -> &str {
     let time = time.split_once(' ').map_or(time, |(_, clock)| clock);
     time.split('.').next().unwrap_or(time)
 }
@@ -254,7 +254,7 @@ pub(in crate::report) fn whom(link: &Link, report: &Report) -> String {
 }
 
 /// A host by its first name, where its full one is long.
-pub(in crate::report) fn host(name: &str) -> &str {
+pub(crate) fn host(name: &str) -> &str {
     const MOST: usize = 24;
     let address = name.parse::<std::net::IpAddr>().is_ok();
     if name.len() <= MOST || address { name } else { name.split('.').next().unwrap_or(name) }

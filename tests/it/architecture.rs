@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 30] = [
+const ROOMS: [(&str, &[&str]); 31] = [
     ("error", &[]),
     ("authored", &["error"]),
     ("verdict", &[]),
@@ -47,6 +47,7 @@ const ROOMS: [(&str, &[&str]); 30] = [
     ),
     ("quote", &["redact", "report"]),
     ("brain", &["error", "quote", "report"]),
+    ("triage", &["agent", "case", "collect", "evidence", "exec", "plan", "playbook", "policy", "report"]),
     ("sheets", &["evidence", "report"]),
     ("rehearsal", &["collect", "diagnose", "error", "evidence", "intent", "plan", "playbook", "verdict"]),
     (
@@ -84,6 +85,7 @@ const ROOMS: [(&str, &[&str]); 30] = [
             "report",
             "scheduler",
             "sheets",
+            "triage",
             "verdict",
             "verify",
         ],

@@ -28,4 +28,6 @@ mod samples;
 mod staged;
 mod telling;
 mod testing;
+#[cfg(feature = "triage")]
+mod triage;
 mod wording;

@@ -10,6 +10,8 @@ pub use markdown::render as markdown;
 pub use script::{File, scripts};
 use serde::Serialize;
 pub use text::render as text;
+#[cfg(feature = "triage")]
+pub(crate) use text::step;
 
 use super::step::{Hand, Plan, Stage, Step};
 use super::task::{Target, Task, What};
@@ -60,7 +62,7 @@ pub fn json(plans: &[Plan], says: &[Says]) -> Vec<u8> {
 }
 
 /// What a step is for, in a word.
-const fn label(step: &Step) -> &'static str {
+pub(crate) const fn label(step: &Step) -> &'static str {
     match step.stage {
         Stage::Confirm => "CONFIRM",
         Stage::Fix if step.tasks.is_empty() && step.cannot.is_empty() => "BY HAND",
