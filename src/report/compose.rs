@@ -52,7 +52,7 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
     let mut teller = Teller::new(part, job.catalogue, &times, &mut ids);
     let mut findings: Vec<Finding> =
         roots.iter().take(MOST_FINDINGS).map(|root| teller.finding(root, ranked)).collect();
-    let cause: HashSet<RowId> = roots.first().map(|root| root.found.needed().collect()).unwrap_or_default();
+    let cause: HashSet<RowId> = roots.first().map(|root| told_by(table, root.found.needed())).unwrap_or_default();
     let explained: HashSet<RowId> = roots.iter().flat_map(|root| root.explained.iter().copied()).collect();
     let unexplained: Vec<RowId> = table.troubles().filter(|row| !explained.contains(row)).collect();
     let few =
@@ -94,6 +94,18 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
         advice: None,
         stats: Stats::default(),
     }
+}
+
+/// Rows, and those that they were derived from.
+fn told_by(table: &Table, rows: impl Iterator<Item = RowId>) -> HashSet<RowId> {
+    let mut all = HashSet::new();
+    let mut open: Vec<RowId> = rows.collect();
+    while let Some(row) = open.pop() {
+        if all.insert(row) {
+            open.extend(&table.rows[row].parents);
+        }
+    }
+    all
 }
 
 /// The roots of what was found, the answer first.

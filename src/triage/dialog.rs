@@ -374,10 +374,13 @@ fn begins(state: &State) -> String {
         Some(root) => format!("The journal stands in {root}."),
         None => "A case folder is made here first, with a copy of all inputs.".to_owned(),
     };
+    let how = match source.via.as_str() {
+        "local" => "All of it runs on this machine (--via local).".to_owned(),
+        via => format!("Nodes are reached by {via} (--via)."),
+    };
     format!(
-        "{title}\n \nTests first, then fixes, then the tests again, as `diag fix` does. Of the steps, by the policy: {}. What asks is shown whole before it is done.\nNodes are reached by {}. {case}",
+        "{title}\n \nTests first, then fixes, then the tests again, as `diag fix` does. Of the steps, by the policy: {}. What asks is shown whole before it is done.\n{how} {case}",
         counts.join(", "),
-        source.via
     )
 }
 
@@ -402,10 +405,8 @@ fn help(state: &State, width: usize) -> Vec<Line<'static>> {
     lines.push(text::line("Everywhere", Tone::Strong));
     lines.extend(listed(&everywhere, width));
     lines.push(Line::default());
-    lines.push(text::line(
-        "To move: arrows or h j k l, Space and b or PgDn and PgUp, g and G or Home and End",
-        Tone::Plain,
-    ));
+    let moving = "To move: arrows or h j k l, Space and b or PgDn and PgUp, g and G or Home and End";
+    lines.extend(text::flowed("", moving, 0, width, Tone::Plain));
     // The view that one looks at first.
     let mut views = View::ALL.to_vec();
     views.sort_by_key(|view| *view != state.view);

@@ -1,5 +1,6 @@
 //! Each fact, and the lines around it as they stand in its log.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use diag_parsers::{Says, prefix};
@@ -177,6 +178,9 @@ impl Evidence {
         } else {
             self.rows.sort_by_key(place);
         }
+        // A line that tells several facts is shown once.
+        let mut seen = BTreeSet::new();
+        self.rows.retain(|at| seen.insert(place(at)));
         self.at = kept.and_then(|kept| self.rows.iter().position(|row| *row == kept)).unwrap_or(0);
     }
 
@@ -253,17 +257,17 @@ impl Around {
     /// Moves in the log, and asks for more of it where that is needed.
     fn go(&mut self, way: Way, room: usize) -> Vec<Effect> {
         let Some(Ok(found)) = &self.found else { return Vec::new() };
-        let last = found.first + (found.lines.len() as u64).saturating_sub(1);
+        let last = (found.first + found.lines.len() as u64).saturating_sub(1).max(1);
         let page = room.saturating_sub(1).max(1) as u64;
+        let within = |line: u64| line.clamp(found.first.max(1), last);
         self.middle = match way {
-            Way::Up => self.middle.saturating_sub(1),
-            Way::Down => self.middle + 1,
-            Way::PageUp => self.middle.saturating_sub(page),
-            Way::PageDown => self.middle + page,
+            Way::Up => within(self.middle.saturating_sub(1)),
+            Way::Down => within(self.middle + 1),
+            Way::PageUp => within(self.middle.saturating_sub(page)),
+            Way::PageDown => within(self.middle + page),
             // Back to the line itself: the ends of a log of gigabytes are far.
             _ => self.place.line,
-        }
-        .clamp(found.first.max(1), last.max(1));
+        };
         let more = (self.middle < found.first + NEAR && found.first > 1) || (self.middle + NEAR > last && !found.ends);
         if more { vec![Effect::Fetch(self.place.clone(), wanted(self.middle))] } else { Vec::new() }
     }
@@ -345,7 +349,7 @@ fn list_head(state: &State, width: usize) -> Line<'static> {
     }
     let order = if *by_time { "by time" } else { "by line" };
     let filter = if filter.is_empty() { String::new() } else { format!("; filter: {filter}") };
-    let said = format!("{}, {order}: {}{filter}", words::count(rows.len() as u64, "fact"), level.name());
+    let said = format!("{}, {order}: {}{filter}", words::count(rows.len() as u64, "line"), level.name());
     text::line(text::cut(&said, width), Tone::Strong)
 }
 
@@ -367,7 +371,7 @@ fn fact(state: &State, row: &Row, chosen: bool, width: usize) -> Line<'static> {
     let said = row.text.get(prefix::peel(line).1..).filter(|said| !said.trim().is_empty()).unwrap_or(&row.text);
     let mark = if chosen { '>' } else { ' ' };
     let head =
-        format!("{mark}{:<5}{says} {:<8} {:<12} ", text::cut(id, 4), text::cut(clock(&at), 8), text::cut(&who, 12));
+        format!("{mark}{} {says} {} {} ", text::padded(id, 4), text::padded(&clock(&at), 8), text::padded(&who, 12));
     let source =
         if width >= WIDE { text::end(&state.incident.table.sources[row.source], SOURCE) } else { String::new() };
     let room = width.saturating_sub(text::width(&head) + text::width(&source) + 1);
@@ -376,9 +380,10 @@ fn fact(state: &State, row: &Row, chosen: bool, width: usize) -> Line<'static> {
     if chosen { line.style(reversed()) } else { line }
 }
 
-/// The time of day of a printed time; seconds since boot as they are.
-fn clock(at: &str) -> &str {
-    if at.contains(':') { words::clock(at) } else { at }
+/// The time of day of a printed time; of seconds since boot, the whole ones.
+fn clock(at: &str) -> String {
+    let whole = || format!("{} s", at.split('.').next().unwrap_or(at));
+    if at.contains(':') || at.is_empty() { words::clock(at).to_owned() } else { whole() }
 }
 
 fn lines_around(state: &State, area: Rect, frame: &mut Frame<'_>) {

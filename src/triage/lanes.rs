@@ -20,7 +20,7 @@ const MULTIPLE: usize = 8;
 /// One row of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Row {
-    /// A lane, by its place in the report; whether it is of who is to blame.
+    /// A lane, by its place in the report; whether it stands on top, for it is of who is to blame or tells of the cause.
     Lane(usize, bool),
     /// Many lanes, by their places.
     Band(Vec<usize>),
@@ -29,12 +29,7 @@ pub(super) enum Row {
 /// The rows; `open`: bands whose lanes stand below them, by their first lane.
 pub(super) fn rows(report: &Report, open: &BTreeSet<usize>) -> Vec<Row> {
     let lanes = &report.timeline.lanes;
-    let culprit = report.findings.first().map(|finding| &finding.culprit);
-    let blamed = |lane: &Lane| {
-        let rank = culprit.is_some_and(|own| lane.rank.is_some_and(|rank| own.ranks.contains(&rank)));
-        let host = culprit.is_some_and(|own| lane.rank.is_none() && own.nodes.contains(&lane.name));
-        rank || host
-    };
+    let blamed = |lane: &Lane| is_blamed(report, lane);
     let caused = |lane: &Lane| lane.moments.iter().any(|moment| moment.cause);
     let places = |wanted: &dyn Fn(&Lane) -> bool| -> Vec<usize> {
         lanes.iter().enumerate().filter(|(_, lane)| wanted(lane)).map(|(at, _)| at).collect()
@@ -59,6 +54,15 @@ pub(super) fn rows(report: &Report, open: &BTreeSet<usize>) -> Vec<Row> {
         rows.extend(band.into_iter().filter(|_| single).map(|at| Row::Lane(at, false)));
     }
     rows
+}
+
+/// Whether a lane is of a rank or host that the first finding blames.
+pub(super) fn is_blamed(report: &Report, lane: &Lane) -> bool {
+    let Some(own) = report.findings.first().map(|finding| &finding.culprit) else { return false };
+    match lane.rank {
+        Some(rank) => own.ranks.contains(&rank),
+        None => own.nodes.contains(&lane.name),
+    }
 }
 
 /// The parts of a list of lanes that make bands: ranks from a multiple to the next one.

@@ -24,6 +24,9 @@ pub(super) const KEYS: Keys =
 /// Most rows of the list of steps.
 const MOST_LISTED: usize = 8;
 
+/// Columns from which the list tells the risk of each step.
+const WIDE: usize = 120;
+
 /// Which plan, which step, and where its words are scrolled to.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
@@ -120,8 +123,9 @@ fn list(state: &State, plan: &Plan, width: usize) -> Vec<Line<'static>> {
         let word = word(state, plan, step);
         let mark = if chosen { '>' } else { ' ' };
         let said = format!("{mark}{:>2} {:<8}{}", nth + 1, tell::label(step), step.title);
-        let risk = words::risk(&step.risk.to_string());
-        let tail = format!("  {risk}  {word}");
+        // Where there is no room for the risk, the words below tell it.
+        let risk = if width >= WIDE { format!("  {}", words::risk(&step.risk.to_string())) } else { String::new() };
+        let tail = format!("{risk}  {word}");
         let said = text::padded(&said, width.saturating_sub(text::width(&tail))) + &tail;
         let line = text::line(said, Tone::Plain);
         lines.push(if chosen { line.style(reversed()) } else { line });

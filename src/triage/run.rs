@@ -162,7 +162,10 @@ impl Run {
             _ => format!(" on {} and {more} more", names.join(", ")),
         };
         let stopping = if self.stopping { "STOPPING  " } else { "" };
-        let step = if self.step.is_empty() { "begins" } else { &self.step };
+        if self.step.is_empty() {
+            return format!("{stopping}begins, {elapsed}");
+        }
+        let step = &self.step;
         format!(
             "{stopping}{step}{on}: {} of {} done, {} not well, {elapsed}",
             self.well + self.bad,

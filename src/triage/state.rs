@@ -129,7 +129,7 @@ impl State {
             locked: false,
             leaving: false,
             overview: Overview::default(),
-            timeline: Timeline::default(),
+            timeline: Timeline::new(&incident.report),
             findings: Findings::default(),
             plans: Plans::default(),
             run: Run::default(),

@@ -11,7 +11,7 @@ use ratatui::widgets::Paragraph;
 
 use super::draw::{Keys, reversed};
 use super::event::{Effect, Place};
-use super::lanes::{Row, rows};
+use super::lanes::{Row, is_blamed, rows};
 use super::pager::{self, Way, way};
 use super::state::{State, View};
 use super::{text, update};
@@ -19,7 +19,7 @@ use crate::report::axis::Axis;
 use crate::report::marks::{LEGEND, Mark};
 use crate::report::text::Tone;
 use crate::report::words;
-use crate::report::{Lane, Moment};
+use crate::report::{Lane, Moment, Report};
 
 /// Its keys.
 pub(super) const KEYS: Keys = &[
@@ -58,9 +58,27 @@ pub(super) struct Timeline {
     open: BTreeSet<usize>,
 }
 
-impl Default for Timeline {
-    fn default() -> Self {
-        Self { at: 0, moment: 0, from: 0.0, to: 1.0, open: BTreeSet::new() }
+/// What failed is looked at first, where all else is so many times as long.
+const FAR: f64 = 4.0;
+
+/// Share of what is looked at first that is left free at each side.
+const FREE: f64 = 0.1;
+
+impl Timeline {
+    /// All of the time, or where most of it is far from what failed, that part.
+    pub(super) fn new(report: &Report) -> Self {
+        let axis = Axis::of(&report.timeline.lanes);
+        let failed = |mark: Mark| matches!(mark, Mark::Cause | Mark::Failure | Mark::Teardown);
+        let all = report.timeline.lanes.iter().flat_map(|lane| moments(lane, &axis));
+        let shares: Vec<f64> = all.filter(|found| failed(found.1)).map(|found| found.0).collect();
+        let (first, last) = shares.iter().fold((1.0_f64, 0.0_f64), |(a, b), share| (a.min(*share), b.max(*share)));
+        let mut own = Self { at: 0, moment: 0, from: 0.0, to: 1.0, open: BTreeSet::new() };
+        let span = last - first;
+        if span > 0.0 && span * FAR < 1.0 {
+            own.from = (first - span * FREE).max(0.0);
+            own.to = (last + span * FREE).min(1.0);
+        }
+        own
     }
 }
 
@@ -303,7 +321,11 @@ fn below(state: &State, row: Option<&Row>, axis: &Axis, count: usize, width: usi
     match row {
         Some(Row::Lane(at, blamed)) => {
             let lane = &lanes[*at];
-            let blamed = if *blamed { ", to blame" } else { "" };
+            let blamed = match *blamed {
+                true if is_blamed(&state.incident.report, lane) => ", to blame",
+                true => ", tells of the cause",
+                false => "",
+            };
             let node = lane.node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
             let found = moments(lane, axis);
             let head = format!(

@@ -60,6 +60,12 @@ fn ask(state: &mut State, pending: Pending) {
 
 fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     state.note.clear();
+    if key.modifiers.contains(KeyModifiers::ALT) {
+        // Escape and a key that come together look so: over ssh and in tmux they often do.
+        let mut effects = press(state, KeyEvent::from(KeyCode::Esc));
+        effects.extend(press(state, KeyEvent { modifiers: key.modifiers - KeyModifiers::ALT, ..key }));
+        return effects;
+    }
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         match key.code {
             KeyCode::Char('c') => return dialog::leave(state),

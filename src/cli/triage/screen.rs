@@ -101,3 +101,44 @@ fn terminal() -> Result<Terminal<CrosstermBackend<Stdout>>, Error> {
 fn failed(error: &io::Error) -> Error {
     Error::new("triage.terminal", "terminal", error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    /// Set in the process that panics.
+    const PANICS: &str = "DIAG_TEST_PANICS";
+
+    /// The test runs itself in a terminal of tmux, where it takes the screen and panics.
+    #[test]
+    #[ignore = "needs tmux"]
+    fn terminal_a_panic_gives_the_screen_back() {
+        if std::env::var_os(PANICS).is_some() {
+            let _screen = super::Screen::take().unwrap();
+            panic!("of the test");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let tmux = |words: &[&str]| {
+            let socket = folder.path().join("tmux");
+            let done =
+                Command::new("tmux").arg("-S").arg(socket).args(["-f", "/dev/null"]).args(words).output().unwrap();
+            String::from_utf8(done.stdout).unwrap()
+        };
+        let own = std::env::current_exe().unwrap();
+        let name = "cli::triage::screen::tests::terminal_a_panic_gives_the_screen_back";
+        let run =
+            format!("{PANICS}=1 {} --exact {name} --ignored --nocapture; stty -a; echo over; sleep 60", own.display());
+        tmux(&["new-session", "-d", "-x", "100", "-y", "40", &run]);
+        let ends = Instant::now() + Duration::from_secs(30);
+        let mut text = String::new();
+        while !text.contains("over") && Instant::now() < ends {
+            std::thread::sleep(Duration::from_millis(50));
+            text = tmux(&["capture-pane", "-p"]);
+        }
+        let flags = tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]);
+        tmux(&["kill-server"]);
+        assert!(text.contains("of the test") && text.contains(" icanon") && text.contains(" echo "), "{text}");
+        assert_eq!(flags.trim(), "0 1");
+    }
+}
