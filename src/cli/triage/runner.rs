@@ -1,6 +1,6 @@
 //! What runs beside the screen: the same driver as that of `diag fix`, whose person sits at the screen.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 
@@ -80,7 +80,7 @@ pub(super) fn told(error: &Error) -> String {
 
 /// Writes what is handed over; what is told of that.
 pub(super) fn hand_over(args: &Args, root: Option<PathBuf>, page: &str, tell: &SyncSender<Message>) -> String {
-    let written = case(args, root, tell).and_then(|root: PathBuf| fix::hand_over(Path::new(&root), page));
+    let written = case(args, root, tell).and_then(|root| fix::write_page(&root, page));
     written.map_or_else(|error| told(&error), |file| format!("written: {}", file.display()))
 }
 
