@@ -74,7 +74,8 @@ const MOST_LAYERS: usize = 8;
 type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
 /// The layers, each tried in turn until none applies.
-const LAYERS: [Layer; 22] = [
+const LAYERS: [Layer; 23] = [
+    notebook_tag,
     number_tag,
     sglang_tag,
     rank_tag,
@@ -311,6 +312,16 @@ fn compose_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     Some(name + pad + 1)
 }
 
+/// What Kaggle puts before each line that a notebook printed: seconds since its start and a number, `704.7s\t1461\t`.
+fn notebook_tag(line: &[u8], _: &mut Context) -> Option<usize> {
+    let digits = |at: usize| line.get(at..)?.iter().take(12).position(|b| !b.is_ascii_digit()).filter(|len| *len > 0);
+    let point = digits(0)?;
+    let seconds = point + 1 + line.get(point).filter(|b| **b == b'.').and_then(|_| digits(point + 1))?;
+    let number = seconds + line.get(seconds..)?.starts_with(b"s\t").then_some(2)?;
+    let end = number + digits(number)?;
+    (line.get(end) == Some(&b'\t')).then_some(end + 1)
+}
+
 /// Buildkite's time mark `_bk;t=1778141291971 BEL` (its escape character is gone by now).
 fn build_mark(line: &[u8], context: &mut Context) -> Option<usize> {
     let rest = line.strip_prefix(b"_bk;t=")?;
@@ -446,6 +457,7 @@ mod tests {
             ("gpu-018: [2026-05-04 03:12:41,250] x", None, some("gpu-018"), None, "x"),
             ("May  4 03:12:41 gpu-017 python3[41]: x", None, some("gpu-017"), Some(41), "python3[41]: x"),
             ("_bk;t=1778141291971\u{7}(APIServer pid=7) x", None, None, Some(7), "x"),
+            ("704.7s\t1461\t[rank1]: x", Some(1), None, None, "x"),
             ("trainer-1  | x", None, None, None, "x"),
             ("(Worker_TP1 pid=41) ERROR 05-07 08:11:40 [core.py:962]     raise", Some(1), None, Some(41), "    raise"),
             ("[3]<stderr>:x", Some(3), None, None, "x"),

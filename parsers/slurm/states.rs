@@ -13,10 +13,11 @@ use crate::hostlist;
 use crate::line::{Cursor, Line};
 
 /// The kinds of event that a state makes where no reason is told.
-const KINDS: &[Name] = &[SILENT, DOWN];
+const KINDS: &[Name] = &[SILENT, DOWN, INVALID];
 
 const SILENT: Name = "slurm.nodes_silent";
 const DOWN: Name = "slurm.nodes_down";
+const INVALID: Name = "slurm.nodes_invalid";
 
 /// Most lines of a table that are read.
 const MOST: usize = 4096;
@@ -28,6 +29,7 @@ fn about(kind: &str) -> Option<&'static str> {
     Some(match kind {
         SILENT => "nodes are down and don't answer",
         DOWN => "nodes are down",
+        INVALID => "nodes registered with less than their configuration says",
         _ => return None,
     })
 }
@@ -45,7 +47,10 @@ fn kind(state: &str) -> Option<Name> {
     if planned.iter().any(|word| state.contains(word)) {
         return None;
     }
-    let fails = state.contains("DOWN") || state.contains("FAIL") || state.contains("INVAL");
+    if state.contains("INVAL") {
+        return Some(INVALID);
+    }
+    let fails = state.contains("DOWN") || state.contains("FAIL");
     let silent = state.contains('*') || state.contains("NOT_RESPONDING");
     fails.then_some(if silent { SILENT } else { DOWN })
 }
