@@ -180,8 +180,10 @@ fn by_hook(cursor: &Cursor<'_>) -> bool {
     cursor.line.context.rank.is_some_and(|rank| memchr::memmem::find(cursor.line.raw, tag(rank).as_bytes()).is_some())
 }
 
-/// The line without indentation, the bars of exception groups, and the boxes of rich and loguru.
+/// The line without indentation, the bars of exception groups, the boxes of rich and loguru, and pytest's mark of what
+/// was raised: `E` in the first column, and the text behind at least three blanks.
 fn plain(text: &str) -> &str {
+    let text = text.strip_prefix("E   ").unwrap_or(text);
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '|' | '│' | '╰' | '─' | '└' | '+'))
 }
 
@@ -424,6 +426,18 @@ MyError: while reading
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].fields.get("chained"), None);
         assert_eq!(found[1].fields.get("chained"), Some(&true.into()));
+    }
+
+    #[test]
+    fn what_pytest_marks_as_raised_is_an_exception() {
+        let log = "\
+[2026-05-04T03:12:41Z] >       raise TypeError(\"unsupported dtype\")
+[2026-05-04T03:12:41Z] E       TypeError: unsupported dtype
+[2026-05-04T03:12:41Z] kernels.py:87: TypeError
+";
+        let found = exceptions(log);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].line, found[0].fields.text("message")), (2, Some("unsupported dtype")));
     }
 
     #[test]
