@@ -39,6 +39,9 @@ const REACH: usize = 80;
 /// Lines of any writer above the first one of a traceback that are searched for what led to it: one call prints both.
 const LEAD_IN: usize = 128;
 
+/// Heads of lines that look like exceptions of Python: of Lustre's client in the kernel, of the GPU device plug-in.
+const NO_EXCEPTIONS: [&str; 2] = ["LustreError", "XidCriticalError"];
+
 /// Longest message that is kept.
 const MOST_MESSAGE: usize = 300;
 
@@ -202,8 +205,7 @@ fn last_line(text: &str) -> Option<(&str, &str)> {
     let short = kind.rsplit('.').next()?;
     let message = found.name("message").map_or("", |message| message.as_str());
     let named = short.bytes().any(|b| b.is_ascii_lowercase());
-    // Lustre's client in the kernel heads its lines so.
-    (named && kind != "LustreError" && !message.starts_with("ignored in")).then_some((kind, message))
+    (named && !NO_EXCEPTIONS.contains(&kind) && !message.starts_with("ignored in")).then_some((kind, message))
 }
 
 /// Whether a name alone, with no frames above it, is an exception and not a word in a log.

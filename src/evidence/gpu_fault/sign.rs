@@ -8,7 +8,7 @@ use super::policy::{Policy, Rule, Which, seconds};
 use crate::evidence::{RowId, Table};
 
 /// Kinds of row that are signs.
-pub(super) const KINDS: [&str; 14] = [
+pub(super) const KINDS: [&str; 15] = [
     "kernel.xid",
     "kernel.xid_cleanup",
     "kernel.xid_note",
@@ -21,6 +21,7 @@ pub(super) const KINDS: [&str; 14] = [
     "kernel.amd_page_fault",
     "kernel.amd_memory_failed",
     "kernel.amd_hang",
+    "kubernetes.device_xid",
     "probe.kernel.xid",
     "probe.kernel.gpu_lost",
 ];
