@@ -30,6 +30,8 @@ pub mod redact;
 pub mod rehearsal;
 pub mod report;
 pub mod scheduler;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sheets;
 #[cfg(feature = "triage")]
 pub mod triage;

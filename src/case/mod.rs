@@ -16,6 +16,7 @@
 //! are left alone.
 #![expect(clippy::disallowed_methods, reason = "a world room: reads and writes its own folder")]
 
+mod below;
 mod draft;
 mod folder;
 mod index;
@@ -23,6 +24,7 @@ mod journal;
 mod place;
 mod sealed;
 
+pub use below::{below, uri_part};
 pub use draft::{Draft, Facts};
 pub use folder::{Kept, Standing, kept, read_index, standing};
 pub use index::{Collection, Index, LeftOut, Member};

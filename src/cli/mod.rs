@@ -26,6 +26,8 @@ mod query;
 mod reading;
 mod replay;
 mod screen;
+#[cfg(feature = "serve")]
+mod serve;
 mod session;
 mod shelf;
 mod site_notes;
@@ -117,6 +119,9 @@ enum Verb {
     Replay(replay::Args),
     /// Go on with a case that was interrupted, that waits for a yes, or that has to stay quiet.
     Resume(fix::ResumeArgs),
+    /// Serve reports over HTTP: an API for chat-ops and dashboards, and a page on which one drops a log.
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     /// Run a test on nodes, or find with it which of many is bad.
     Test(test::Args),
     /// Look at a case on a full screen: timeline, findings, evidence, the plan with its approvals, what runs.
@@ -200,6 +205,8 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
         Verb::Mcp(args) => mcp::run(args, library, &site.config),
         Verb::Playbook(args) => playbook::run(&args, library),
         Verb::Plan(args) => plan::run(&args, library),
+        #[cfg(feature = "serve")]
+        Verb::Serve(args) => serve::run(&args, library),
         Verb::Test(args) => test::run(&args, &library),
         #[cfg(feature = "triage")]
         Verb::Triage(args) => triage::run(&args, library),

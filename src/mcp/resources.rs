@@ -6,12 +6,11 @@ use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::cases::{self, part};
 use super::desk::{Desk, Look};
 use super::params::Part;
 use super::work::Reins;
 use crate::agent;
-use crate::case::pages;
+use crate::case::{self, pages, uri_part};
 use crate::collect::Fence;
 use crate::error::Error;
 use crate::plan::Answers;
@@ -29,9 +28,9 @@ const PLAYBOOK: &str = "diag://playbook/";
 
 /// All resources: those of cases, then causes.
 pub(super) fn list(desk: &dyn Desk, fence: &Fence) -> Vec<Resource> {
-    let cases = cases::find(fence).into_keys().flat_map(|name| {
+    let cases = case::below(fence.roots()).into_keys().flat_map(|name| {
         VIEWS.map(|(view, about, mime)| {
-            Resource::new(format!("diag://case/{}/{view}", part(&name)), format!("{name}: {view}"))
+            Resource::new(format!("diag://case/{}/{view}", uri_part(&name)), format!("{name}: {view}"))
                 .with_description(about)
                 .with_mime_type(mime)
         })
@@ -58,7 +57,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 /// Values that a part of a template may have.
 pub(super) fn completions(desk: &dyn Desk, fence: &Fence, argument: &str, begun: &str) -> Vec<String> {
     let all: Vec<String> = match argument {
-        "name" => cases::find(fence).into_keys().map(|name| part(&name)).collect(),
+        "name" => case::below(fence.roots()).into_keys().map(|name| uri_part(&name)).collect(),
         "cause" => desk.causes().into_iter().map(|(id, _)| id).collect(),
         _ => Vec::new(),
     };
@@ -79,7 +78,7 @@ pub(super) fn read(
     let Some((name, view)) = uri.strip_prefix("diag://case/").and_then(|rest| rest.split_once('/')) else {
         return Ok(None);
     };
-    let case = cases::find(fence).into_iter().find(|(known, _)| part(known) == name);
+    let case = case::below(fence.roots()).into_iter().find(|(known, _)| uri_part(known) == name);
     let known = VIEWS.iter().find(|(known, ..)| *known == view);
     let (Some((_, root)), Some((view, _, mime))) = (case, known) else { return Ok(None) };
     let text = if *view == "handover" {

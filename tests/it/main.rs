@@ -7,6 +7,8 @@ mod asking;
 mod authors;
 mod bad_inputs;
 mod brain;
+#[cfg(feature = "serve")]
+mod browser;
 mod cases;
 mod cluster;
 mod config;
@@ -25,6 +27,8 @@ mod query;
 mod reading;
 mod recorder;
 mod samples;
+#[cfg(feature = "serve")]
+mod serve;
 mod staged;
 mod telling;
 mod testing;

@@ -1,10 +1,9 @@
-//! The cases below the folders that an assistant may see, each by a name of its own.
+//! The cases below folders, each by a name of its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::case::{Standing, standing};
-use crate::collect::Fence;
+use super::folder::{Standing, standing};
 
 /// Folders within folders that are looked at.
 const DEEPEST: usize = 4;
@@ -14,12 +13,21 @@ const FOLDERS: usize = 5_000;
 const CASES: usize = 500;
 
 /// All cases: their folders by their names, which are their paths below the root.
-pub(super) fn find(fence: &Fence) -> BTreeMap<String, PathBuf> {
+pub fn below<'a>(roots: impl Iterator<Item = &'a Path>) -> BTreeMap<String, PathBuf> {
     let mut search = Search { left: FOLDERS, found: BTreeMap::new() };
-    for root in fence.roots() {
+    for root in roots {
         search.folder(root, "", 0);
     }
     search.found
+}
+
+/// A name as one part of a URI (RFC 3986: what is not unreserved is `%XX`).
+pub fn uri_part(name: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    name.bytes().map(byte).collect()
 }
 
 struct Search {
@@ -50,13 +58,4 @@ impl Search {
             self.folder(&path.join(inner), &below, depth + 1);
         }
     }
-}
-
-/// A name as one part of a URI (RFC 3986: what is not unreserved is `%XX`).
-pub(super) fn part(name: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    name.bytes().map(byte).collect()
 }
