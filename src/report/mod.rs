@@ -296,7 +296,7 @@ pub struct Timeline {
 /// What became of a rank, a host, or what a scheduler told.
 #[derive(Debug, Clone, Serialize)]
 pub struct Lane {
-    /// Whose lane it is: `rank 3`, `gpu-17`, `slurmctld`.
+    /// Whose lane it is: `rank 3`, `gpu-17`, `slurmctld`; a file where no host is told.
     pub name: String,
     /// Global rank.
     pub rank: Option<i64>,

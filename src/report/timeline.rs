@@ -51,14 +51,15 @@ pub(super) fn of(table: &Table, times: &Times, cause: &HashSet<RowId>) -> Timeli
     Timeline { world_size: table.job.world_size, lanes: lanes.collect(), span }
 }
 
-/// What is told of hosts, and by schedulers, and of no rank: those of the cause first.
+/// What is told of hosts, by schedulers, or in a file that names neither, and of no rank: those of the cause first.
 fn hosts(table: &Table, cause: &HashSet<RowId>) -> Vec<(String, Vec<RowId>)> {
     let mut lanes: BTreeMap<String, Vec<RowId>> = BTreeMap::new();
     for (id, row) in table.rows.iter().enumerate().filter(|(_, row)| row.parents.is_empty() && row.rank().is_none()) {
-        let teller = row.fields.text("witness").or(row.node());
-        let news = row.is_trouble() || cause.contains(&id) || row.says == Says::Warning;
-        if let (Some(name), true) = (teller, news && row.placed.is_some()) {
-            lanes.entry(name.to_owned()).or_default().push(id);
+        let file = table.sources[row.source].rsplit(['/', '!']).next().unwrap_or_default();
+        let teller = row.fields.text("witness").or(row.node()).unwrap_or(file);
+        let news = row.is_trouble() || row.says == Says::Warning;
+        if cause.contains(&id) || (news && row.placed.is_some()) {
+            lanes.entry(teller.to_owned()).or_default().push(id);
         }
     }
     let mut lanes: Vec<(String, Vec<RowId>)> = lanes.into_iter().collect();

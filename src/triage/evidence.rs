@@ -118,6 +118,11 @@ impl Evidence {
             evidence.level = Level::All;
             evidence.sift(incident);
         }
+        // What decides most is looked at first.
+        let place = |at: &usize| &incident.table.rows[*at];
+        let id =
+            |row: &Row| incident.cited(&incident.table.sources[row.source], row.line).map(|cited| cited.id.as_str());
+        evidence.at = evidence.rows.iter().position(|at| id(place(at)) == Some("E1")).unwrap_or(0);
         evidence
     }
 

@@ -31,6 +31,15 @@ pub(super) struct Journal {
     top: usize,
 }
 
+impl Journal {
+    /// The journal has grown from so many lines to so many: whoever is at its end stays there.
+    pub(super) const fn grows(&mut self, from: usize, to: usize) {
+        if self.at + 1 >= from && !self.open {
+            self.at = to.saturating_sub(1);
+        }
+    }
+}
+
 /// A key.
 pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let (count, room) = (state.incident.journal().len(), state.room().1);
@@ -80,6 +89,10 @@ fn detail(state: &State, width: usize) -> Vec<Line<'static>> {
     let Some(line) = state.incident.journal().get(state.journal.at) else { return Vec::new() };
     let head = format!("line {} of the journal, {}", line.number, line.at);
     let mut lines = vec![text::line(head, Tone::Faint)];
+    let told = agent::replay(state.incident.journal()).unwrap_or_default();
+    lines.extend(
+        told.get(state.journal.at).iter().flat_map(|told| text::flowed("", &told.what, 0, width, Tone::Strong)),
+    );
     match agent::entry(line) {
         Ok(Entry::Result { ran, .. }) => ran.iter().for_each(|ran| lines.extend(printed(ran, width))),
         Ok(_) => {

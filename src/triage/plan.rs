@@ -85,12 +85,18 @@ fn begin(state: &mut State) {
     let why = match () {
         () if state.locked => "read only: another diag works on this case",
         () if state.run.on => "a run goes on already: see 6",
+        () if !state.incident.plans.iter().any(can_begin) => "nothing here can be run: these steps want hands",
         () => {
             state.dialog = Some(Dialog::Begin);
             return;
         }
     };
     why.clone_into(&mut state.note);
+}
+
+/// Whether something of it is run, or would be once a question is answered.
+fn can_begin(plan: &Plan) -> bool {
+    !plan.questions.is_empty() || plan.steps.iter().any(Step::runs)
 }
 
 /// What the policy says of a step, or what became of it.

@@ -106,7 +106,8 @@ impl Run {
         self.stopping = false;
         self.running.clear();
         match how {
-            Ok(how) => self.say("", &format!("END  {how}")),
+            // Why, and where to go on, was told in full before.
+            Ok(how) => self.say("", &format!("END  {}", how.split(':').next().unwrap_or(&how))),
             Err(why) => self.say("", &format!("ERROR  {why}")),
         }
     }

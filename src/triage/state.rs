@@ -117,6 +117,8 @@ impl State {
     #[must_use]
     pub fn new(incident: Incident, look: Look, size: (u16, u16)) -> Self {
         let evidence = Evidence::new(&incident);
+        let mut journal = Journal::default();
+        journal.grows(0, incident.journal().len());
         Self {
             evidence,
             look,
@@ -133,7 +135,7 @@ impl State {
             findings: Findings::default(),
             plans: Plans::default(),
             run: Run::default(),
-            journal: Journal::default(),
+            journal,
             handover: HandOver::default(),
             incident,
         }

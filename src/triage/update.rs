@@ -18,7 +18,10 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Tick(now) => state.now = now,
         Event::Context(place, found) => state.evidence.take(&place, found),
-        Event::Journal(lines) => state.incident.take_journal(lines),
+        Event::Journal(lines) => {
+            state.journal.grows(state.incident.journal().len(), lines.len());
+            state.incident.take_journal(lines);
+        }
         Event::Locked(locked) => state.locked = locked,
         Event::Made(root) => state.incident.source.root = Some(root),
         Event::Note(note) => state.note = note,
