@@ -127,8 +127,10 @@ mod tests {
         };
         let own = std::env::current_exe().unwrap();
         let name = "cli::triage::screen::tests::terminal_a_panic_gives_the_screen_back";
-        let run =
-            format!("{PANICS}=1 {} --exact {name} --ignored --nocapture; stty -a; echo over; sleep 60", own.display());
+        let run = format!(
+            "RUST_BACKTRACE=0 {PANICS}=1 {} --exact {name} --ignored --nocapture; stty -a; echo over; sleep 60",
+            own.display()
+        );
         tmux(&["new-session", "-d", "-x", "100", "-y", "40", &run]);
         let ends = Instant::now() + Duration::from_secs(30);
         let mut text = String::new();
