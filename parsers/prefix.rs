@@ -305,7 +305,10 @@ fn compose_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     let pad = line[name..].iter().take_while(|b| **b == b' ').count();
     let numbered =
         name > 2 && line[..name].iter().rev().find(|b| !b.is_ascii_digit()).is_some_and(|b| matches!(b, b'-' | b'_'));
-    if !numbered || pad == 0 || !line[name + pad..].starts_with(b"| ") || !line[name - 1].is_ascii_digit() {
+    // `node | result` of health checks that were run on many nodes has the same shape.
+    let checked = ["| Healthy", "| ERROR: nhc:", "| ERROR: No results reported"];
+    let checked = checked.iter().any(|head| line[name + pad..].starts_with(head.as_bytes()));
+    if !numbered || checked || pad == 0 || !line[name + pad..].starts_with(b"| ") || !line[name - 1].is_ascii_digit() {
         return None;
     }
     context.pod = Some(String::from_utf8_lossy(&line[..name]).into_owned());
@@ -459,6 +462,7 @@ mod tests {
             ("_bk;t=1778141291971\u{7}(APIServer pid=7) x", None, None, Some(7), "x"),
             ("704.7s\t1461\t[rank1]: x", Some(1), None, None, "x"),
             ("trainer-1  | x", None, None, None, "x"),
+            ("gpu-18 | ERROR: nhc: x", None, None, None, "gpu-18 | ERROR: nhc: x"),
             ("(Worker_TP1 pid=41) ERROR 05-07 08:11:40 [core.py:962]     raise", Some(1), None, Some(41), "    raise"),
             ("[3]<stderr>:x", Some(3), None, None, "x"),
             ("  | 2026-05-04T03:12:41.873Z | [rank4]:x", Some(4), None, None, "x"),

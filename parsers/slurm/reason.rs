@@ -38,7 +38,7 @@ const KNOWN: [(&str, Name); 8] = [
 
 /// Words (in lower case) by which people and health checks (mej/nhc 1.4 `scripts/*.nhc`, sites' own) say what is wrong; the
 /// first that is there counts.
-const TOPICS: [(&str, Name); 30] = [
+const TOPICS: [(&str, Name); 31] = [
     ("fallen off", GPU),
     ("fell off", GPU),
     ("nvlink", GPU),
@@ -48,6 +48,7 @@ const TOPICS: [(&str, Name); 30] = [
     ("uncorrectable", GPU),
     ("row remap", GPU),
     ("gpu ecc", GPU),
+    ("gpu_ecc", GPU),
     ("check_fs_mount", STORAGE),
     ("not mounted", STORAGE),
     ("stale file", STORAGE),
