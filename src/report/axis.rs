@@ -28,6 +28,7 @@ impl Axis {
     }
 
     /// A part of it, from one share to another.
+    #[cfg(feature = "triage")]
     pub(crate) fn part(self, from: f64, to: f64) -> Self {
         let span = (self.last - self.first) as f64;
         let at = |share: f64| self.first + (span * share) as i64;

@@ -246,8 +246,9 @@ impl<'scope, 'env> Session<'scope, 'env> {
         let grows = state.runs() || state.is_locked();
         let Some(root) = self.root.as_deref().filter(|_| now || (grows && Instant::now() >= self.look)) else { return };
         let begins = Instant::now();
-        if state.is_locked() && !is_busy(root) {
-            update(state, Event::Locked(false));
+        // While something runs here, it is this diag that works on the case.
+        if !state.runs() {
+            update(state, Event::Locked(is_busy(root)));
         }
         if let Some(lines) = journal(root) {
             update(state, Event::Journal(lines));

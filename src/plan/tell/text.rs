@@ -30,6 +30,7 @@ pub fn render(plan: &Plan, says: &Says, look: Look) -> Vec<u8> {
 }
 
 /// One step by itself, line by line, for a screen; `number`: its place in the plan, from 0.
+#[cfg(feature = "triage")]
 pub(crate) fn step(plan: &Plan, says: &Says, number: usize, look: Look) -> Vec<Vec<Span>> {
     let mut teller = Teller { plan, says, look, paper: Paper::new(look.width, look.colour) };
     if let Some(step) = plan.steps.get(number) {

@@ -36,11 +36,13 @@ pub fn render(report: &Report, look: Look) -> Vec<u8> {
 }
 
 /// The same line by line, for a screen.
+#[cfg(feature = "triage")]
 pub(crate) fn lines(report: &Report, look: Look) -> Vec<Vec<Span>> {
     told(report, look).lines()
 }
 
 /// One finding by itself, with all that is known of it; `number`: its place in the report, from 0.
+#[cfg(feature = "triage")]
 pub(crate) fn finding(report: &Report, number: usize, look: Look) -> Vec<Vec<Span>> {
     let mut paper = Paper::new(look.width, look.colour);
     if let Some(finding) = report.findings.get(number) {

@@ -65,11 +65,13 @@ impl Span {
     }
 
     /// The text, safe for a terminal.
+    #[cfg(feature = "triage")]
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// How it is meant.
+    #[cfg(feature = "triage")]
     pub(crate) const fn tone(&self) -> Tone {
         self.tone
     }
@@ -112,6 +114,7 @@ impl Paper {
     }
 
     /// What was written, line by line, for a screen that has its own way to show tones.
+    #[cfg(feature = "triage")]
     pub(crate) fn lines(self) -> Vec<Vec<Span>> {
         self.lines
     }

@@ -75,6 +75,7 @@ impl Teller<'_> {
     }
 
     /// A finding by itself: what it is and how sure, all that belongs to it, and what would make it surer.
+    #[cfg(feature = "triage")]
     pub(super) fn alone(&mut self, finding: &Finding) {
         let lead = [Span::new(words::confidence(finding.confidence).to_uppercase(), Tone::Strong), Span::plain("  ")];
         let title = format!("{} [{}]", finding.title, finding.cause);
