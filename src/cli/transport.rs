@@ -77,7 +77,7 @@ pub(super) struct How {
 
 impl How {
     /// How nodes are reached, in a word.
-    #[cfg(feature = "triage")]
+    #[cfg(any(feature = "mcp", feature = "triage"))]
     pub(super) fn name(&self) -> String {
         use clap::ValueEnum as _;
         self.via.to_possible_value().map(|via| via.get_name().to_owned()).unwrap_or_default()
@@ -91,10 +91,9 @@ impl How {
     /// The options that say so, as they are typed behind a command.
     #[cfg(feature = "mcp")]
     pub(super) fn typed(&self) -> String {
-        let via = clap::ValueEnum::to_possible_value(&self.via).map(|value| value.get_name().to_owned());
         let ssh_config = self.ssh_config.as_ref().map(|file| file.display().to_string());
         let options = [
-            ("via", via.filter(|_| self.via != Via::Ssh)),
+            ("via", (self.via != Via::Ssh).then(|| self.name())),
             ("ssh-config", ssh_config),
             ("allocation", self.allocation.clone()),
             ("partition", self.partition.clone()),

@@ -1,8 +1,11 @@
 //! Answers: a report in the form that the client takes, or an error that it can act on.
 
 use axum::Json;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::error::Error;
@@ -71,9 +74,36 @@ const FORMS: [(Form, &str, &str); 4] = [
     (Form::Text, "text/plain", "text"),
 ];
 
+/// How a report is asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) form: Form,
+    /// What the report calls the body.
+    pub(super) name: Option<String>,
+}
+
+/// The same, as it stands behind the `?`.
+#[derive(Debug, Deserialize)]
+struct Written {
+    /// `json`, `text`, `markdown` or `html`, instead of `Accept`.
+    format: Option<String>,
+    name: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let written = Query::<Written>::from_request_parts(parts, state).await;
+        let Query(Written { format, name }) = written.map_err(IntoResponse::into_response)?;
+        let form = Form::asked(format.as_deref(), &parts.headers).map_err(IntoResponse::into_response)?;
+        Ok(Self { form, name })
+    }
+}
+
 impl Form {
     /// The form that a request asks for: by name, or by what it accepts most.
-    pub(super) fn asked(named: Option<&str>, headers: &HeaderMap) -> Result<Self, Refusal> {
+    fn asked(named: Option<&str>, headers: &HeaderMap) -> Result<Self, Refusal> {
         if let Some(name) = named {
             let known = FORMS.iter().find(|(_, _, known)| *known == name);
             let none = || Error::new("serve.format", "format", "there is no such format");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::alerts::{self, Webhook};
-use super::answer::{Form, Refusal};
+use super::answer::{Asked, Form, Refusal};
 use super::desk::Desk;
 use super::door::{self, Tokens};
 use super::metrics::Metrics;
@@ -174,15 +174,6 @@ async fn metrics(State(office): State<Arc<Office>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-/// How a report is asked for.
-#[derive(Debug, Default, Deserialize)]
-struct Asked {
-    /// `json`, `text`, `markdown` or `html`, instead of `Accept`.
-    format: Option<String>,
-    /// What the report calls the body.
-    name: Option<String>,
-}
-
 /// An order instead of a body.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -193,11 +184,10 @@ struct Order {
 
 async fn post_report(
     State(office): State<Arc<Office>>,
-    Query(asked): Query<Asked>,
+    asked: Asked,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let form = Form::asked(asked.format.as_deref(), &headers)?;
     let slot = office.bench.slot()?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let desk = Arc::clone(&office.desk);
@@ -216,7 +206,7 @@ async fn post_report(
     };
     let report = Arc::new(report);
     let id = office.store.put(&report)?;
-    let mut response = told(form, report).await?;
+    let mut response = told(asked.form, report).await?;
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::try_from(format!("/v1/reports/{id}")) {
         response.headers_mut().insert(header::LOCATION, place);
@@ -239,12 +229,10 @@ async fn told(form: Form, report: Arc<Report>) -> Result<Response, Refusal> {
 async fn get_report(
     State(office): State<Arc<Office>>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let form = Form::asked(asked.format.as_deref(), &headers)?;
     let report = office.store.get(&id);
-    told(form, report.ok_or_else(|| nothing("there is no such report, or no more", "post it again"))?).await
+    told(asked.form, report.ok_or_else(|| nothing("there is no such report, or no more", "post it again"))?).await
 }
 
 fn no_case() -> Refusal {
@@ -262,15 +250,13 @@ async fn get_cases(State(office): State<Arc<Office>>) -> Result<Response, Refusa
 async fn get_case_report(
     State(office): State<Arc<Office>>,
     Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let form = Form::asked(asked.format.as_deref(), &headers)?;
     let slot = office.bench.slot()?;
     let root = office.cases()?.remove(&id).ok_or_else(no_case)?;
     let desk = Arc::clone(&office.desk);
     let report = office.diagnosed(slot, move |meter| desk.case(&root, meter)).await?;
-    told(form, Arc::new(report)).await
+    told(asked.form, Arc::new(report)).await
 }
 
 async fn post_alert(State(office): State<Arc<Office>>, body: Body) -> Result<Response, Refusal> {

@@ -39,10 +39,7 @@ const NOT_STARTED: [&str; 2] = ["ContainerCannotRun", "StartError"];
 pub(super) fn read(pod: &Value) -> State {
     let status = &pod["status"];
     let state = &status["containerStatuses"][0]["state"];
-    let told = |of: &Value| {
-        let words = ["reason", "message"].map(|key| plain(of[key].as_str().unwrap_or_default()));
-        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(": ")
-    };
+    let told = |of: &Value| joined(["reason", "message"].map(|key| plain(of[key].as_str().unwrap_or_default())), ": ");
     if let Some(over) = state.get("terminated") {
         let reason = over["reason"].as_str().unwrap_or_default();
         if NOT_STARTED.contains(&reason) {
@@ -63,15 +60,17 @@ pub(super) fn read(pod: &Value) -> State {
     }
     let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
     let unplaced = conditions.iter().find(|one| one["type"] == "PodScheduled" && one["status"] == "False");
-    let words = [plain(status["phase"].as_str().unwrap_or("new")), told(waiting)];
-    let stands = || {
-        State::Waiting(words.iter().filter(|word| !word.is_empty()).map(String::as_str).collect::<Vec<_>>().join(", "))
-    };
+    let stands = || State::Waiting(joined([plain(status["phase"].as_str().unwrap_or("new")), told(waiting)], ", "));
     unplaced.map_or_else(stands, |one| {
         let why = told(one);
         // What the node lacks may be somebody's; a node that takes no pod at all, or is none, can't be reached.
         State::Unplaced(if why.contains("Insufficient") { End::CannotRun(why) } else { End::Unreachable(why) })
     })
+}
+
+/// Those of two words that there are.
+fn joined(words: [String; 2], between: &str) -> String {
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(between)
 }
 
 /// A text of the cluster on one line.
