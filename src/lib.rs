@@ -15,11 +15,13 @@ pub mod diagnose;
 pub mod error;
 pub mod evidence;
 pub mod exec;
+pub mod history;
 pub mod hook;
 pub mod intent;
 pub mod kubernetes;
 #[cfg(feature = "mcp")]
 pub mod mcp;
+pub mod notify;
 pub mod plan;
 pub mod playbook;
 pub mod policy;
@@ -33,7 +35,9 @@ pub mod scheduler;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod sheets;
+pub mod spool;
 #[cfg(feature = "triage")]
 pub mod triage;
 pub mod verdict;
 pub mod verify;
+pub mod watch;

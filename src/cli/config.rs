@@ -214,6 +214,10 @@ fn check(command: &Command, named: Option<&Path>) -> Result<u8, Error> {
         }
     }
     wrong.extend(policy(&site).err());
+    wrong.extend(crate::notify::wrong(&site.config.notify).into_iter().map(|(key, error)| {
+        let place = site.word(&key).map_or_else(|| error.place.clone(), |(_, origin)| origin.to_string());
+        Error::new(error.code, place, format!("{}: {}", error.place, error.reason))
+    }));
     wrong.dedup();
     let mut text = String::new();
     for layer in &files.layers {

@@ -349,7 +349,8 @@ pub(super) fn absolute(inputs: &[String]) -> Vec<String> {
     inputs.iter().map(one).collect()
 }
 
-/// Where the breaker counts: as told, else where all of this machine can, else where this user can.
+/// Where state is kept (what the breaker counts, what watchers saw): as told, else where all of this machine can, else where this
+/// user can.
 pub(super) fn state(told: Option<&Path>) -> PathBuf {
     const SHARED: &str = "/var/lib/diag";
     let home = || {

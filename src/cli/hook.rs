@@ -55,6 +55,8 @@ enum System {
     All,
     /// slurm.conf, the scripts that it names, and the policy.
     Slurm,
+    /// What makes the controller of Slurm have failed jobs looked at: slurm.conf lines, scripts, a service.
+    Watch,
     /// A service and a timer that run health-check, and one that writes metrics.
     Systemd,
     /// A custom plug-in of node-problem-detector.
@@ -76,6 +78,13 @@ fn files(system: System) -> &'static [(&'static str, &'static str)] {
             ("diag-hook-health-check", include_str!("../../packaging/diag-hook-health-check")),
             ("diag-hook-task-prolog", include_str!("../../packaging/diag-hook-task-prolog")),
             ("hook.toml", include_str!("../../packaging/hook.toml")),
+        ],
+        System::Watch => &[
+            ("slurmctld.conf.part", include_str!("../../packaging/slurmctld.conf.part")),
+            ("diag-watch-slurm", include_str!("../../packaging/diag-watch-slurm")),
+            ("diag-watch-down", include_str!("../../packaging/diag-watch-down")),
+            ("diag-watch-drained", include_str!("../../packaging/diag-watch-drained")),
+            ("diag-watch.service", include_str!("../../packaging/diag-watch.service")),
         ],
         System::Systemd => &[
             ("diag-health.service", include_str!("../../packaging/diag-health.service")),
@@ -106,7 +115,7 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
 }
 
 fn show(install: &Install) -> Result<u8, Error> {
-    let each = [System::Slurm, System::Systemd, System::Npd, System::Kubernetes, System::Prometheus];
+    let each = [System::Slurm, System::Watch, System::Systemd, System::Npd, System::Kubernetes, System::Prometheus];
     let systems = if matches!(install.system, System::All) { each.as_slice() } else { &[install.system] };
     for (name, text) in systems.iter().flat_map(|system| files(*system)) {
         match &install.write {

@@ -12,6 +12,7 @@ mod config;
 mod delivery;
 mod explain;
 mod fix;
+mod history;
 mod hook;
 #[cfg(feature = "mcp")]
 mod mcp;
@@ -36,6 +37,7 @@ mod test;
 mod transport;
 #[cfg(feature = "triage")]
 pub mod triage;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -106,6 +108,8 @@ enum Verb {
     Explain(explain::Args),
     /// Do something about what is wrong: test, ask, fix, test again, and keep a journal of it.
     Fix(fix::Args),
+    /// Tell which nodes and boards were in trouble, and how often.
+    History(history::Args),
     /// Run as a hook of Slurm, systemd or node-problem-detector, or show how to install one.
     Hook(hook::Args),
     /// Serve an assistant over MCP on standard input and output; what needs a yes stays with a person.
@@ -127,6 +131,8 @@ enum Verb {
     /// Look at a case on a full screen: timeline, findings, evidence, the plan with its approvals, what runs.
     #[cfg(feature = "triage")]
     Triage(triage::Args),
+    /// Look by itself at jobs that failed: from Slurm, or in folders of logs.
+    Watch(watch::Args),
     /// Read this node's GPUs, fabric, memory, disks and daemons, and judge them.
     Probe(probe::Args),
 }
@@ -200,6 +206,7 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
         Verb::Fix(args) => fix::run(&args, library),
         Verb::Replay(args) => replay::run(&args),
         Verb::Resume(args) => fix::resume(&args, library),
+        Verb::History(args) => history::run(&args, &site.config),
         Verb::Hook(args) => hook::run(&args),
         #[cfg(feature = "mcp")]
         Verb::Mcp(args) => mcp::run(args, library, &site.config),
@@ -210,6 +217,7 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
         Verb::Test(args) => test::run(&args, &library),
         #[cfg(feature = "triage")]
         Verb::Triage(args) => triage::run(&args, library),
+        Verb::Watch(args) => watch::run(&args, library, &site.config, cli.config.as_deref()),
         Verb::Probe(args) => probe::run(&args, &site.config),
     }
 }

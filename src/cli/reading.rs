@@ -3,7 +3,7 @@
 use diag_parsers::{Fields, Scanner};
 
 use super::progress;
-use crate::collect::cluster::{self, Target};
+use crate::collect::cluster::{self, Held, Target};
 use crate::collect::{self, Document, Harvest, Keep, Meter, Wanted, Witness};
 use crate::error::Error;
 use crate::evidence::{Ledger, Table};
@@ -32,6 +32,12 @@ pub(super) fn read(
     let (held, refused) = cluster.map(cluster::fetch).transpose()?.unwrap_or_default();
     let wanted = Wanted { held, ..Wanted::inputs(inputs) };
     progress::with(quiet, |meter| measured(wanted, refused, scanner, meter))
+}
+
+/// Reads texts that were fetched, and files, without a word on the screen.
+pub(super) fn quietly(held: Vec<Held>, files: &[String], scanner: &Scanner) -> Result<Reading, Error> {
+    let wanted = Wanted { held, ..Wanted::inputs(files) };
+    progress::with(true, |meter| measured(wanted, Vec::new(), scanner, meter))
 }
 
 /// Reads what is wanted; what could not be fetched for it is told with what could not be read.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::NodeName;
 use crate::probe::Expected;
+use crate::watch::Limits;
 
 /// Most nodes that a set may name, as on the command line.
 const MOST: usize = 10_000;
@@ -30,6 +31,10 @@ pub struct Config {
     pub library: Library,
     /// The model that may be asked beside the rules.
     pub brain: Brain,
+    /// Who is told of what a watcher found.
+    pub notify: Notify,
+    /// How much a watcher may take, and what it looks at.
+    pub watch: Limits,
 }
 
 /// What there is.
@@ -42,6 +47,9 @@ pub struct Inventory {
     /// Which nodes share a switch, a file as Slurm's `topology.conf`: `--topology` of `diag test`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub switches: Option<PathBuf>,
+    /// Management controllers (BMC) by node, for whoever has to go there: names or addresses, no way in.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub bmc: IndexMap<String, String>,
     /// Kinds of node by a name of the site's choice.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub types: IndexMap<String, NodeType>,
@@ -151,6 +159,42 @@ pub struct Brain {
     pub protocol: Option<String>,
 }
 
+/// Who is told of what a watcher found. Nobody where none is named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// Most seconds that a try to deliver takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<u64>,
+    /// Webhooks by a name of the site's choice.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub hooks: IndexMap<String, Hook>,
+}
+
+/// A webhook.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// Where it listens; off where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What it reads: `json`, `slack`, `alertmanager`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
+    /// A file that holds the secret with which bodies are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// The variable of the environment that holds it instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_env: Option<String>,
+    /// The authority of its certificate, where that is the site's own (PEM): no other is trusted then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Causes that it is told of, `gpu-*`; all, and what is undetermined, where none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
+}
+
 impl Config {
     /// What is wrong with values whose types say nothing of it: key and reason.
     pub(super) fn wrong(&self) -> Vec<(String, String)> {
@@ -162,6 +206,11 @@ impl Config {
         for (name, kind) in &self.inventory.types {
             set(format!("inventory.types.{name}.nodes"), &kind.nodes);
         }
+        for (node, bmc) in &self.inventory.bmc {
+            set(format!("inventory.bmc.{node}"), node);
+            set(format!("inventory.bmc.{node}"), &bmc.replace("{node}", "n"));
+        }
+        wrong.extend(self.watch.wrong().into_iter().map(|(key, why)| (format!("watch.{key}"), why)));
         wrong
     }
 
@@ -177,6 +226,17 @@ impl Config {
         expected.gpu_name = expected.gpu_name.or_else(|| kind.gpu.clone());
         expected.ports = expected.ports.or((!kind.rails.is_empty()).then_some(kind.rails.len() as u64));
         expected
+    }
+
+    /// The management controller of a node, where the inventory names it: by the node itself, or by a pattern in which `{node}`
+    /// stands for its name.
+    #[must_use]
+    pub fn bmc(&self, node: &str) -> Option<String> {
+        let short = node.split('.').next().unwrap_or(node);
+        let of = |(nodes, _): &(&String, &String)| {
+            hosts(nodes).is_ok_and(|all| all.iter().any(|host| host == node || host == short))
+        };
+        self.inventory.bmc.iter().find(of).map(|(_, bmc)| bmc.replace("{node}", short))
     }
 
     /// All nodes that the inventory names, each once.

@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// What a file that merely lies in the working folder does not decide: whom diag talks to, which programs and rules it uses.
 /// Whoever unpacks a support bundle and runs diag in it has read no such file.
-const NOT_OF_A_FOLDER: [&str; 5] = ["transport.ssh_config", "tools", "policy", "library", "brain"];
+const NOT_OF_A_FOLDER: [&str; 7] = ["transport.ssh_config", "tools", "policy", "library", "brain", "notify", "watch"];
 
 /// Keys that hold a path, which is meant from the file's own folder.
 const PATHS: [&str; 7] = [
@@ -25,6 +25,10 @@ const PATHS: [&str; 7] = [
     "library.playbooks",
     "library.formats",
 ];
+
+/// Tables whose names people choose: below them stand tables, or values.
+const CHOSEN_TABLES: [&str; 2] = ["inventory.types.", "notify.hooks."];
+const CHOSEN_VALUES: [&str; 3] = ["expect.config.", "expect.exact.", "inventory.bmc."];
 
 /// How a file came to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +156,7 @@ fn leaves(layer: &Layer, own: &mut BTreeMap<String, (Value, Origin)>) -> Result<
 /// A path as seen from anywhere.
 fn rooted(key: &str, value: &Value, layer: &Layer) -> Value {
     match value {
-        Value::String(path) if PATHS.contains(&key) => {
+        Value::String(path) if PATHS.contains(&key) || (key.starts_with("notify.hooks.") && key.ends_with("_file")) => {
             Value::String(layer.folder.join(path).to_string_lossy().into_owned())
         }
         other => other.clone(),
@@ -180,15 +184,16 @@ fn together(values: &BTreeMap<String, (Value, Origin)>) -> Result<Config, Error>
 
 /// The steps of a key; names that people choose may hold dots themselves, and stand last or third.
 fn steps(key: &str) -> Vec<&str> {
-    let chosen = ["expect.config.", "expect.exact."].iter().find(|prefix| key.starts_with(**prefix));
+    let chosen = CHOSEN_VALUES.iter().find(|prefix| key.starts_with(**prefix));
     if let Some(prefix) = chosen {
         let fixed: Vec<&str> = prefix.trim_end_matches('.').split('.').collect();
         return fixed.into_iter().chain([&key[prefix.len()..]]).collect();
     }
-    if let Some(rest) = key.strip_prefix("inventory.types.")
-        && let Some((name, field)) = rest.rsplit_once('.')
+    let below = CHOSEN_TABLES.iter().find(|prefix| key.starts_with(**prefix));
+    if let Some(prefix) = below
+        && let Some((name, field)) = key[prefix.len()..].rsplit_once('.')
     {
-        return vec!["inventory", "types", name, field];
+        return prefix.trim_end_matches('.').split('.').chain([name, field]).collect();
     }
     key.split('.').collect()
 }

@@ -56,6 +56,7 @@ EOF
   if [ -e "$dir/health-check" ]; then
     printf 'HealthCheckProgram=%s\nHealthCheckInterval=3\nHealthCheckNodeState=ANY\n' "$dir/health-check" >> "$dir/slurm.conf"
   fi
+  [ ! -e "$dir/epilog-slurmctld" ] || echo "EpilogSlurmctld=$dir/epilog-slurmctld" >> "$dir/slurm.conf"
   chmod 1777 "$dir/out"
   echo "NodeName=node[1-$nodes] Name=gpu File=$dir/dev/nvidia[0-7]" > "$dir/gres.conf"
   echo "CgroupPlugin=cgroup/v1" > "$dir/cgroup.conf"

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and the rooms of this crate that it may import. Data goes one way: left to right, top to bottom.
-const ROOMS: [(&str, &[&str]); 32] = [
+const ROOMS: [(&str, &[&str]); 36] = [
     ("error", &[]),
     ("authored", &["error"]),
     ("verdict", &[]),
@@ -23,7 +23,11 @@ const ROOMS: [(&str, &[&str]); 32] = [
     ("report", &["diagnose", "evidence", "playbook", "reading", "verdict"]),
     ("plan", &["diagnose", "error", "evidence", "playbook", "report", "verdict"]),
     ("policy", &["error", "plan", "playbook"]),
-    ("config", &["authored", "error", "plan", "probe"]),
+    ("watch", &["verdict"]),
+    ("config", &["authored", "error", "plan", "probe", "watch"]),
+    ("spool", &["error", "watch"]),
+    ("history", &["spool", "watch"]),
+    ("notify", &["config", "error", "report", "verdict", "watch"]),
     ("intent", &["plan", "playbook"]),
     ("exec", &["error", "kubernetes", "plan", "policy"]),
     ("scheduler", &["exec", "plan", "playbook", "policy"]),
@@ -72,10 +76,12 @@ const ROOMS: [(&str, &[&str]); 32] = [
             "error",
             "evidence",
             "exec",
+            "history",
             "hook",
             "intent",
             "kubernetes",
             "mcp",
+            "notify",
             "plan",
             "playbook",
             "policy",
@@ -88,16 +94,32 @@ const ROOMS: [(&str, &[&str]); 32] = [
             "serve",
             "sheets",
             "triage",
+            "spool",
             "verdict",
             "verify",
+            "watch",
         ],
     ),
     ("lib", &[]),
 ];
 
 /// Rooms that touch files, processes or clocks: the only ones that may lift the lint.
-const WORLD: [&str; 12] =
-    ["brain", "agent", "breaker", "case", "collect", "exec", "hook", "kubernetes", "mcp", "probe", "serve", "cli"];
+const WORLD: [&str; 14] = [
+    "brain",
+    "agent",
+    "breaker",
+    "case",
+    "collect",
+    "exec",
+    "hook",
+    "kubernetes",
+    "mcp",
+    "notify",
+    "probe",
+    "serve",
+    "spool",
+    "cli",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::probing::fake_nvml;
+use crate::watching::{Act, Receiver};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/slurm.sh");
 
@@ -23,6 +24,13 @@ impl Slurm {
     }
 
     fn with(verbs: &[&str], nodes: usize, policy: &str) -> Self {
+        let slurm = Self::prepared(verbs, policy);
+        slurm.begin(nodes);
+        slurm
+    }
+
+    /// Everything but its daemons.
+    fn prepared(verbs: &[&str], policy: &str) -> Self {
         let slurm = Self { folder: tempfile::tempdir_in("/tmp").unwrap() };
         fs::set_permissions(slurm.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let at = |name: &str| slurm.at(name).display().to_string();
@@ -45,9 +53,52 @@ impl Slurm {
             at("hook.jsonl")
         );
         fs::write(slurm.at("hook.toml"), text).unwrap();
-        let done = Command::new(SCRIPT).arg("up").arg(slurm.folder.path()).arg(nodes.to_string()).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         slurm
+    }
+
+    fn begin(&self, nodes: usize) {
+        let done = Command::new(SCRIPT).arg("up").arg(self.folder.path()).arg(nodes.to_string()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// A cluster in which jobs that fail are looked at, as `diag hook install watch` has it.
+    fn watched(settings: &str) -> Self {
+        let slurm = Self::prepared(&["prolog", "epilog"], "");
+        fs::write(slurm.at("diag.toml"), settings).unwrap();
+        let at = |name: &str| slurm.at(name).display().to_string();
+        let (conf, config, state, held) = (at("slurm.conf"), at("diag.toml"), at("watch-state"), at("held"));
+        let diag = env!("CARGO_BIN_EXE_diag");
+        // slurmctld gives its programs no search path.
+        let script = format!(
+            "#!/bin/sh\nexport SLURM_CONF={conf}\nbegan=$(/bin/date +%s%N)\n{diag} --config {config} watch slurm --state {state}\n\
+             echo $((($(/bin/date +%s%N) - began) / 1000000)) >> {held}\n"
+        );
+        fs::write(slurm.at("epilog-slurmctld"), script).unwrap();
+        fs::set_permissions(slurm.at("epilog-slurmctld"), fs::Permissions::from_mode(0o755)).unwrap();
+        slurm.begin(2);
+        slurm
+    }
+
+    /// A folder that belongs to a user who is not root.
+    fn home(&self) -> PathBuf {
+        let home = self.at("home");
+        fs::create_dir(&home).unwrap();
+        std::os::unix::fs::chown(&home, Some(NOBODY), None).unwrap();
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+        home
+    }
+
+    /// Submits a job of that user, whose output stands in that folder.
+    fn submit_as_user(&self, home: &Path, script: &str, more: &[&str]) -> String {
+        let (out, chdir) = (home.join("slurm-%j.out").display().to_string(), home.display().to_string());
+        let fixed = ["--parsable", "--uid=nobody", "--export=NONE", "--chdir", &chdir, "-o", &out];
+        self.ask("sbatch", &[&fixed, more, &["--wrap", script]].concat())
+    }
+
+    fn watch_status(&self) -> serde_json::Value {
+        let mut diag = Command::new(env!("CARGO_BIN_EXE_diag"));
+        diag.args(["--config", "none", "watch", "status", "--format", "json", "--state"]).arg(self.at("watch-state"));
+        serde_json::from_slice(&diag.output().unwrap().stdout).unwrap()
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -111,6 +162,13 @@ fn wait(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
 }
 
 const SOON: Duration = Duration::from_secs(60);
+
+/// The user `nobody` of all systems that have these packages.
+const NOBODY: u32 = 65534;
+
+fn hooks(receiver: &Receiver, more: &str) -> String {
+    format!("[watch]\n{more}\n[notify.hooks.ops]\nurl = \"{}\"\n", receiver.url())
+}
 
 #[test]
 #[ignore = "needs root and Slurm: ./test runs it"]
@@ -201,4 +259,95 @@ fn cluster_epilog_finds_what_a_job_left() {
     assert!(told.contains("job.processes") && told.contains("killed"), "{told}");
     assert!(!Path::new(&format!("/dev/shm/diag-left-{job}")).exists(), "{told}");
     assert!(!slurm.state_of_node("node1").contains("DRAIN"), "left-overs that are gone drain nothing");
+}
+
+#[test]
+#[ignore = "needs root and Slurm: ./test runs it"]
+fn cluster_a_users_job_that_fails_is_told_beside_its_output_and_one_that_ends_well_is_not() {
+    let receiver = Receiver::new(vec![Act::Status(200)]);
+    let slurm = Slurm::watched(&hooks(&receiver, "gather = 0"));
+    let home = slurm.home();
+    let well = slurm.submit_as_user(&home, "echo step 1 loss 3.1", &[]);
+    let bad = slurm.submit_as_user(&home, "python3 -c 'raise ValueError(\"bad sample\")'", &[]);
+    let report = home.join(format!("slurm-{bad}.diag.txt"));
+    wait("a report beside the output", SOON, || report.exists());
+    let about = fs::metadata(&report).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&about), NOBODY);
+    let read = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "cat"])
+        .arg(&report)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(read.stdout).unwrap();
+    assert!(text.contains("ValueError: bad sample") && text.contains(&format!("job {bad}")), "{text}");
+    wait("a webhook", SOON, || !receiver.got().is_empty());
+    let notice = receiver.bodies().remove(0);
+    assert_eq!(
+        (&notice["of"][0], &notice["reports"][0]),
+        (&format!("job {bad}").into(), &report.display().to_string().into())
+    );
+    wait("the other is left alone", SOON, || slurm.watch_status()["left"] == 1);
+    assert!(!home.join(format!("slurm-{well}.diag.txt")).exists());
+    assert_eq!(slurm.watch_status()["looked"], 1);
+    let held = fs::read_to_string(slurm.at("held")).unwrap();
+    let held: Vec<u64> = held.lines().map(|line| line.parse().unwrap()).collect();
+    assert!(held.iter().min().unwrap() < &100, "{held:?}");
+    // The file that a user names as output is read with the user's rights: this one leads to what is root's alone.
+    let secret = slurm.at("secret");
+    fs::write(&secret, "Traceback (most recent call last):\nValueError: of-root-alone\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let out = "slurm-$SLURM_JOB_ID";
+    let script = format!(
+        "ln -s {victim} {out}.diag.txt; ln -s {victim} .{out}.diag.txt.part; rm {out}.out; ln -s {secret} {out}.out; exit 3",
+        victim = slurm.at("victim").display(),
+        secret = secret.display()
+    );
+    fs::write(slurm.at("victim"), "keep me").unwrap();
+    let trap = slurm.submit_as_user(&home, &script, &[]);
+    wait("the trap was looked at", SOON, || slurm.watch_status()["looked"] == 2);
+    assert_eq!(fs::read_to_string(slurm.at("victim")).unwrap(), "keep me");
+    let placed = home.join(format!("slurm-{trap}.diag.2.txt"));
+    let told = fs::read_to_string(&placed).unwrap_or_else(|_| panic!("{}", slurm.watch_status()));
+    let log = fs::read_to_string(slurm.at("watch-state/watch/log.jsonl")).unwrap();
+    assert!(!told.contains("of-root-alone") && !log.contains("of-root-alone"), "{told}\n{log}");
+}
+
+#[test]
+#[ignore = "needs root and Slurm: ./test runs it"]
+fn cluster_two_hundred_jobs_that_fail_at_once_are_one_notice() {
+    let receiver = Receiver::new(vec![Act::Status(200)]);
+    let slurm = Slurm::watched(&hooks(&receiver, "gather = 20\nat_once = 2"));
+    let home = slurm.home();
+    let lines = "echo '[rank3]: Traceback (most recent call last):'; echo '[rank3]: ValueError: bad sample'; exit 1";
+    slurm.submit_as_user(&home, lines, &["--array=1-200"]);
+    let mut most = 0;
+    let mut looked = 0;
+    wait("all were looked at", Duration::from_secs(500), || {
+        most = most.max(looks(&slurm));
+        let status = slurm.watch_status();
+        looked = status["looked"].as_u64().unwrap();
+        looked + status["dropped"].as_u64().unwrap() + status["failed"].as_u64().unwrap() == 200
+    });
+    assert!((1..=2).contains(&most), "{most} looks at a time");
+    assert_eq!(looked, 200);
+    wait("a notice", SOON, || !receiver.got().is_empty());
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(receiver.got().len(), 1, "{:?}", receiver.bodies());
+    assert_eq!(slurm.watch_status()["notices"][0]["count"], 200);
+    assert!(receiver.bodies()[0]["count"].as_u64().unwrap() > 1);
+}
+
+/// Looks that run below this cluster's worker.
+fn looks(slurm: &Slurm) -> usize {
+    let state = slurm.at("watch-state").display().to_string();
+    let worker = fs::read_dir("/proc").unwrap().flatten().find(|entry| {
+        let words = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        words.contains("--own-session") && words.contains(&state)
+    });
+    let Some(worker) = worker else { return 0 };
+    let pid = worker.file_name().into_string().unwrap();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let examines =
+        |pid: &&str| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().contains("examine");
+    children.split_whitespace().filter(examines).count()
 }

@@ -89,8 +89,35 @@ fn the_example_explains_each_setting_and_is_taken() {
         "library.playbooks",
         "library.formats",
         "expect.exact.probe.gpu.driver",
+        "inventory.bmc.gpu-[001-128]",
+        "watch.at_once",
+        "watch.logs",
+        "watch.records",
+        "notify.deadline",
+        "notify.hooks.ops.url",
+        "notify.hooks.ops.secret_file",
+        "notify.hooks.ops.only",
     ] {
         assert!(shown.contains(&format!("{key} = ")), "{key} is not explained: {shown}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_watching_and_telling_is_said_with_its_line() {
+    let person = Person::new();
+    for (text, line, why) in [
+        ("[watch]\nat_once = 0\n", 2, "not within"),
+        ("[watch]\nstates = [\"FAILD\"]\n", 2, "none of"),
+        ("[watch]\nlogs = [\"x.log\"]\n", 2, "no whole path"),
+        ("[notify.hooks.\"a.b\"]\nform = \"slak\"\n", 2, "none of json"),
+        ("[notify.hooks.a]\n\nurl = \"ftp://secret-token@x/\"\n", 3, "wants http"),
+        ("[inventory.bmc]\n\"gpu-1\" = \"admin:password@bmc\"\n", 2, "no set of hosts"),
+    ] {
+        person.own(text);
+        let (code, told, _) = person.told(&["config", "check"]);
+        assert_eq!(code, 1, "{text}: {told}");
+        assert!(told.contains(&format!("diag.toml:{line}")) && told.contains(why), "{text}: {told}");
+        assert!(!told.contains("secret-token"), "{told}");
     }
 }
 

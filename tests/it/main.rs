@@ -34,4 +34,5 @@ mod telling;
 mod testing;
 #[cfg(feature = "triage")]
 mod triage;
+mod watching;
 mod wording;

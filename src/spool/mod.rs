@@ -1,0 +1,260 @@
+//! What waits, what was done, and what is still to be sent: a folder that survives being killed at any instant. A *world* room
+//! that touches nothing but its own folder.
+//!
+//! ```text
+//! DIR/
+//!   queue/<id>.json     what waits; each file is there whole or not at all
+//!   working/<id>.json   what is looked at now; found there by a new worker, it goes back into the queue
+//!   outbox/<id>.json    letters that are still to be delivered
+//!   reports/            reports that could not be placed beside a job's output; the one folder that others may enter
+//!   log.jsonl           what was heard, found, dropped and told, a line each; begun anew at 16 MiB, the one before is kept
+//!   worker.lock         held by the one that works
+//! ```
+#![expect(clippy::disallowed_methods, reason = "a world room: reads and writes its own folder")]
+
+mod files;
+mod lines;
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+pub use lines::Lines;
+pub use record::{Letter, Record};
+
+use crate::error::Error;
+use crate::watch::Entry;
+
+/// The most that is read of one file of the folder, in bytes.
+const LARGEST: u64 = 4 << 20;
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    root: PathBuf,
+}
+
+/// Held by the one that works; gone when its process is.
+#[derive(Debug)]
+pub struct Working(#[allow(dead_code, reason = "a lock is held by being there")] File);
+
+impl Spool {
+    /// Opens the folder, or makes it.
+    ///
+    /// # Errors
+    /// It can't be made, or belongs to somebody else, or others may write into it.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        let spool = Self { root: root.to_owned() };
+        for (name, mode) in [("", 0o711), ("queue", 0o700), ("working", 0o700), ("outbox", 0o700), ("reports", 0o711)] {
+            spool.folder(&root.join(name), mode)?;
+        }
+        Ok(spool)
+    }
+
+    fn folder(&self, path: &Path, mode: u32) -> Result<(), Error> {
+        let failed = |why: String| {
+            Error::new("watch.state", path.display().to_string(), why)
+                .with_way_on("name another folder: [policy] state in diag.toml, or --state")
+        };
+        if !path.is_dir() {
+            fs::create_dir_all(path).map_err(|error| failed(error.to_string()))?;
+            // Somebody else may have made it in between.
+            let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        }
+        let about = fs::symlink_metadata(path).map_err(|error| failed(error.to_string()))?;
+        let me = nix::unistd::geteuid().as_raw();
+        if !about.is_dir() || (about.uid() != me && me != 0) {
+            return Err(failed("it belongs to somebody else".to_owned()));
+        }
+        if about.mode() & 0o022 != 0 {
+            return Err(failed("others may write into it".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Where reports go that have no other place.
+    #[must_use]
+    pub fn reports(&self) -> PathBuf {
+        self.root.join("reports")
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Puts something into the queue; of more than so many the oldest are dropped, and returned.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn put(&self, entry: &Entry, most: u64) -> Result<Vec<Entry>, Error> {
+        self.write("queue", &entry.id, entry)?;
+        let mut names = self.names("queue");
+        let over = names.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+        let dropped = names.drain(..over).filter_map(|name| {
+            let entry = self.read::<Entry>("queue", &name)?;
+            // Only who took it away has dropped it.
+            fs::remove_file(self.file("queue", &name)).is_ok().then_some(entry)
+        });
+        Ok(dropped.collect())
+    }
+
+    /// What waits, the oldest first.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Entry> {
+        self.names("queue").iter().filter_map(|name| self.read("queue", name)).collect()
+    }
+
+    /// Brings what is known of the queue up to what stands there: what is new is read, what is gone is forgotten.
+    pub fn refresh(&self, known: &mut BTreeMap<String, Entry>) {
+        let names: BTreeSet<String> = self.names("queue").into_iter().collect();
+        known.retain(|id, _| names.contains(id));
+        for name in names {
+            if !known.contains_key(&name)
+                && let Some(entry) = self.read::<Entry>("queue", &name).filter(|entry| entry.id == name)
+            {
+                known.insert(name, entry);
+            }
+        }
+    }
+
+    /// How many wait, and how many are looked at.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.names("queue").len(), self.names("working").len())
+    }
+
+    /// Takes one out of the queue to look at it. `false`: somebody else did, or dropped it.
+    #[must_use]
+    pub fn take(&self, entry: &Entry) -> bool {
+        fs::rename(self.file("queue", &entry.id), self.file("working", &entry.id)).is_ok()
+            && self.write("working", &entry.id, entry).is_ok()
+    }
+
+    /// Puts one that was taken back, as it is now.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn put_back(&self, entry: &Entry) -> Result<(), Error> {
+        self.write("queue", &entry.id, entry)?;
+        self.done(entry);
+        Ok(())
+    }
+
+    /// That nothing more is to be done about one.
+    pub fn done(&self, entry: &Entry) {
+        let _ = fs::remove_file(self.file("working", &entry.id));
+    }
+
+    /// What a worker left that was ended while it looked; the one that works now goes on with it.
+    #[must_use]
+    pub fn left(&self) -> Vec<Entry> {
+        self.names("working").iter().filter_map(|name| self.read("working", name)).collect()
+    }
+
+    /// Whether anything is to be done.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.names("queue").is_empty() && self.names("working").is_empty()
+    }
+
+    /// Becomes the one that works; `None` where there is one.
+    ///
+    /// # Errors
+    /// The folder has no locks.
+    pub fn work(&self) -> Result<Option<Working>, Error> {
+        let path = self.root.join("worker.lock");
+        let failed = |why: String| Error::new("watch.state", path.display().to_string(), why);
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|error| failed(error.to_string()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Working(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed(error.to_string())),
+        }
+    }
+
+    /// Puts a letter into the outbox; one of the same id is the same letter. Of more than so many the oldest are dropped.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn post(&self, letter: &Letter, most: usize) -> Result<usize, Error> {
+        self.write("outbox", &letter.id, letter)?;
+        let names = self.names("outbox");
+        let over = names.len().saturating_sub(most);
+        names.iter().take(over).for_each(|name| drop(fs::remove_file(self.file("outbox", name))));
+        Ok(over)
+    }
+
+    /// The letters that are still to be delivered, the oldest first.
+    #[must_use]
+    pub fn letters(&self) -> Vec<Letter> {
+        self.names("outbox").iter().filter_map(|name| self.read("outbox", name)).collect()
+    }
+
+    /// Writes a letter anew: when it is tried next.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn repost(&self, letter: &Letter) -> Result<(), Error> {
+        self.write("outbox", &letter.id, letter)
+    }
+
+    /// That a letter was delivered, or is given up.
+    pub fn posted(&self, letter: &Letter) {
+        let _ = fs::remove_file(self.file("outbox", &letter.id));
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> Lines {
+        Lines::new(&self.root.join("log.jsonl"))
+    }
+
+    /// A small state of a watcher's own, by its name.
+    #[must_use]
+    pub fn state<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.read("", name)
+    }
+
+    /// Keeps such a state.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn keep<T: serde::Serialize>(&self, name: &str, state: &T) -> Result<(), Error> {
+        self.write("", name, state)
+    }
+
+    fn file(&self, folder: &str, name: &str) -> PathBuf {
+        self.root.join(folder).join(format!("{name}.json"))
+    }
+
+    fn write<T: serde::Serialize>(&self, folder: &str, name: &str, what: &T) -> Result<(), Error> {
+        let path = self.file(folder, name);
+        files::write(&path, what)
+            .map_err(|error: io::Error| Error::new("watch.state", path.display().to_string(), error.to_string()))
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, folder: &str, name: &str) -> Option<T> {
+        files::read(&self.file(folder, name), LARGEST)
+    }
+
+    /// Names in a folder, without their end, in order; drafts are none.
+    fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names
+            .filter(|name| !name.starts_with('.'))
+            .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,15 @@
+//! What is decided while nobody looks: which ended job is worth a look, in which order, what is told of it, and how often.
+//! Pure; `spool` keeps what waits, `cli` asks, looks and tells.
+
+pub mod ended;
+mod entry;
+mod found;
+mod limits;
+mod name;
+pub mod notice;
+pub mod quiet;
+
+pub use entry::{Entry, Object, Subject};
+pub use found::{Board, Cited, Found};
+pub use limits::Limits;
+pub use name::beside;
