@@ -396,3 +396,30 @@ fn logs_that_end_badly_or_fall_silent_are_looked_at_and_no_others() {
     );
     assert_eq!(site.status()["looked"], 1, "once, until it grows");
 }
+
+#[test]
+fn what_triggers_and_hooks_tell_of_nodes_is_their_history() {
+    let site = Site::new("");
+    site.settings(&format!("[watch]\nrecords = [{:?}]\n", site.at("hook-*.jsonl")));
+    site.program("scontrol", "echo 'NodeName=gpu-17 State=DOWN Reason=Not responding'");
+    let refused = format!(
+        "{{\"schema\":\"diag.hook/1\",\"time\":\"{}\",\"node\":\"gpu-17\",\"hook\":\"prolog\",\"decision\":\"refuse\",\
+         \"reason\":\"GPU 3: lost\",\"elapsed_ms\":1,\"readings\":[]}}\nno record\n",
+        jiff::Timestamp::now()
+    );
+    fs::write(site.at("hook-gpu-17.jsonl"), refused).unwrap();
+    let done = site.diag(&["slurm", "--event", "down", "gpu-[17-18]"]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let history = |name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_diag"));
+        command.arg("--config").arg(site.at("diag.toml")).arg("history").arg("--state").arg(site.at("state"));
+        let done = command.args((!name.is_empty()).then_some(name)).output().unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    };
+    wait("both nodes are known", SOON, || history("gpu-18").contains("node down"));
+    let all = history("");
+    assert!(all.contains("gpu-17: node down once, refused to jobs once"), "{all}");
+    assert!(history("gpu-17").contains("GPU 3: lost (hook prolog)"), "{}", history("gpu-17"));
+    let hostile = site.diag(&["slurm", "--event", "down", "-oProxyCommand=x"]).output().unwrap();
+    assert_eq!(hostile.status.code(), Some(2));
+}

@@ -1,7 +1,7 @@
 //! Puts something into the queue, and sees to it that somebody works.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,13 +32,22 @@ pub(super) fn wake(spool: &Spool, state: Option<&Path>, config: Option<&Path>) -
     let failed = |error: std::io::Error| Error::new("watch.worker", "diag watch run", error.to_string());
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     if let Some(file) = config {
-        command.arg("--config").arg(file);
+        command.arg("--config").arg(whole(file));
     }
     command.args(["watch", "run", "--detach"]);
     if let Some(state) = state {
-        command.arg("--state").arg(state);
+        command.arg("--state").arg(whole(state));
     }
     // slurmctld ends the group of its script when that has ended: this one is not of it.
     command.process_group(0).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().map(|_| ()).map_err(failed)
+}
+
+/// A path that holds from any folder; `none` of --config names no file.
+fn whole(path: &Path) -> PathBuf {
+    if path == Path::new("none") {
+        path.to_owned()
+    } else {
+        std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+    }
 }

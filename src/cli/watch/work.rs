@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use diag_parsers::hostlist;
+
 use super::look::{Ended, Look};
 use super::post::Mail;
 use super::{State, gather, now};
@@ -20,7 +22,7 @@ use crate::spool::{Lines, Record, Spool};
 use crate::verdict::Outcome;
 use crate::watch::ended::{Row, Worth};
 use crate::watch::notice::Book;
-use crate::watch::{Entry, Found, Subject};
+use crate::watch::{Board, Entry, Found, Subject};
 
 /// How to work.
 #[derive(Debug, clap::Args)]
@@ -49,6 +51,9 @@ const PATIENCE: i64 = 120;
 
 /// How often a look at the same thing may come to nothing.
 const TRIES: u32 = 2;
+
+/// Most nodes of a trigger that enter the history.
+const MOST_NODES: usize = 4096;
 
 /// How often one is begun, where the worker itself was ended meanwhile.
 const BEGINS: u32 = 5;
@@ -191,6 +196,7 @@ impl<'a> Worker<'a> {
                 self.failed(&entry, "each look at it was ended before it came to its end");
                 continue;
             }
+            history::add(&self.history, &triggered(&entry.subject, entry.at));
             let spec = gather::spec(&mut entry, self.config);
             if spec.files.is_empty() && spec.held.is_empty() {
                 self.failed(&entry, "nothing of it can be read here");
@@ -231,7 +237,7 @@ impl<'a> Worker<'a> {
         if found.outcome != Outcome::Healthy {
             self.book.take(&key, &subject, &found, at, &self.config.watch);
         }
-        history::add(&self.history, &marks(&found, &look.entry, at));
+        history::add(&self.history, &faults(&found, &look.entry, at));
         self.spool.done(&look.entry);
     }
 
@@ -310,16 +316,30 @@ fn ready(entry: &Entry, config: &Config) -> bool {
     }
 }
 
-/// What the history of nodes takes in: faults of machines that are more than possible, and what a trigger tells.
-fn marks(found: &Found, entry: &Entry, at: i64) -> Vec<Mark> {
-    let by = format!("watch {}", entry.subject.named());
-    let sure = found.outcome == Outcome::Diagnosed && found.of_a_machine();
-    let faults = found.boards.iter().filter(|_| sure).map(|board| Mark {
+/// What the history of nodes takes in: faults of machines that are more than possible.
+fn faults(found: &Found, entry: &Entry, at: i64) -> Vec<Mark> {
+    if found.outcome != Outcome::Diagnosed || !found.of_a_machine() {
+        return Vec::new();
+    }
+    let (by, why) = (format!("watch {}", entry.subject.named()), found.cause.clone().unwrap_or_default());
+    let fault = |board: &Board| Mark { at, what: What::Fault, board: board.clone(), why: why.clone(), by: by.clone() };
+    found.boards.iter().map(fault).collect()
+}
+
+/// What a trigger of Slurm tells of nodes.
+fn triggered(subject: &Subject, at: i64) -> Vec<Mark> {
+    let Subject::Nodes { event, nodes } = subject else { return Vec::new() };
+    let what = match event.as_str() {
+        "up" => What::Returned,
+        "drained" => What::Drained,
+        _ => What::Fault,
+    };
+    let mark = |node: String| Mark {
         at,
-        what: What::Fault,
-        board: board.clone(),
-        why: found.cause.clone().unwrap_or_default(),
-        by: by.clone(),
-    });
-    faults.collect()
+        what,
+        board: Board { node: Some(node), ..Board::default() },
+        why: format!("node {event}"),
+        by: "strigger".to_owned(),
+    };
+    hostlist::expand(nodes, MOST_NODES).unwrap_or_default().into_iter().map(mark).collect()
 }
