@@ -8,7 +8,7 @@ use std::{env, fs};
 use serde_json::{Map, Value, json};
 
 /// Folders under `playbooks/` that hold something else than causes.
-const OTHER: [&str; 6] = ["sets", "catalogue", "echoes", "intents", "policy", "tests"];
+const OTHER: [&str; 7] = ["sets", "catalogue", "echoes", "intents", "policy", "repairs", "tests"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("playbooks");
@@ -32,6 +32,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut intents: Vec<Value> = tables(&root.join("intents"))?.into_values().collect();
     intents.iter_mut().for_each(strip);
     let catalogue = tables(&root.join("catalogue"))?;
+    let mut repairs: Vec<Value> = tables(&root.join("repairs"))?.into_values().collect();
+    repairs.iter_mut().for_each(strip);
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("repairs.json"), serde_json::to_vec(&repairs)?)?;
     let policy = tables(&root.join("policy"))?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("policy.json"), serde_json::to_vec(&policy)?)?;
     let library = json!({"playbooks": playbooks, "echoes": echoes, "sets": sets, "tests": tests, "intents": intents, "catalogue": catalogue});

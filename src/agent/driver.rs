@@ -1,5 +1,7 @@
 //! Performs moves: the journal is written before and after, the policy asked each time, and no move decided here.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::entry::{Began, Ending, Entry};
@@ -11,7 +13,7 @@ use crate::breaker::{Answer, Breaker};
 use crate::case::{Journal, Line, Pages};
 use crate::error::Error;
 use crate::exec::{End, Executor, Ran, Told};
-use crate::plan::{Answers, NodeName, Plan, Question, Stage, Step, Task, Witness};
+use crate::plan::{Answers, NodeName, Plan, Question, Repair, Stage, Step, Task, Witness};
 use crate::playbook::schema::Status;
 use crate::playbook::test::Judged;
 use crate::policy::{self, Approved, Asked, Consent, Facts, Held, Occupied, Policy, Said};
@@ -29,6 +31,10 @@ pub trait World {
     fn read(&mut self, answers: &Answers, live: bool) -> Result<(Outcome, String, Vec<Plan>), Error>;
     /// Asks a person; `None`: nobody is there.
     fn ask(&mut self, question: &Question) -> Option<String>;
+    /// Lets time pass, in seconds, unless it is stopped.
+    fn rest(&mut self, seconds: u64, stop: &CancellationToken) {
+        rest(seconds, stop);
+    }
     /// Asks a person whether a step may be done; `None`: nobody is there.
     fn agree(&mut self, step: &Step, asked: &Asked) -> Option<bool>;
     /// Says what happens.
@@ -37,6 +43,18 @@ pub trait World {
     fn watch(&mut self, title: &str, parts: usize) -> Box<dyn Told>;
     /// Who the person is.
     fn who(&self) -> String;
+}
+
+/// Lets time pass, in seconds, unless it is stopped.
+pub fn rest(seconds: u64, stop: &CancellationToken) {
+    const NAP: Duration = Duration::from_millis(200);
+    let naps = Duration::from_secs(seconds).as_millis() / NAP.as_millis();
+    for _ in 0..naps {
+        if stop.is_cancelled() {
+            return;
+        }
+        std::thread::sleep(NAP);
+    }
 }
 
 /// A case that is worked on.
@@ -125,6 +143,7 @@ impl<'a> Driver<'a> {
                 Some(step) => self.through_policy(&step, (*task, only), world),
                 None => Err(Error::new("journal.version", step, "the plan has no such step")),
             },
+            Move::Repair { step, repairs } => self.repair(step, repairs, world),
             Move::Settle { line, again } => {
                 if !again {
                     world.tell("what was about to be run when diag ended may have run: it is not repeated, its effect is looked at");
@@ -188,12 +207,29 @@ impl<'a> Driver<'a> {
                 if let Some(why) = self.stopped_by_breaker(step, task) {
                     return self.refuse(step, "breaker", why, world);
                 }
+                let one = match &step.rubric {
+                    Some(rubric) => one.repaired(&self.case.repairs(step), &rubric.repairs.params),
+                    None => one,
+                };
                 self.carry_out(step, (task, only), &one.only(only), world)
             }
             Err(Held::Nothing) => Err(Error::new("journal.version", &step.id, "the step has no such task")),
             Err(Held::Refused(rule, why)) => self.refuse(step, &rule, why, world),
             Err(Held::Asks(asked)) => self.wish(step, &asked, &policy, world),
         }
+    }
+
+    /// Notes what is changed of a test, and waits where that is all.
+    fn repair(&mut self, step: &str, repairs: &[Repair], world: &mut dyn World) -> Result<(), Error> {
+        for line in few(repairs.iter().map(|repair| repair.said.clone()).collect()) {
+            world.tell(&format!("  {line}"));
+        }
+        self.write(Entry::Repaired { step: step.to_owned(), repairs: repairs.to_vec() }, world)?;
+        let wait = repairs.iter().map(Repair::wait_s).max().unwrap_or(0);
+        if wait > 0 {
+            world.rest(wait, &self.stop);
+        }
+        Ok(())
     }
 
     fn refuse(&mut self, step: &Step, by: &str, why: String, world: &mut dyn World) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::Torn;
 use crate::exec::Ran;
-use crate::plan::Plan;
+use crate::plan::{Plan, Repair};
 use crate::playbook::schema::Risk;
 use crate::policy::{Basis, Consent, Policy};
 use crate::scheduler::Who;
@@ -84,6 +84,13 @@ pub enum Entry {
         intent: u64,
         /// What came of each part.
         ran: Vec<Ran>,
+    },
+    /// A test did not do its work for a reason of its own: declared parameters are changed, and it is run again.
+    Repaired {
+        /// The step.
+        step: String,
+        /// What is changed, a group each.
+        repairs: Vec<Repair>,
     },
     /// What was about to be run when diag ended may have run: it is looked at, and not repeated.
     Settled {

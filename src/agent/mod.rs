@@ -10,7 +10,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use driver::{Driver, World};
+pub use driver::{Driver, World, rest};
 pub use entry::{Began, Ending, Entry, One};
 pub use next::{Move, next};
 pub use replay::{Told, replay};

@@ -6,7 +6,7 @@ use std::fmt;
 use super::entry::{Began, Ending, One};
 use super::fate::{Fate, fate};
 use super::state::{Case, Fixed, Work, key};
-use crate::plan::{NodeName, Plan, Question, Stage, Step, span};
+use crate::plan::{NodeName, Plan, Question, Repair, Stage, Step, span};
 use crate::playbook::schema::{Aim, Risk};
 use crate::playbook::test::Judged;
 use crate::policy::risk;
@@ -33,6 +33,13 @@ pub enum Move {
         task: usize,
         /// On which of its groups; none named: on all of them.
         only: Vec<usize>,
+    },
+    /// A test did not do its work for a reason of its own: change what its declared parameters allow, then run it again.
+    Repair {
+        /// The step.
+        step: String,
+        /// What is changed, a group each.
+        repairs: Vec<Repair>,
     },
     /// Look after what may have run when diag ended.
     Settle {
@@ -63,6 +70,10 @@ impl fmt::Display for Move {
                 let nth = if *task == 0 { String::new() } else { format!(", part {}", task + 1) };
                 let some = if only.is_empty() { String::new() } else { format!(", on {} of its targets", only.len()) };
                 write!(f, "{word} ({step}{nth}{some})")
+            }
+            Self::Repair { step, repairs } => {
+                let why: Vec<&str> = repairs.iter().map(|repair| repair.reason.as_str()).collect();
+                write!(f, "repair ({step}: {})", why.join(", "))
             }
             Self::Settle { line, again } => {
                 let how = if *again { "only looks, done again" } else { "not repeated" };
@@ -163,7 +174,7 @@ impl Planner<'_> {
             return ask;
         }
         for step in self.plan.stage(Stage::Confirm).filter(|step| self.may(step)) {
-            if let Some(run) = self.run(step) {
+            if let Some(run) = self.test(step) {
                 return run;
             }
         }
@@ -210,14 +221,20 @@ impl Planner<'_> {
         (!questions.is_empty() && !runs).then(|| Move::Conclude(Ending::Asks { questions: asks() }))
     }
 
-    /// The next task of a step, asking the scheduler first where the step does more than look.
-    fn run(&self, step: &Step) -> Option<Move> {
-        self.run_on(step, Vec::new())
+    /// A test: its run, and where that could not do its work for a reason of its own, a repair and the run again.
+    fn test(&self, step: &Step) -> Option<Move> {
+        let again = self.work.again.get(&step.id);
+        if again.is_none() && self.work.done.get(&step.id).is_some_and(|done| done.len() >= step.tasks.len()) {
+            let repairs = self.case.to_repair(step);
+            return (!repairs.is_empty()).then(|| Move::Repair { step: step.id.clone(), repairs });
+        }
+        self.run_on(step, again.cloned().unwrap_or_default())
     }
 
-    /// The same on some of its groups.
+    /// The next task of a step, on some of its groups or all, asking the scheduler first where the step does more than look.
     fn run_on(&self, step: &Step, only: Vec<usize>) -> Option<Move> {
-        let done = self.work.done.get(&step.id).map_or(0, Vec::len);
+        let again = self.work.again.contains_key(&step.id);
+        let done = if again { 0 } else { self.work.done.get(&step.id).map_or(0, Vec::len) };
         if done >= step.tasks.len() || self.work.wanted.contains_key(&step.id) {
             return None;
         }
@@ -293,7 +310,7 @@ impl Planner<'_> {
     fn verified(&self, fix: &Step, fate: &Fate) -> Standing {
         let again = self.verifies(fix);
         for step in &again {
-            if let Some(run) = self.run(step) {
+            if let Some(run) = self.test(step) {
                 return Standing::Next(run);
             }
         }

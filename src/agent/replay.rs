@@ -60,13 +60,17 @@ fn fits(case: &Case, step: &Move, entry: &Entry) -> bool {
         (Move::Ask(question), Entry::Answered { id, .. } | Entry::Unanswered { id }) => question.id == *id,
         (Move::Probe, Entry::Intent { step, .. } | Entry::Refused { step, .. }) => step == crate::scheduler::STEP,
         (Move::Run { step, task, only, .. }, Entry::Intent { step: done, task: nth, only: groups, digest, .. }) => {
-            let planned = case.step(step).and_then(|step| step.tasks.get(*task)).map(|task| task.only(only).digest());
+            let planned = case.step(step).map(|step| case.as_repaired(step));
+            let planned = planned.and_then(|step| Some(step.tasks.get(*task)?.only(only).digest()));
             step == done && task == nth && only == groups && planned.as_ref() == Some(digest)
         }
         (
             Move::Run { step, .. },
             Entry::Agreed { step: other, .. } | Entry::Refused { step: other, .. } | Entry::Wanted { step: other, .. },
         ) => step == other,
+        (Move::Repair { step, repairs }, Entry::Repaired { step: done, repairs: all }) => {
+            step == done && repairs == all
+        }
         // While something runs, the move that would settle it is what follows: its result settles it better.
         (Move::Settle { .. }, Entry::Result { intent, .. }) => open == Some(*intent),
         (Move::Settle { line, again }, Entry::Settled { intent, again: done }) => line == intent && again == done,
@@ -106,6 +110,10 @@ fn tell(entry: &Entry) -> String {
             };
             let ends: Vec<String> = ran.iter().map(one).collect();
             format!("what began in line {intent} has ended: {}", ends.join("; "))
+        }
+        Entry::Repaired { step, repairs } => {
+            let said: Vec<&str> = repairs.iter().map(|repair| repair.said.as_str()).collect();
+            format!("repairs {step}: {}", said.join("; "))
         }
         Entry::Settled { intent, again } => {
             let how = if *again { "it only looks and is done again" } else { "it counts as done, and is not repeated" };

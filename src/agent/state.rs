@@ -6,10 +6,12 @@ use super::entry::{Began, Ending, Entry, One};
 use crate::case::Line;
 use crate::error::Error;
 use crate::exec::{End, Ran};
-use crate::plan::{Answers, Plan, Stage, Step};
+use crate::plan::{Answers, Plan, Repair, Stage, Step, Task};
+use crate::playbook::test::Judged;
 use crate::policy::Consent;
 use crate::scheduler::{self, Scheduler, Who};
 use crate::verdict::{Confidence, Outcome};
+use crate::verify::repair::{merge, repairs};
 use crate::verify::{Check, check, failing};
 
 /// What a journal comes to.
@@ -60,6 +62,10 @@ pub struct Work {
     pub wanted: BTreeMap<String, String>,
     /// What came of the tasks of each step, in order.
     pub done: BTreeMap<String, Vec<Runs>>,
+    /// What was changed of tests that did not do their work for reasons of their own, in order.
+    pub repaired: BTreeMap<String, Vec<Repair>>,
+    /// Groups of tests that are to be run again for that.
+    pub again: BTreeMap<String, Vec<usize>>,
 }
 
 /// What came of a task.
@@ -71,7 +77,13 @@ pub struct Runs {
     pub rans: Vec<Ran>,
 }
 
-static NOTHING: Work = Work { refused: BTreeMap::new(), wanted: BTreeMap::new(), done: BTreeMap::new() };
+static NOTHING: Work = Work {
+    refused: BTreeMap::new(),
+    wanted: BTreeMap::new(),
+    done: BTreeMap::new(),
+    repaired: BTreeMap::new(),
+    again: BTreeMap::new(),
+};
 
 /// Most findings that are worked on in one run: beyond it the evidence is to be narrowed first.
 const MOST: usize = 4;
@@ -157,6 +169,7 @@ impl Case {
                 self.open = Some(Open { line: number, step, task, only });
             }
             Entry::Result { intent, ran } => self.result(intent, ran),
+            Entry::Repaired { step, repairs } => self.repair(step, repairs),
             Entry::Settled { intent, again } => self.settle(intent, again),
             Entry::Closed(one) => self.closed.push(one),
             Entry::Concluded(ending) => self.conclude(ending),
@@ -207,9 +220,26 @@ impl Case {
         if open.step == scheduler::STEP {
             self.scheduler = Some((scheduler::read(&self.who(), &ran, &self.nodes()), self.acted));
         } else {
-            let runs = Runs { only: open.only, rans: ran };
-            self.work_mut().done.entry(open.step).or_default().push(runs);
+            self.keep(open, ran);
         }
+    }
+
+    /// Keeps what came of a task; of one that was run again for a repair, in the place of what came of it before.
+    fn keep(&mut self, open: Open, rans: Vec<Ran>) {
+        let task = self.step(&open.step).and_then(|step| step.tasks.get(open.task)).cloned();
+        let work = self.work_mut();
+        let runs = work.done.entry(open.step.clone()).or_default();
+        match (work.again.remove(&open.step), runs.get_mut(open.task), task) {
+            (Some(groups), Some(before), Some(task)) => merge(&task, &mut before.rans, &groups, rans),
+            _ => runs.push(Runs { only: open.only, rans }),
+        }
+    }
+
+    fn repair(&mut self, step: String, repairs: Vec<Repair>) {
+        let groups = repairs.iter().map(|repair| repair.group).collect();
+        let work = self.work_mut();
+        work.again.insert(step.clone(), groups);
+        work.repaired.entry(step).or_default().extend(repairs);
     }
 
     /// What may have run counts as run, and lost; what only looks is forgotten.
@@ -229,7 +259,7 @@ impl Case {
         let parts = task.iter().flat_map(|task| &task.groups).flat_map(|group| &group.parts);
         let rans = parts.map(|part| Ran::without_output(part.target.clone(), lost())).collect();
         self.acted += 1;
-        self.work_mut().done.entry(open.step).or_default().push(Runs { only: open.only, rans });
+        self.keep(open, rans);
     }
 
     fn conclude(&mut self, ending: Ending) {
@@ -318,7 +348,12 @@ impl Case {
             return None;
         }
         let rans: Vec<Ran> = runs.iter().flat_map(|runs| &runs.rans).cloned().collect();
-        Some(check(step, &rans))
+        let mut check = check(&self.as_repaired(step), &rans);
+        if check.judged == Judged::CannotRun {
+            let before = self.work().repaired.get(&step.id).into_iter().flatten();
+            check.why.extend(before.map(|repair| format!("before that {}", repair.said)));
+        }
+        Some(check)
     }
 }
 
@@ -327,7 +362,34 @@ impl Case {
     pub(super) fn failing(&self, step: &Step) -> Vec<String> {
         let runs = self.work().done.get(&step.id).map_or(&[][..], Vec::as_slice);
         let rans: Vec<Ran> = runs.iter().flat_map(|runs| &runs.rans).cloned().collect();
-        failing(step, &rans)
+        failing(&self.as_repaired(step), &rans)
+    }
+
+    /// What was changed of a step; a test after a fix begins with what the same test before it needed.
+    pub(super) fn repairs(&self, step: &Step) -> Vec<Repair> {
+        let of = |id: &String| self.work().repaired.get(id).into_iter().flatten().cloned();
+        let confirms = self.plan().into_iter().flat_map(|plan| plan.stage(Stage::Confirm));
+        let first = confirms.filter(|confirm| step.stage == Stage::Verify && confirm.of == step.of);
+        first.flat_map(|confirm| of(&confirm.id)).chain(of(&step.id)).collect()
+    }
+
+    /// A step as it is run: with what was changed.
+    pub(super) fn as_repaired(&self, step: &Step) -> Step {
+        let Some(rubric) = &step.rubric else { return step.clone() };
+        let repairs = self.repairs(step);
+        let task = |task: &Task| task.repaired(&repairs, &rubric.repairs.params);
+        Step { tasks: step.tasks.iter().map(task).collect(), ..step.clone() }
+    }
+
+    /// What is to be changed of a test that could not do its work, where nothing of it is to be run again yet.
+    pub(super) fn to_repair(&self, step: &Step) -> Vec<Repair> {
+        let (work, nothing) = (self.work(), Vec::new());
+        let first = work.done.get(&step.id).and_then(|all| all.first());
+        let Some((rubric, runs)) = step.rubric.as_ref().zip(first) else { return nothing };
+        let done = work.repaired.get(&step.id).unwrap_or(&nothing);
+        let smaller = step.stage == Stage::Confirm;
+        let task = self.as_repaired(step).tasks.into_iter().next();
+        task.map_or_else(Vec::new, |task| repairs(rubric, &task, &runs.rans, done, smaller))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::plan::{
     Access, Answers, Group, NodeName, Part, Plan, Question, SCHEMA, Script, Stage, Step, Subject, Target, Task, What,
     Witness, Work,
 };
+use crate::playbook::repair::Repairs;
 use crate::playbook::schema::{Aim, Risk, Status, Verify};
 use crate::playbook::test::{Expectation, Prints, Read, Rubric, Shape};
 use crate::policy::{Approved, Asked, built_in};
@@ -51,13 +52,13 @@ fn rubric() -> Rubric {
     let rule =
         Expectation { read: "errors".into(), equals: Some(diag_parsers::Value::Int(0)), ..Expectation::default() };
     let (shape, prints, reads) = (Shape::One, Prints::Lines, [("errors".to_owned(), read)].into_iter().collect());
-    Rubric { shape, prints, exit_tells: false, reads, expect: vec![rule] }
+    Rubric { shape, prints, exit_tells: false, reads, expect: vec![rule], repairs: Repairs::default() }
 }
 
 /// A test, a fix, the test again, and the fix taken back.
 fn plan(fix: &str, undo: &str, risk: Risk, aim: Aim) -> Plan {
     let test = |id: &str| {
-        let script = Script { shell: "sh".into(), text: "echo \"diag: errors=$(cat errors)\"".into() };
+        let script = Script::sh("echo \"diag: errors=$(cat errors)\"");
         task(id, Risk::Observe, Target::Node(node()), What::Script(script))
     };
     let mut steps = vec![
@@ -178,6 +179,8 @@ impl World for Person {
     fn ask(&mut self, _: &Question) -> Option<String> {
         None
     }
+
+    fn rest(&mut self, _: u64, _: &CancellationToken) {}
 
     fn agree(&mut self, step: &Step, _: &Asked) -> Option<bool> {
         self.asked.borrow_mut().push(step.id.clone());

@@ -27,7 +27,7 @@ const MOST: u64 = 1 << 20;
 const WITHOUT: [&str; 2] = ["config", "hook"];
 
 /// Settings that are defaults of options: key, option (by its id), and the verbs; of all verbs that have it where none is named.
-const OPTIONS: [(&str, &str, &[&str]); 13] = [
+const OPTIONS: [(&str, &str, &[&str]); 14] = [
     ("inventory.nodes", "nodes", &["fix", "mcp", "resume"]),
     ("inventory.switches", "topology", &["test"]),
     ("transport.via", "via", &[]),
@@ -37,6 +37,7 @@ const OPTIONS: [(&str, &str, &[&str]); 13] = [
     ("transport.reservation", "reservation", &[]),
     ("transport.account", "account", &[]),
     ("tools.diag", "program", &["probe"]),
+    ("tools.folders", "tools", &[]),
     ("policy.file", "policy", &[]),
     ("policy.state", "state", &[]),
     ("library.playbooks", "playbooks", &[]),

@@ -3,11 +3,11 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use tokio_util::sync::CancellationToken;
+
 use super::phase::Phase;
 use super::plan::{self as planning, What};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, transport};
-use tokio_util::sync::CancellationToken;
-
 use crate::agent::{Began, Driver, Ending, World, handover};
 use crate::breaker::Breaker;
 use crate::case::{Collection, Draft, Journal, Standing, pages, standing};
@@ -137,7 +137,13 @@ pub(super) fn run(args: &Args, mut library: Library) -> Result<u8, Error> {
     let answers = planning::answers(&args.what.set)?;
     let inputs = absolute(&args.what.inputs);
     let nodes = args.terms.nodes()?;
-    let person = Person(Evidence { what: &args.what, library: &library, root: &root, given: answers });
+    let person = Person(Evidence {
+        what: &args.what,
+        library: &library,
+        root: &root,
+        given: answers,
+        tools: args.terms.how.tools.clone(),
+    });
     work(&Job { what: &args.what, terms: &args.terms, root: &root, inputs, nodes }, person)
 }
 
@@ -162,7 +168,7 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Erro
         formats: args.formats.clone(),
     };
     let given = planning::answers(&args.set)?;
-    let person = Person(Evidence { what: &what, library: &library, root, given });
+    let person = Person(Evidence { what: &what, library: &library, root, given, tools: args.terms.how.tools.clone() });
     // Nodes that were not to be touched then are not to be touched now.
     let nodes = if args.terms.nodes.is_some() { args.terms.nodes()? } else { began.nodes };
     work(&Job { what: &what, terms: &args.terms, root, inputs: began.inputs, nodes }, person)
@@ -387,6 +393,8 @@ pub(super) struct Evidence<'a> {
     pub(super) root: &'a Path,
     /// Answers of the command line.
     pub(super) given: Answers,
+    /// Folders of the nodes in which tools are looked for.
+    pub(super) tools: Option<String>,
 }
 
 impl Evidence<'_> {
@@ -395,7 +403,13 @@ impl Evidence<'_> {
         let mut all = self.given.clone();
         all.extend(answers.clone());
         let inputs = if live { self.live()? } else { vec![self.root.display().to_string()] };
-        planning::read_from(self.what, &inputs, self.library, &all)
+        let mut planned = planning::read_from(self.what, &inputs, self.library, &all)?;
+        if let Some(folders) = &self.tools {
+            let steps = planned.plans.iter_mut().flat_map(|plan| &mut plan.steps);
+            let tests = steps.filter(|step| step.rubric.is_some());
+            tests.flat_map(|step| &mut step.tasks).for_each(|task| task.look_in(folders));
+        }
+        Ok(planned)
     }
 
     /// The inputs as they were named when the case was begun, for a look at what is new in them.

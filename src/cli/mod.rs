@@ -214,7 +214,7 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
         Verb::Plan(args) => plan::run(&args, library),
         #[cfg(feature = "serve")]
         Verb::Serve(args) => serve::run(&args, library),
-        Verb::Test(args) => test::run(&args, &library),
+        Verb::Test(args) => test::run(&args, library),
         #[cfg(feature = "triage")]
         Verb::Triage(args) => triage::run(&args, library),
         Verb::Watch(args) => watch::run(&args, library, &site.config, cli.config.as_deref()),

@@ -13,8 +13,8 @@ use crate::evidence::DERIVED_KINDS;
 use crate::playbook::intent::Lexicon;
 use crate::playbook::{EchoGroup, Library, Playbook, expand};
 use crate::rehearsal::{
-    Prepared, group_mutants, lint, lint_group, mutants, prepare, rehearse_group, rehearse_sentence, run as rehearse,
-    word_mutants,
+    Prepared, group_mutants, lint, lint_group, lint_repairs, mutants, prepare, reason_mutants, rehearse_group,
+    rehearse_reason, rehearse_sentence, run as rehearse, word_mutants,
 };
 use crate::report::text::Look;
 
@@ -119,6 +119,11 @@ fn check(at: &Folder, library: &Library) -> Result<u8, Error> {
         count += wrong.len();
         wrong.iter().for_each(|what| say(&format!("{}: {what}", path.display())));
     }
+    for (path, book) in &shelf.repairs {
+        let wrong = lint_repairs(book, &shelf.usable);
+        count += wrong.len();
+        wrong.iter().for_each(|what| say(&format!("{}: {what}", path.display())));
+    }
     for (path, lexicon) in &shelf.intents {
         let mut wrong = crate::intent::lint(lexicon, library);
         if path.file_stem().is_none_or(|stem| stem.to_string_lossy() != lexicon.language) {
@@ -166,6 +171,7 @@ fn test(args: &TestArgs, library: &Library) -> Result<u8, Error> {
         }
     }
     intents(&shelf, library, args, &mut tally);
+    repairs(&shelf, args, &mut tally);
     say(&format!("{} cases, {} failed", tally.cases, tally.failed));
     if args.mutate {
         say(&format!("{} mutants, {} survived", tally.mutants, tally.survived));
@@ -197,6 +203,25 @@ fn intents(shelf: &Shelf, library: &Library, args: &TestArgs, tally: &mut Tally)
     }
 }
 
+/// What lines of tools mean, and which words nothing needs.
+fn repairs(shelf: &Shelf, args: &TestArgs, tally: &mut Tally) {
+    for (_, book) in shelf.repairs.iter().filter(|(_, book)| book.id.contains(&args.only)) {
+        for case in &book.case {
+            let wrong = rehearse_reason(book, case);
+            tally.cases += 1;
+            tally.failed += usize::from(wrong.is_some());
+            wrong.iter().for_each(|what| say(&format!("repairs/{}: {}: {what}", book.id, case.says)));
+        }
+        for mutant in reason_mutants(book).into_iter().filter(|_| args.mutate) {
+            tally.mutants += 1;
+            if book.case.iter().all(|case| rehearse_reason(&mutant.changed, case).is_none()) {
+                tally.survived += 1;
+                say(&format!("repairs/{}: no case notices that {} is gone", book.id, mutant.without));
+            }
+        }
+    }
+}
+
 /// An error where `--only` names nothing.
 fn unknown_slug(only: &str, playbooks: &[Playbook], shelf: &Shelf) -> Result<(), Error> {
     let groups = shelf.echoes[..shelf.own_echoes].iter().map(|group| group.id.as_str());
@@ -208,6 +233,7 @@ fn unknown_slug(only: &str, playbooks: &[Playbook], shelf: &Shelf) -> Result<(),
         .chain(groups)
         .chain(tests)
         .chain(intents.iter().map(String::as_str))
+        .chain(shelf.repairs.iter().map(|(_, book)| book.id.as_str()))
         .collect();
     if known.iter().any(|id| id.contains(only)) {
         return Ok(());

@@ -43,6 +43,11 @@ impl Session {
         Self { stop: stop.clone(), ..self }
     }
 
+    /// What stops it.
+    pub(super) const fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
     /// Runs what was approved.
     pub(super) fn run(&self, task: &Approved<Task>, told: &dyn Told) -> Result<Vec<Ran>, Error> {
         exec::run(self.executor.as_ref(), task, &self.stop, told)

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::playbook::intent::Lexicon;
+use crate::playbook::repair::RepairBook;
 use crate::playbook::test::TestBook;
 use crate::playbook::{EchoGroup, Library, Playbook, Shelved, expand};
 
@@ -25,6 +26,8 @@ pub(super) struct Shelf {
     pub(super) tests: Vec<(PathBuf, TestBook)>,
     /// Those that playbooks can use: the folder's before the built-in ones.
     pub(super) usable: Vec<TestBook>,
+    /// Why scripts do not do their work.
+    pub(super) repairs: Vec<(PathBuf, RepairBook)>,
     /// Words of languages.
     pub(super) intents: Vec<(PathBuf, Lexicon)>,
     /// One error a file that can't be read.
@@ -73,6 +76,12 @@ pub(super) fn read(folder: &Path, built_in: &Library) -> Shelf {
             Err(error) => shelf.wrong.push(error),
         }
     }
+    for path in files(&folder.join("repairs")) {
+        match read_file::<RepairBook>(&path) {
+            Ok(book) => shelf.repairs.push((path, book)),
+            Err(error) => shelf.wrong.push(error),
+        }
+    }
     for path in files(&folder.join("intents")) {
         match read_file::<Lexicon>(&path) {
             Ok(lexicon) => shelf.intents.push((path, lexicon)),
@@ -98,7 +107,7 @@ pub(super) fn read(folder: &Path, built_in: &Library) -> Shelf {
 
 fn other(path: &Path) -> bool {
     path.file_name().is_some_and(|name| {
-        ["sets", "catalogue", "tests", "echoes", "intents", "policy"].iter().any(|other| name == *other)
+        ["sets", "catalogue", "tests", "echoes", "intents", "policy", "repairs"].iter().any(|other| name == *other)
     })
 }
 

@@ -7,6 +7,7 @@ use crate::exec::slurm::{self, Slurm};
 use crate::exec::ssh::{self, Ssh};
 use crate::exec::{Executor, FanOut, Limits, Local};
 use crate::plan::NodeName;
+use crate::playbook::schema::Parameter;
 use crate::scheduler::Who;
 
 /// Most nodes that a set may name.
@@ -46,6 +47,9 @@ pub(super) struct How {
     /// ssh: this configuration instead of ~/.ssh/config.
     #[arg(long, value_name = "FILE")]
     ssh_config: Option<PathBuf>,
+    /// Folders of the nodes in which tools are looked for that are not in the path, before the usual ones: `/opt/a/bin:/opt/b/bin`.
+    #[arg(long, value_name = "DIRS", value_parser = folders)]
+    pub(super) tools: Option<String>,
     /// Slurm: run within this allocation; without it in that of $SLURM_JOB_ID, or else in new ones.
     #[arg(long, value_name = "ID")]
     allocation: Option<String>,
@@ -73,6 +77,12 @@ pub(super) struct How {
     /// Kubernetes: pods use their node's network, for its adapters and ports.
     #[arg(long)]
     k8s_host_network: bool,
+}
+
+/// Folders of a node as a script can be told.
+fn folders(text: &str) -> Result<String, String> {
+    let kind = Parameter { kind: "folders".to_owned(), ..Parameter::default() };
+    crate::plan::grammar::check(&kind, text)
 }
 
 impl How {

@@ -103,6 +103,9 @@ pub struct Tools {
     /// `diag` on the nodes: `--program` of `diag probe --nodes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diag: Option<String>,
+    /// Folders of the nodes in which tools are looked for, with `:` between them: `--tools`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folders: Option<String>,
 }
 
 /// What diag may do.

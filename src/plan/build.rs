@@ -273,8 +273,9 @@ fn staged(test: &TestFile, timeout: Duration) -> Result<Staged, String> {
     let (Some(script), Some(rubric)) = (&test.script, &test.rubric) else {
         return Err("the playbook has no script for it".to_owned());
     };
-    let text = if test.uses.is_some() { script.text.clone() } else { whole(&test.tools, &script.text) };
-    let script = Script { shell: script.shell.clone(), text };
+    let text = |text: &String| if test.uses.is_some() { text.clone() } else { whole(&test.tools, text) };
+    let plain = script.plain.as_ref().map(text);
+    let script = Script { shell: script.shell.clone(), text: text(&script.text), plain };
     Ok(Staged { shape: rubric.shape, script, timeout })
 }
 
@@ -311,9 +312,7 @@ fn group(fix: &FixFile, doing: Doing<'_>, values: &Values, timeout: Duration) ->
     let word = |word: &String| fill(word, values).map_err(|name| format!("nothing tells `{name}`"));
     let (what, env) = match doing {
         Doing::Argv(command) => (What::Argv(command.iter().map(word).collect::<Result<_, _>>()?), BTreeMap::new()),
-        Doing::Script(text) => {
-            (What::Script(Script { shell: "sh".to_owned(), text: text.to_owned() }), variables(values))
-        }
+        Doing::Script(text) => (What::Script(Script::sh(text)), variables(values)),
     };
     let target = match &fix.on {
         None => Target::Here,

@@ -9,7 +9,7 @@ use super::name::NodeName;
 use crate::playbook::schema::Parameter;
 
 /// The types, and what each takes, in words.
-pub const TYPES: [(&str, &str); 10] = [
+pub const TYPES: [(&str, &str); 13] = [
     ("node", "a host name or address"),
     ("addr", "an address or host name"),
     ("hca", "an adapter such as mlx5_3"),
@@ -19,6 +19,9 @@ pub const TYPES: [(&str, &str); 10] = [
     ("job", "a job's number, 4242 or 4242_7"),
     ("rank", "a rank from 0 to 9999999"),
     ("int", "a whole number within its bounds"),
+    ("size", "a size such as 64M"),
+    ("path", "an absolute path"),
+    ("folders", "folders in which tools are looked for"),
     ("str", "a plain word: letters, digits and _ . : / @ % + = , -"),
 ];
 
@@ -38,6 +41,14 @@ const JOB_DIGITS: usize = 10;
 pub fn check(parameter: &Parameter, text: &str) -> Result<String, String> {
     let kind = parameter.kind.as_str();
     let wrong = || format!("`{}` is not {}", shown(text), about(kind));
+    if !parameter.one_of.is_empty() {
+        let known = parameter.one_of.iter().any(|one| one == text);
+        return if known {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("`{}` is none of those that it may be", shown(text)))
+        };
+    }
     let fits = match kind {
         "node" => return node(text),
         "addr" => text.parse::<IpAddr>().is_ok() || text.parse::<NodeName>().is_ok(),
@@ -48,6 +59,9 @@ pub fn check(parameter: &Parameter, text: &str) -> Result<String, String> {
         "job" => job(text),
         "rank" => index(text, 7),
         "int" => return int(parameter, text),
+        "size" => return size(parameter, text),
+        "path" => path(text),
+        "folders" => text.split(':').all(path),
         "str" => word(text),
         _ => return Err(format!("`{kind}` is no type of parameter")),
     };
@@ -84,6 +98,37 @@ fn int(parameter: &Parameter, text: &str) -> Result<String, String> {
         (_, Some(most)) if value > most => Err(format!("{value} is more than {most}")),
         _ => Ok(value.to_string()),
     }
+}
+
+/// A number with a power of 1024: bounds are in bytes.
+fn size(parameter: &Parameter, text: &str) -> Result<String, String> {
+    let bytes = bytes(text).ok_or_else(|| format!("`{}` is not {}", shown(text), about("size")))?;
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    match (parameter.min, parameter.max) {
+        (Some(least), _) if bytes < least => Err(format!("{text} is less than {least} bytes")),
+        (_, Some(most)) if bytes > most => Err(format!("{text} is more than {most} bytes")),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// The bytes of a size such as 64M.
+#[must_use]
+pub fn bytes(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(['K', 'M', 'G']);
+    let shift = match &text[digits.len()..] {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return None,
+    };
+    let number: u64 = Some(digits).filter(|digits| index(digits, 12))?.parse().ok()?;
+    number.checked_mul(1 << shift)
+}
+
+/// Absolute, of plain words, and not upwards.
+pub(super) fn path(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('/') && word(text)
 }
 
 /// Digits only, at most so many.
@@ -164,6 +209,9 @@ mod tests {
             ("rank", "1023"),
             ("int", "-3"),
             ("str", "/scratch/run-17/model.pt"),
+            ("size", "64M"),
+            ("path", "/opt/nccl-tests/build"),
+            ("folders", "/opt/a/bin:/opt/b/bin"),
         ];
         for (kind, text) in good {
             assert_eq!(check(&of(kind), text).as_deref(), Ok(text), "{kind} {text}");

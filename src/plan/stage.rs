@@ -34,7 +34,7 @@ pub(super) struct Staged {
 pub fn task(book: &TestBook, params: &IndexMap<String, String>, runs: &[Vec<NodeName>], here: bool) -> Task {
     let staged = Staged {
         shape: book.shape,
-        script: Script { shell: book.script.shell.clone(), text: book.text() },
+        script: Script { shell: book.script.shell.clone(), text: book.text(), plain: book.plain() },
         timeout: Duration::from_secs(book.timeout),
     };
     let values: BTreeMap<String, String> = params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();

@@ -105,6 +105,17 @@ pub struct Script {
     pub shell: String,
     /// The text; handed over on standard input or as a file, so that no other shell reads it.
     pub text: String,
+    /// The text for a plain `sh`, where `shell` is another that a node may lack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<String>,
+}
+
+impl Script {
+    /// For `sh`, as all nodes have it.
+    #[must_use]
+    pub fn sh(text: impl Into<String>) -> Self {
+        Self { shell: "sh".to_owned(), text: text.into(), plain: None }
+    }
 }
 
 impl Task {

@@ -4,6 +4,7 @@ mod echo;
 mod either;
 pub mod intent;
 mod load;
+pub mod repair;
 pub mod schema;
 mod template;
 pub mod test;

@@ -303,10 +303,10 @@ pub enum By {
 }
 
 /// A typed parameter.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// `node`, `addr`, `hca`, `gpu`, `pci`, `iface`, `job`, `rank`, `int`, `str`.
+    /// `node`, `addr`, `hca`, `gpu`, `pci`, `iface`, `job`, `rank`, `int`, `size`, `path`, `str`.
     #[serde(default, rename = "type")]
     pub kind: String,
     /// `clue.field`, or `culprit.node` for whom the finding blames.
@@ -324,6 +324,9 @@ pub struct Parameter {
     /// Used where nothing tells.
     #[serde(default)]
     pub default: Option<Value>,
+    /// It has one of these values, and nothing else; a repair takes the next one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_of: Vec<String>,
 }
 
 /// A test that would prove or refute the cause.
@@ -392,6 +395,9 @@ pub struct Script {
     pub shell: String,
     /// The text.
     pub text: String,
+    /// The text for a plain `sh`, where `shell` is another that a node may lack.
+    #[serde(default)]
+    pub plain: Option<String>,
 }
 
 fn sh() -> String {

@@ -3,11 +3,29 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::repair::{Reason, Repairs};
 use super::schema::{Bound, Expectation as Wish, Parameter, Risk, TestFile};
 use diag_parsers::Value;
 
-/// What every test's script begins with: `need`, `say`, `cannot`.
+/// What every test's script begins with: `need`, `say`, `cannot`, `gave_up`.
 const PRELUDE: &str = include_str!("test_prelude.sh");
+
+/// Folders in which a tool is looked for that is not in the path, as a shell expands them; those of `DIAG_TOOLS` come first.
+/// Where packages of distributions, CUDA, HPC-X, MLNX_OFED, nccl-tests' and perftest's own builds put programs.
+pub const TOOL_FOLDERS: [&str; 12] = [
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/sbin",
+    "/sbin",
+    "/opt/*/bin",
+    "/opt/*/build",
+    "/opt/*/*/bin",
+    "/usr/local/*/bin",
+    "/usr/local/*/build",
+    "/usr/mpi/*/*/bin",
+    "/usr/lib*/openmpi/bin",
+    "/usr/lib/*/*/bin",
+];
 
 /// A test.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -54,6 +72,9 @@ pub struct TestBook {
     pub expect: Vec<Expectation>,
     /// The script.
     pub script: TestScript,
+    /// Reasons of its own for which it may not do its work, beside those of `playbooks/repairs/`.
+    #[serde(default)]
+    pub reason: Vec<Reason>,
     /// What it prints, and what follows from that.
     #[serde(default)]
     pub case: Vec<TestCase>,
@@ -74,6 +95,9 @@ pub struct Rubric {
     pub reads: IndexMap<String, Read>,
     /// What is well.
     pub expect: Vec<Expectation>,
+    /// Why a run may not have done its work, and what is changed then.
+    #[serde(default, skip_serializing_if = "Repairs::is_empty")]
+    pub repairs: Repairs,
 }
 
 impl Rubric {
@@ -92,7 +116,9 @@ impl Rubric {
             by: Some(shape.teller()),
         };
         let reads = test.reads.iter().map(|(name, file)| (name.clone(), read(file))).collect();
-        Self { shape, prints: Prints::Lines, exit_tells: false, reads, expect: Vec::new() }
+        let tools: Vec<&str> = test.tools.iter().flat_map(|any| any.split(" or ")).collect();
+        let repairs = Repairs::of(&tools, &test.params, &[]);
+        Self { shape, prints: Prints::Lines, exit_tells: false, reads, expect: Vec::new(), repairs }
     }
 
     /// What a playbook wants stands before what the test's own file wants of the same reading.
@@ -107,7 +133,8 @@ impl Rubric {
 #[must_use]
 pub fn text(needs: &[String], script: &str) -> String {
     let needs: String = needs.iter().map(|program| format!("need {program}\n")).collect();
-    format!("{PRELUDE}\n{needs}{script}")
+    let prelude = PRELUDE.replace("TOOL_FOLDERS", &TOOL_FOLDERS.join(" "));
+    format!("{prelude}\n{needs}{script}")
 }
 
 impl TestBook {
@@ -117,11 +144,19 @@ impl TestBook {
         text(&[], &self.script.text)
     }
 
+    /// The whole text for a plain `sh`, where it has one.
+    #[must_use]
+    pub fn plain(&self) -> Option<String> {
+        self.script.plain.as_deref().map(|script| text(&[], script))
+    }
+
     /// All that it takes to judge a run of it.
     #[must_use]
     pub fn rubric(&self) -> Rubric {
         let Self { shape, prints, exit_tells, reads, expect, .. } = self.clone();
-        Rubric { shape, prints, exit_tells, reads, expect }
+        let tools: Vec<&str> = self.tools.iter().flatten().map(String::as_str).collect();
+        let repairs = Repairs::of(&tools, &self.params, &self.reason);
+        Rubric { shape, prints, exit_tells, reads, expect, repairs }
     }
 
     /// Variables that the script may read beside its parameters.
@@ -236,6 +271,9 @@ pub struct Expectation {
     /// Not more than this many times the median of all in the same sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times_median: Option<f64>,
+    /// It holds for a run of the size that was asked for, and not for one that a repair made smaller.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub full: bool,
     /// Where the figure is from.
     pub source: String,
 }
@@ -257,6 +295,9 @@ pub struct TestScript {
     pub shell: String,
     /// The text.
     pub text: String,
+    /// The text for a plain `sh`, where `shell` is another that a node may lack.
+    #[serde(default)]
+    pub plain: Option<String>,
 }
 
 fn sh() -> String {
@@ -308,6 +349,10 @@ pub enum Judged {
 /// The reason, for the person who gave it.
 pub fn check_value(parameter: &Parameter, value: &str) -> Result<(), String> {
     const LONGEST: usize = 256;
+    if !parameter.one_of.is_empty() {
+        let known = parameter.one_of.iter().any(|one| one == value);
+        return if known { Ok(()) } else { Err(format!("one of {} is wanted", parameter.one_of.join(", "))) };
+    }
     if parameter.kind == "int" {
         let number: i64 = value.parse().map_err(|_| "a whole number is wanted".to_owned())?;
         let low = parameter.min.is_some_and(|min| number < min);

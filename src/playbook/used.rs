@@ -51,7 +51,7 @@ fn complete(test: &mut TestFile, book: &TestBook) -> Result<(), String> {
     shape.clone_into(&mut test.shape);
     test.risk = Some(book.risk);
     test.tools = book.tools.iter().map(|any| any.join(" or ")).collect();
-    test.script = Some(Script { shell: book.script.shell.clone(), text: book.text() });
+    test.script = Some(Script { shell: book.script.shell.clone(), text: book.text(), plain: book.plain() });
     for (name, own) in &mut test.params {
         match book.params.get(name) {
             Some(of_book) => inherit(own, of_book),
@@ -73,6 +73,9 @@ fn inherit(own: &mut Parameter, of_book: &Parameter) {
     own.min = own.min.or(of_book.min);
     own.max = own.max.or(of_book.max);
     own.default = own.default.take().or_else(|| of_book.default.clone());
+    if own.one_of.is_empty() {
+        own.one_of.clone_from(&of_book.one_of);
+    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::ops::Deref;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Task;
+use crate::plan::{Repair, Task};
+use crate::playbook::schema::Parameter;
 
 /// What policy or a person has agreed to. Executors take nothing else, and no other room can make one.
 #[derive(Debug)]
@@ -40,6 +42,12 @@ impl Approved<Task> {
     #[must_use]
     pub fn only(self, groups: &[usize]) -> Self {
         Self { what: self.what.only(groups), basis: self.basis }
+    }
+
+    /// The same with declared parameters changed within their types: whoever agreed to a script agreed to what it declares.
+    #[must_use]
+    pub fn repaired(self, repairs: &[Repair], params: &IndexMap<String, Parameter>) -> Self {
+        Self { what: self.what.repaired(repairs, params), basis: self.basis }
     }
 }
 

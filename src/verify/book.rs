@@ -31,6 +31,9 @@ pub fn lint(book: &TestBook) -> Vec<String> {
             ),
         }
     }
+    if book.script.plain.is_some() && book.script.shell == "sh" {
+        wrong.push("a script for sh needs no plain one beside it".to_owned());
+    }
     variables(book, &mut wrong);
     readings(book, &mut wrong);
     wrong.extend(book.expect.iter().filter_map(|rule| expectation(book, rule)));
@@ -47,7 +50,7 @@ pub fn lint(book: &TestBook) -> Vec<String> {
 
 /// A script reads declared variables only, and each parameter is read.
 fn variables(book: &TestBook, wrong: &mut Vec<String>) {
-    let text = &book.script.text;
+    let text = format!("{}{}", book.script.text, book.script.plain.as_deref().unwrap_or_default());
     let name = |rest: &str| {
         rest.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect::<String>()
     };

@@ -31,6 +31,15 @@ impl Judgement {
         Self { judged: Judged::CannotRun, why: vec![why], readings: Readings::new(), arms: Vec::new() }
     }
 
+    /// The same, but where a run ended badly for a reason of its own: then it says nothing of what it tested.
+    pub(super) fn unless_own(self, reason: impl FnOnce() -> Option<String>, end: &End) -> Self {
+        let badly = self.judged == Judged::CannotRun || (self.judged == Judged::Fail && *end != End::Exit(0));
+        match Some(reason).filter(|_| badly).and_then(|reason| reason()) {
+            Some(why) => Self { readings: self.readings, ..Self::cannot(why) },
+            None => self,
+        }
+    }
+
     fn fail(&mut self, why: String, arm: Option<&str>) {
         self.judged = Judged::Fail;
         self.why.push(why);
@@ -150,7 +159,9 @@ fn broken(rule: &Expectation, value: &Value, readings: &Readings) -> Result<Opti
 
 /// Whether a rule is for this GPU, size, number of nodes.
 fn applies(rule: &Expectation, readings: &Readings, env: &BTreeMap<String, String>) -> bool {
-    rule.when.iter().all(|(what, is)| {
+    let smaller = env.get("DIAG_SMALLER").is_some_and(|smaller| smaller == "1");
+    let fits = !(rule.full && smaller);
+    fits && rule.when.iter().all(|(what, is)| {
         let param = || env.get(&format!("DIAG_{}", what.to_uppercase())).cloned();
         let known = readings.get(what).map(ToString::to_string).or_else(param);
         known.is_some_and(|known| match readings.get(what) {

@@ -6,6 +6,7 @@ pub mod expect;
 pub mod isolate;
 mod nccl_table;
 pub mod reads;
+pub mod repair;
 mod run;
 mod verdict;
 

@@ -65,7 +65,8 @@ pub fn read(rubric: &Rubric, text: &str, world: usize) -> Printed {
         let value: String = value.chars().take(LONGEST).collect();
         if name == "cannot" {
             printed.cannot.get_or_insert(value);
-        } else {
+        } else if name != "found" {
+            // Where a tool is that is not in the path is for the repair.
             take(rubric, name, &value, &mut printed);
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expect::{self, Judgement};
 use super::reads::Readings;
+use super::repair;
 use crate::exec::{End, Ran};
 use crate::plan::{Part, Step, Target, stage};
 use crate::playbook::test::{Judged, Rubric};
@@ -41,14 +42,19 @@ pub fn run(rubric: &Rubric, parts: &[Part], rans: &[Ran]) -> Whole {
         .enumerate()
         .map(|(at, (ran, part))| {
             let end = (stage::role(rubric.shape, at), parts.len());
-            (expect::judge(rubric, ran, &part.work.env, end), ran)
+            let judgement = expect::judge(rubric, ran, &part.work.env, end);
+            (judgement.unless_own(|| repair::own_reason(rubric, ran), &ran.end), ran)
         })
         .collect();
     let gone = |end: &End| !matches!(end, End::Exit(_) | End::Signal(_));
     let mute: Vec<usize> = (0..ends.len()).filter(|at| gone(&ends[*at].1.end)).collect();
     let worst = |wanted: Judged| ends.iter().position(|(judgement, _)| judgement.judged == wanted);
-    // An end that waits for one that is not there has nothing to say.
-    let at = if mute.is_empty() { worst(Judged::Fail) } else { mute.first().copied() };
+    // An end that waits for one that is not there, or that gave up for a reason of its own, has nothing to say.
+    let own = ends.iter().position(|(judgement, ran)| {
+        judgement.judged == Judged::CannotRun && repair::own_reason(rubric, ran).is_some()
+    });
+    let gone = || if mute.is_empty() { worst(Judged::Fail) } else { mute.first().copied() };
+    let at = own.or_else(gone);
     let teller = at.or_else(|| worst(Judged::CannotRun)).unwrap_or(0);
     let (mut readings, mut seen) = (Readings::new(), Vec::new());
     for ((own, _), part) in ends.iter().zip(parts) {
@@ -144,7 +150,7 @@ mod tests {
     use diag_parsers::Value;
 
     fn step(targets: usize) -> Step {
-        let script = Script { shell: "sh".into(), text: String::new() };
+        let script = Script::sh("");
         let timeout = std::time::Duration::from_secs(1);
         let work = Work {
             what: What::Script(script),
@@ -165,6 +171,7 @@ mod tests {
             exit_tells: false,
             reads: [("errors".to_owned(), read)].into_iter().collect(),
             expect: vec![rule],
+            repairs: crate::playbook::repair::Repairs::default(),
         };
         Step { rubric: Some(rubric), ..Step::alone(task) }
     }

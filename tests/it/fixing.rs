@@ -189,6 +189,41 @@ fn a_fix_that_helps_is_proven_and_handed_over() {
     stage.replays();
 }
 
+/// A test that lacks its tool in the path is repaired in the journal, once: the same test after the fix begins with that.
+#[test]
+fn a_test_that_lacks_its_tool_is_repaired_as_a_move_of_the_case() {
+    let stage = Stage::new(&[("widget", "echo 0 > FOLDER/THING-errors")]);
+    let file = stage.at("playbooks/stage/widget-broken.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text
+        .replace("timeout = \"20s\"", "timeout = \"20s\"\ntools = [\"diag-stage-cat\"]")
+        .replace("$(cat ", "$(diag-stage-cat ");
+    fs::write(&file, text).unwrap();
+    fs::create_dir(stage.at("tools")).unwrap();
+    stage.program("tools/diag-stage-cat", "exec cat \"$1\"");
+    let tools = stage.at("tools").display().to_string();
+    let (text, code) = stage.fix(&["--approve", "reversible", "--tools", &tools]);
+    assert!(code == 0 && text.contains("FIXED: count failed before, and passes now"), "{text}");
+    assert!(
+        text.contains("a tool is missing") && text.contains(&format!("run again with {tools} in the path")),
+        "{text}"
+    );
+    let told = stage.replays();
+    let moves =
+        ["repair (confirm-count: tool-missing)", "test (confirm-count", "fix (fix-mend)", "verify (verify-mend-count)"];
+    let mut rest = told.as_str();
+    for step in moves {
+        rest = rest.split_once(step).unwrap_or_else(|| panic!("no {step} in {told}")).1;
+    }
+    assert_eq!(told.matches("repair (").count(), 1, "{told}");
+    // Where it is nowhere, that is said, and nobody is blamed.
+    fs::remove_dir_all(stage.at("case")).unwrap();
+    fs::write(stage.at("widget-errors"), "3\n").unwrap();
+    let (text, code) = stage.fix(&["--approve", "reversible"]);
+    assert!(code == 1 && text.contains("could not run") && text.contains("none of these is installed"), "{text}");
+    stage.replays();
+}
+
 #[test]
 fn what_does_not_help_is_undone_and_said_with_what_is_left() {
     let stage = Stage::new(&[("widget", "true")]);

@@ -26,6 +26,7 @@ mod probing;
 mod query;
 mod reading;
 mod recorder;
+mod repairing;
 mod samples;
 #[cfg(feature = "serve")]
 mod serve;

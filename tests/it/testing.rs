@@ -44,10 +44,13 @@ fn tests_keep_their_word() {
 #[test]
 fn scripts_are_what_their_shell_reads() {
     for book in books() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), book.text()).unwrap();
-        let done = Command::new(&book.script.shell).arg("-n").arg(file.path()).output().unwrap();
-        assert!(done.status.success(), "{}: {}", book.id, String::from_utf8_lossy(&done.stderr));
+        let plain = book.plain().map(|text| ("sh", text));
+        for (shell, text) in [(book.script.shell.as_str(), book.text())].into_iter().chain(plain) {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            let done = Command::new(shell).arg("-n").arg(file.path()).output().unwrap();
+            assert!(done.status.success(), "{}: {}", book.id, String::from_utf8_lossy(&done.stderr));
+        }
     }
 }
 

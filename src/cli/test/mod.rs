@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// A parameter of the test.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
+    /// Further playbooks, with tests of their own.
+    #[arg(long, value_name = "DIR", env = "DIAG_PLAYBOOKS")]
+    playbooks: Option<PathBuf>,
     /// Print what would run, and run nothing.
     #[arg(long)]
     dry_run: bool,
@@ -94,6 +97,7 @@ impl Args {
             nodes,
             how,
             set,
+            playbooks: None,
             dry_run: false,
             yes: false,
             approve: None,
@@ -122,12 +126,13 @@ impl Args {
 }
 
 /// Tests and tells.
-pub(super) fn run(args: &Args, library: &Library) -> Result<u8, Error> {
+pub(super) fn run(args: &Args, mut library: Library) -> Result<u8, Error> {
+    super::add_playbooks(&mut library, args.playbooks.as_deref())?;
     if args.list {
         delivery::deliver(tell::list(&library.tests).as_bytes(), args.output.as_deref())?;
         return Ok(EXIT_HEALTHY);
     }
-    let (told, well) = tested(args, library, &CancellationToken::new())?;
+    let (told, well) = tested(args, &library, &CancellationToken::new())?;
     delivery::deliver(told.as_bytes(), args.output.as_deref())?;
     Ok(if well { EXIT_HEALTHY } else { EXIT_TROUBLE })
 }
@@ -193,8 +198,14 @@ fn dry(test: &TestBook, params: &IndexMap<String, String>, nodes: &[NodeName], a
         Shape::Pair => &nodes[..nodes.len().min(2)],
         Shape::All => nodes,
     };
-    let task = stage::task(test, params, &[run.to_vec()], args.how.via == transport::Via::Local);
+    let mut task = stage::task(test, params, &[run.to_vec()], args.how.via == transport::Via::Local);
+    args.how.tools.iter().for_each(|folders| task.look_in(folders));
     tell::dry(test, &task, nodes.len())
+}
+
+/// What is done meanwhile, for whoever waits; the result itself goes elsewhere.
+fn told(what: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", crate::report::guard::plain(what));
 }
 
 /// Asks on the terminal.

@@ -79,7 +79,7 @@ fn names(nodes: &[NodeName]) -> String {
 /// Runs of one test that say something each.
 pub(super) fn plain(book: &TestBook, results: &[Ran], json: bool) -> String {
     if json {
-        let runs: Vec<_> = results.iter().map(|ran| json!({"nodes": ran.nodes, "run": ran.judgement})).collect();
+        let runs: Vec<_> = results.iter().map(one).collect();
         return page(&json!({"schema": "diag.test/1", "test": book.id, "runs": runs}));
     }
     let count = |judged| results.iter().filter(|ran| ran.judgement.judged == judged).count();
@@ -100,11 +100,16 @@ pub(super) fn plain(book: &TestBook, results: &[Ran], json: bool) -> String {
             names(&ran.nodes),
             readings(&ran.judgement.readings)
         );
-        for why in &ran.judgement.why {
+        for why in ran.judgement.why.iter().chain(ran.repairs.iter().map(|repair| &repair.said)) {
             let _ = writeln!(text, "{:<11} {why}", "");
         }
     }
     guard::page(&text)
+}
+
+/// A run, for programs.
+fn one(ran: &Ran) -> serde_json::Value {
+    json!({"nodes": ran.nodes, "run": ran.judgement, "repairs": ran.repairs})
 }
 
 fn page(value: &serde_json::Value) -> String {
@@ -216,7 +221,7 @@ fn sweep_json(found: &Found, nodes: &[NodeName]) -> String {
         .zip(&found.runs)
         .map(|(trials, runs)| {
             let one = trials.iter().zip(runs);
-            one.map(|(trial, ran)| json!({"nodes": ran.nodes, "purpose": trial.test.purpose, "run": ran.judgement}))
+            one.map(|(trial, ran)| json!({"nodes": ran.nodes, "purpose": trial.test.purpose, "run": ran.judgement, "repairs": ran.repairs}))
                 .collect()
         })
         .collect();

@@ -62,7 +62,7 @@ fn carry_out(setting: &Setting<'_>, root: Option<PathBuf>, cause: Option<String>
             (fix::absolute(&args.what.inputs), named)
         }
     };
-    let evidence = Evidence { what: &what, library, root: &root, given: planning::answers(&what.set)? };
+    let evidence = Evidence { what: &what, library, root: &root, given: planning::answers(&what.set)?, tools: None };
     let tell = line.tell.clone();
     let mut person = Person { evidence, policy, line };
     let job = Job { what: &what, terms: &args.terms, root: &root, inputs, nodes };

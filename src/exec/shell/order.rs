@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn what_no_node_can_be_given_is_refused() {
         let argv = |words: &[&str]| What::Argv(words.iter().map(|word| (*word).to_owned()).collect());
-        let script = |shell: &str| What::Script(Script { shell: shell.to_owned(), text: "true".to_owned() });
+        let script = |shell: &str| What::Script(Script { shell: shell.to_owned(), ..Script::sh("true") });
         assert!(order(argv(&["echo", "a\0b"]), &[]).is_err());
         assert!(order(argv(&[]), &[]).is_err());
         assert!(order(script("python3"), &[]).is_err());

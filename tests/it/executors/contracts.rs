@@ -199,7 +199,7 @@ fn what_cannot_run_says_so(stage: &Stage) {
         argv(&["echo", "a\0b"]),
         argv(&[]),
         script("echo a\0b"),
-        work(What::Script(Script { shell: "python3".to_owned(), text: "print(1)".to_owned() })),
+        work(What::Script(Script { shell: "python3".to_owned(), ..Script::sh("print(1)") })),
     ];
     for bad in bad {
         let ran = stage.one(bad);
@@ -240,7 +240,7 @@ fn the_environment_is_as_told(stage: &Stage) {
 
 fn bash_is_bash(stage: &Stage) {
     let text = "a=(1 2 3); [[ ${#a[@]} == 3 ]] && echo \"$BASH_VERSION\" >&2; exit 6";
-    let ran = stage.one(work(What::Script(Script { shell: "bash".to_owned(), text: text.to_owned() })));
+    let ran = stage.one(work(What::Script(Script { shell: "bash".to_owned(), ..Script::sh(text) })));
     assert_eq!(ran.end, End::Exit(6), "{ran:?}");
     assert!(!ran.stderr.text.is_empty(), "{ran:?}");
     assert!(processes_with("diag-no-such").is_empty());

@@ -5,7 +5,7 @@ mod contracts;
 mod kubernetes;
 mod local;
 mod scripted;
-mod slurm;
+pub(crate) mod slurm;
 mod ssh;
 pub(crate) mod sshd;
 pub(crate) mod stage;

@@ -15,10 +15,10 @@ use super::stage::{Stage, all_gone, node, odd_sleep, run, run_and_stop, script, 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/slurm.sh");
 
 /// A Slurm with nodes `node1` to `node<n>`; torn down when it goes.
-struct Cluster(tempfile::TempDir);
+pub(crate) struct Cluster(tempfile::TempDir);
 
 impl Cluster {
-    fn up(nodes: usize) -> Self {
+    pub(crate) fn up(nodes: usize) -> Self {
         let cluster = Self(tempfile::tempdir_in("/tmp").unwrap());
         fs::set_permissions(cluster.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
         for hook in ["prolog", "epilog"] {
@@ -30,7 +30,7 @@ impl Cluster {
         cluster
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 

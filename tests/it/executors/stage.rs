@@ -24,7 +24,7 @@ pub(crate) fn work(what: What) -> Work {
 }
 
 pub(crate) fn script(text: &str) -> Work {
-    work(What::Script(Script { shell: "sh".to_owned(), text: text.to_owned() }))
+    work(What::Script(Script::sh(text)))
 }
 
 pub(crate) fn argv(words: &[&str]) -> Work {
