@@ -355,10 +355,12 @@ pub(super) fn absolute(inputs: &[String]) -> Vec<String> {
     inputs.iter().map(one).collect()
 }
 
+/// Where diag keeps its state where this machine's root runs it.
+pub(super) const SHARED: &str = "/var/lib/diag";
+
 /// Where state is kept (what the breaker counts, what watchers saw): as told, else where all of this machine can, else where this
 /// user can.
 pub(super) fn state(told: Option<&Path>) -> PathBuf {
-    const SHARED: &str = "/var/lib/diag";
     let home = || {
         let state = std::env::var("XDG_STATE_HOME").map(PathBuf::from);
         let home = std::env::var("HOME").map(|home| PathBuf::from(home).join(".local/state"));

@@ -10,10 +10,32 @@ use nix::fcntl::OFlag;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::Error;
+
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
+/// Puts a file there.
+///
+/// # Errors
+/// It can't be written.
+pub(super) fn put<T: Serialize>(path: &Path, what: &T) -> Result<(), Error> {
+    write(path, what).map_err(|error| Error::new("watch.state", path.display().to_string(), error.to_string()))
+}
+
+/// Names in a folder, without their end, in order; drafts are none.
+pub(super) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names
+        .filter(|name| !name.starts_with('.'))
+        .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+        .collect();
+    names.sort();
+    names
+}
+
 /// Writes a draft, brings it onto the disk, and puts it in the file's place.
-pub(super) fn write<T: Serialize>(path: &Path, what: &T) -> io::Result<()> {
+fn write<T: Serialize>(path: &Path, what: &T) -> io::Result<()> {
     let nth = NEXT.fetch_add(1, Ordering::Relaxed);
     let draft = path.with_file_name(format!(".{}.{nth}.draft", std::process::id()));
     let bytes = serde_json::to_vec(what)?;

@@ -57,7 +57,10 @@ impl Lines {
     pub fn read<T: DeserializeOwned>(&self) -> Vec<T> {
         let mut all = Vec::new();
         for path in [self.before(), self.path.clone()] {
-            let Ok(file) = File::open(path) else { continue };
+            // The folder may be another's, who puts a pipe there.
+            let mut open = OpenOptions::new();
+            let open = open.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
+            let Ok(file) = open.open(path) else { continue };
             let mut reader = BufReader::new(file);
             let mut line = Vec::new();
             while reader.by_ref().take(LONGEST).read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {

@@ -4,25 +4,26 @@
 //! ```text
 //! DIR/
 //!   queue/<id>.json     what waits; each file is there whole or not at all
+//!   queue/dropped.jsonl what gave way there
 //!   working/<id>.json   what is looked at now; found there by a new worker, it goes back into the queue
 //!   outbox/<id>.json    letters that are still to be delivered
 //!   reports/            reports that could not be placed beside a job's output; the one folder that others may enter
-//!   log.jsonl           what was heard, found, dropped and told, a line each; begun anew at 16 MiB, the one before is kept
+//!   log.jsonl           what was heard, found and told, a line each; begun anew at 16 MiB, the one before is kept
 //!   worker.lock         held by the one that works
 //! ```
 #![expect(clippy::disallowed_methods, reason = "a world room: reads and writes its own folder")]
 
 mod files;
 mod lines;
+mod queue;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
-use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 pub use lines::Lines;
+pub use queue::Queue;
 pub use record::{Letter, Record};
 
 use crate::error::Error;
@@ -35,6 +36,7 @@ const LARGEST: u64 = 4 << 20;
 #[derive(Debug, Clone)]
 pub struct Spool {
     root: PathBuf,
+    queue: Queue,
 }
 
 /// Held by the one that works; gone when its process is.
@@ -47,32 +49,16 @@ impl Spool {
     /// # Errors
     /// It can't be made, or belongs to somebody else, or others may write into it.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let spool = Self { root: root.to_owned() };
-        for (name, mode) in [("", 0o711), ("queue", 0o700), ("working", 0o700), ("outbox", 0o700), ("reports", 0o711)] {
-            spool.folder(&root.join(name), mode)?;
+        for (name, mode) in [("", 0o711), ("working", 0o700), ("outbox", 0o700), ("reports", 0o711)] {
+            queue::own(&root.join(name), mode)?;
         }
-        Ok(spool)
+        Ok(Self { root: root.to_owned(), queue: Queue::open(root)? })
     }
 
-    fn folder(&self, path: &Path, mode: u32) -> Result<(), Error> {
-        let failed = |why: String| {
-            Error::new("watch.state", path.display().to_string(), why)
-                .with_way_on("name another folder: [policy] state in diag.toml, or --state")
-        };
-        if !path.is_dir() {
-            fs::create_dir_all(path).map_err(|error| failed(error.to_string()))?;
-            // Somebody else may have made it in between.
-            let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
-        }
-        let about = fs::symlink_metadata(path).map_err(|error| failed(error.to_string()))?;
-        let me = nix::unistd::geteuid().as_raw();
-        if !about.is_dir() || (about.uid() != me && me != 0) {
-            return Err(failed("it belongs to somebody else".to_owned()));
-        }
-        if about.mode() & 0o022 != 0 {
-            return Err(failed("others may write into it".to_owned()));
-        }
-        Ok(())
+    /// What waits, for those who put something in.
+    #[must_use]
+    pub fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     /// Where reports go that have no other place.
@@ -87,35 +73,19 @@ impl Spool {
         &self.root
     }
 
-    /// Puts something into the queue; of more than so many the oldest are dropped, and returned.
-    ///
-    /// # Errors
-    /// It can't be written.
-    pub fn put(&self, entry: &Entry, most: u64) -> Result<Vec<Entry>, Error> {
-        self.write("queue", &entry.id, entry)?;
-        let mut names = self.names("queue");
-        let over = names.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
-        let dropped = names.drain(..over).filter_map(|name| {
-            let entry = self.read::<Entry>("queue", &name)?;
-            // Only who took it away has dropped it.
-            fs::remove_file(self.file("queue", &name)).is_ok().then_some(entry)
-        });
-        Ok(dropped.collect())
-    }
-
     /// What waits, the oldest first.
     #[must_use]
     pub fn waiting(&self) -> Vec<Entry> {
-        self.names("queue").iter().filter_map(|name| self.read("queue", name)).collect()
+        self.queue.names().iter().filter_map(|name| self.queue.read(name)).collect()
     }
 
     /// Brings what is known of the queue up to what stands there: what is new is read, what is gone is forgotten.
     pub fn refresh(&self, known: &mut BTreeMap<String, Entry>) {
-        let names: BTreeSet<String> = self.names("queue").into_iter().collect();
+        let names: BTreeSet<String> = self.queue.names().into_iter().collect();
         known.retain(|id, _| names.contains(id));
         for name in names {
             if !known.contains_key(&name)
-                && let Some(entry) = self.read::<Entry>("queue", &name).filter(|entry| entry.id == name)
+                && let Some(entry) = self.queue.read(&name)
             {
                 known.insert(name, entry);
             }
@@ -125,13 +95,13 @@ impl Spool {
     /// How many wait, and how many are looked at.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        (self.names("queue").len(), self.names("working").len())
+        (self.queue.names().len(),self.names("working").len())
     }
 
     /// Takes one out of the queue to look at it. `false`: somebody else did, or dropped it.
     #[must_use]
     pub fn take(&self, entry: &Entry) -> bool {
-        fs::rename(self.file("queue", &entry.id), self.file("working", &entry.id)).is_ok()
+        fs::rename(self.queue.file(&entry.id), self.file("working", &entry.id)).is_ok()
             && self.write("working", &entry.id, entry).is_ok()
     }
 
@@ -140,9 +110,10 @@ impl Spool {
     /// # Errors
     /// It can't be written.
     pub fn put_back(&self, entry: &Entry) -> Result<(), Error> {
-        self.write("queue", &entry.id, entry)?;
-        self.done(entry);
-        Ok(())
+        // By way of our own folder: no file is opened in one that may be somebody else's.
+        self.write("working", &entry.id, entry)?;
+        let back = fs::rename(self.file("working", &entry.id), self.queue.file(&entry.id));
+        back.map_err(|error| Error::new("watch.state", self.root.display().to_string(), error.to_string()))
     }
 
     /// That nothing more is to be done about one.
@@ -159,7 +130,7 @@ impl Spool {
     /// Whether anything is to be done.
     #[must_use]
     pub fn idle(&self) -> bool {
-        self.names("queue").is_empty() && self.names("working").is_empty()
+        self.queue.names().is_empty() && self.names("working").is_empty()
     }
 
     /// Becomes the one that works; `None` where there is one.
@@ -215,6 +186,14 @@ impl Spool {
         Lines::new(&self.root.join("log.jsonl"))
     }
 
+    /// All that was written down, what gave way first.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        let mut records = self.queue.dropped().read();
+        records.append(&mut self.log().read());
+        records
+    }
+
     /// A small state of a watcher's own, by its name.
     #[must_use]
     pub fn state<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
@@ -234,25 +213,15 @@ impl Spool {
     }
 
     fn write<T: serde::Serialize>(&self, folder: &str, name: &str, what: &T) -> Result<(), Error> {
-        let path = self.file(folder, name);
-        files::write(&path, what)
-            .map_err(|error: io::Error| Error::new("watch.state", path.display().to_string(), error.to_string()))
+        files::put(&self.file(folder, name), what)
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, folder: &str, name: &str) -> Option<T> {
         files::read(&self.file(folder, name), LARGEST)
     }
 
-    /// Names in a folder, without their end, in order; drafts are none.
     fn names(&self, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut names: Vec<String> = names
-            .filter(|name| !name.starts_with('.'))
-            .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
-            .collect();
-        names.sort();
-        names
+        files::names(&self.root.join(folder))
     }
 }
 

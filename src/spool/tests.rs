@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 use crate::watch::Subject;
 
@@ -14,9 +16,10 @@ fn spool() -> (tempfile::TempDir, Spool) {
 #[test]
 fn of_a_full_queue_the_oldest_is_dropped_and_told() {
     let (_keep, spool) = spool();
-    let dropped: Vec<String> =
-        (0..7).flat_map(|nth| spool.put(&entry(nth), 5).unwrap()).map(|entry| entry.id).collect();
-    assert_eq!(dropped, ["0000", "0001"]);
+    (0..7).for_each(|nth| spool.queue().put(&entry(nth), 5).unwrap());
+    let dropped = |record: &Record| matches!(record, Record::Dropped { id, .. } if ["0000", "0001"].contains(&&**id));
+    let records = spool.records();
+    assert!(records.len() == 2 && records.iter().all(dropped), "{records:?}");
     let waiting: Vec<String> = spool.waiting().into_iter().map(|entry| entry.id).collect();
     assert_eq!(waiting, ["0002", "0003", "0004", "0005", "0006"]);
 }
@@ -24,7 +27,7 @@ fn of_a_full_queue_the_oldest_is_dropped_and_told() {
 #[test]
 fn what_is_looked_at_when_it_is_killed_is_found_again() {
     let (_keep, spool) = spool();
-    spool.put(&entry(1), 5).unwrap();
+    spool.queue().put(&entry(1), 5).unwrap();
     let mut one = spool.waiting().remove(0);
     one.tries += 1;
     assert!(spool.take(&one) && !spool.take(&one), "one worker takes it");

@@ -29,9 +29,6 @@ pub struct Limits {
     pub records: Vec<PathBuf>,
     /// Forms of the report: `text`, `json`, `html`.
     pub reports: Vec<String>,
-    /// Up to which risk steps are carried out by themselves: `observe`, `load`, …; nothing is where none is named.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub approve: Option<String>,
 }
 
 impl Default for Limits {
@@ -47,7 +44,6 @@ impl Default for Limits {
             logs: Vec::new(),
             records: Vec::new(),
             reports: vec!["text".to_owned()],
-            approve: None,
         }
     }
 }
@@ -58,9 +54,6 @@ const ENDS: [&str; 9] =
 
 /// Forms of a report.
 const FORMS: [&str; 3] = ["text", "json", "html"];
-
-/// Levels at which steps may be carried out unasked.
-const LEVELS: [&str; 3] = ["observe", "load", "reversible"];
 
 impl Limits {
     /// What is wrong with values whose types say nothing of it: key and reason.
@@ -85,7 +78,6 @@ impl Limits {
         };
         words("states", &self.states, &ENDS);
         words("reports", &self.reports, &FORMS);
-        words("approve", self.approve.as_slice(), &LEVELS);
         for (key, paths) in [("logs", &self.logs), ("records", &self.records)] {
             for path in paths.iter().filter(|path| !path.is_absolute()) {
                 wrong.push((key.to_owned(), format!("{} is no whole path", path.display())));

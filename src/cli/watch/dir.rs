@@ -115,7 +115,7 @@ impl Watch<'_> {
         }
         self.first = false;
         for path in &due {
-            enqueue::put(self.spool, Subject::Log { path: path.display().to_string() }, self.config)?;
+            enqueue::put(self.spool.queue(), Subject::Log { path: path.display().to_string() }, self.config)?;
         }
         // After the queue: what is not written down yet is looked at twice rather than never.
         self.spool.keep(STATE, &self.known)?;

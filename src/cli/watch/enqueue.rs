@@ -7,21 +7,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::spool::{Record, Spool};
+use crate::spool::{Queue, Spool};
 use crate::watch::{Entry, Subject};
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// Puts it into the queue; what had to give way for it is told in the log.
-pub(super) fn put(spool: &Spool, subject: Subject, config: &Config) -> Result<(), Error> {
+/// Puts it into the queue.
+pub(super) fn put(queue: &Queue, subject: Subject, config: &Config) -> Result<(), Error> {
     let now = jiff::Timestamp::now();
     let nth = NEXT.fetch_add(1, Ordering::Relaxed);
     let id = format!("{:014}-{}-{nth}", now.as_millisecond(), std::process::id());
     let entry = Entry { id, at: now.as_second(), tries: 0, subject };
-    for gone in spool.put(&entry, config.watch.queue)? {
-        spool.log().add(&Record::Dropped { id: gone.id, at: now.as_second(), subject: gone.subject.named() })?;
-    }
-    Ok(())
+    queue.put(&entry, config.watch.queue)
 }
 
 /// Begins a worker where none works: in a session of its own, holding nothing of ours, so that nobody waits for it.

@@ -64,8 +64,17 @@ struct State {
 }
 
 impl State {
+    /// The folder of what waits and what was done. A SlurmUser that is not root owns no more of it than the queue, and has no
+    /// state of its own beside that.
+    fn root(&self) -> PathBuf {
+        let told = self.state.as_deref();
+        let shared = Path::new(crate::cli::fix::SHARED);
+        let handed = told.is_none() && shared.join("watch/queue").is_dir();
+        crate::cli::fix::state(if handed { Some(shared) } else { told }).join("watch")
+    }
+
     fn spool(&self) -> Result<Spool, Error> {
-        Spool::open(&crate::cli::fix::state(self.state.as_deref()).join("watch"))
+        Spool::open(&self.root())
     }
 }
 

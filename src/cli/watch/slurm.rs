@@ -6,6 +6,7 @@ use super::{State, enqueue};
 use crate::cli::EXIT_HEALTHY;
 use crate::config::Config;
 use crate::error::Error;
+use crate::spool::{Queue, Spool};
 use crate::watch::Subject;
 use crate::watch::ended::Job;
 
@@ -36,10 +37,12 @@ enum Event {
 
 /// Puts it into the queue, and returns: slurmctld keeps a job in COMPLETING until its epilog has ended.
 pub(super) fn run(args: &Args, config: &Config, named: Option<&Path>) -> Result<u8, Error> {
-    let spool = args.state.spool()?;
-    let subject = subject(args)?;
-    enqueue::put(&spool, subject, config)?;
-    enqueue::wake(&spool, args.state.state.as_deref(), named)?;
+    let root = args.state.root();
+    let queue = Queue::open(&root)?;
+    enqueue::put(&queue, subject(args)?, config)?;
+    if !queue.of_another() {
+        enqueue::wake(&Spool::open(&root)?, args.state.state.as_deref(), named)?;
+    }
     Ok(EXIT_HEALTHY)
 }
 

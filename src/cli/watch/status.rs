@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, config: &Config) -> Result<u8, Error> {
 
 fn sum(spool: &Spool, config: &Config) -> Sum {
     let mut sum = Sum::default();
-    for record in spool.log().read::<Record>() {
+    for record in spool.records() {
         match record {
             Record::Looked { at, subject, key, found, took_ms, .. } => {
                 sum.looked += 1;

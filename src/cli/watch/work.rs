@@ -113,7 +113,7 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn new(spool: &'a Spool, config: &'a Config) -> Result<Self, Error> {
-        let records: Vec<Record> = spool.log().read();
+        let records = spool.records();
         let mut book = Book::default();
         let mut over = std::collections::BTreeSet::new();
         for record in &records {
