@@ -95,7 +95,7 @@ impl Spool {
     /// How many wait, and how many are looked at.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        (self.queue.names().len(),self.names("working").len())
+        (self.queue.names().len(), self.names("working").len())
     }
 
     /// Takes one out of the queue to look at it. `false`: somebody else did, or dropped it.
@@ -127,10 +127,10 @@ impl Spool {
         self.names("working").iter().filter_map(|name| self.read("working", name)).collect()
     }
 
-    /// Whether anything is to be done.
+    /// Whether nothing is to be done; what can't be read is nothing.
     #[must_use]
     pub fn idle(&self) -> bool {
-        self.queue.names().is_empty() && self.names("working").is_empty()
+        self.waiting().is_empty() && self.names("working").is_empty()
     }
 
     /// Becomes the one that works; `None` where there is one.

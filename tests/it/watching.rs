@@ -260,7 +260,7 @@ fn a_wave_of_failures_is_one_notice_and_so_many_looks_at_a_time() {
     let mut most = 0;
     wait("all were looked at", Duration::from_secs(240), || {
         most = most.max(fs::read_to_string(&children).unwrap_or_default().split_whitespace().count());
-        site.at("state/watch/queue").read_dir().unwrap().count() == 0 && site.status()["looked"] == 50
+        site.status()["looked"] == 50
     });
     assert!((1..=2).contains(&most), "{most} at a time");
     worker.kill().unwrap();
@@ -395,6 +395,42 @@ fn logs_that_end_badly_or_fall_silent_are_looked_at_and_no_others() {
         !there("before.diag.txt") && !there("well.diag.txt") && !there("notes.diag.txt") && !there("bad.diag.2.txt")
     );
     assert_eq!(site.status()["looked"], 1, "once, until it grows");
+}
+
+/// As `packaging/slurmctld.conf.part` sets it up: root works, and the SlurmUser owns the queue alone.
+#[test]
+#[ignore = "needs root: ./test runs it"]
+fn cluster_a_slurm_user_that_is_not_root_owns_no_more_than_the_queue() {
+    const SLURM: &str = "65534";
+    let site = Site::new("[watch]\ngather = 0\nqueue = 2\n");
+    for (name, owner) in [("state", "0"), ("state/watch", "0"), ("state/watch/queue", SLURM)] {
+        let mode = if owner == "0" { "711" } else { "700" };
+        let done = Command::new("install").args(["-d", "-m", mode, "-o", owner]).arg(site.at(name)).status().unwrap();
+        assert!(done.success());
+    }
+    fs::set_permissions(site.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let public = site.at("diag");
+    fs::copy(env!("CARGO_BIN_EXE_diag"), &public).unwrap();
+    for job in 7..10 {
+        fs::write(site.at("out").join(format!("slurm-{job}.out")), FAILED).unwrap();
+        let mut epilog = Command::new("setpriv");
+        epilog.args(["--reuid", SLURM, "--regid", SLURM, "--clear-groups"]).arg(&public);
+        epilog.arg("--config").arg(site.at("diag.toml")).args(["watch", "slurm", "--state"]).arg(site.at("state"));
+        let done = epilog.env("SLURM_JOB_ID", job.to_string()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    // Whoever owns the queue leads root's worker nowhere by it.
+    fs::write(site.at("victim"), "keep me").unwrap();
+    std::os::unix::fs::symlink(site.at("victim"), site.at("state/watch/queue/0.json")).unwrap();
+    nix::unistd::mkfifo(&site.at("state/watch/queue/dropped.jsonl.1"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert!(site.diag(&["run"]).status().unwrap().success());
+    let status = site.status();
+    assert_eq!((&status["dropped"], &status["looked"]), (&1.into(), &2.into()), "{status}");
+    assert!(
+        site.report(7).is_none()
+            && [8, 9].iter().all(|job| site.report(*job).is_some_and(|text| text.contains("bad sample")))
+    );
+    assert_eq!(fs::read_to_string(site.at("victim")).unwrap(), "keep me");
 }
 
 #[test]
