@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::counsel::{Counsel, Menu, Topic};
 use super::entry::{Began, Ending, Entry};
+use super::facts::{Fact, facts};
 use super::fate::in_words;
 use super::handover;
 use super::next::{Move, next};
+use super::replay::picked;
 use super::state::Case;
 use crate::breaker::{Answer, Breaker};
 use crate::case::{Journal, Line, Pages};
@@ -31,6 +34,17 @@ pub trait World {
     fn read(&mut self, answers: &Answers, live: bool) -> Result<(Outcome, String, Vec<Plan>), Error>;
     /// Asks a person; `None`: nobody is there.
     fn ask(&mut self, question: &Question) -> Option<String>;
+    /// The model that may be asked, by its name.
+    fn model(&self) -> Option<String> {
+        None
+    }
+    /// Asks a model what it picks of what the rules leave open, or what it tells of the end.
+    ///
+    /// # Errors
+    /// Why it is of no help: the rules go on alone.
+    fn consult(&mut self, _menu: &Menu, _facts: &[Fact]) -> Result<Counsel, String> {
+        Err("no model is asked here".to_owned())
+    }
     /// Lets time pass, in seconds, unless it is stopped.
     fn rest(&mut self, seconds: u64, stop: &CancellationToken) {
         rest(seconds, stop);
@@ -111,10 +125,11 @@ impl<'a> Driver<'a> {
         loop {
             let step = next(&self.case);
             if let Move::Conclude(ending) = &step {
-                if self.case.ended.is_none() {
-                    self.write(Entry::Concluded(ending.clone()), world)?;
+                if self.case.ended.is_some() {
+                    return Ok(ending.clone());
                 }
-                return Ok(ending.clone());
+                self.write(Entry::Concluded(ending.clone()), world)?;
+                continue;
             }
             self.perform(&step, world)?;
             if self.stop.is_cancelled() {
@@ -138,6 +153,7 @@ impl<'a> Driver<'a> {
                 let step = scheduler::step(&self.case.who(), &self.case.nodes());
                 self.through_policy(&step, (0, &[]), world)
             }
+            Move::Consult(topic) => self.consult(topic, world),
             Move::Ask(question) => self.ask(question, world),
             Move::Run { step, task, only, .. } => match self.case.step(step).cloned() {
                 Some(step) => self.through_policy(&step, (*task, only), world),
@@ -182,6 +198,30 @@ impl<'a> Driver<'a> {
             world.tell(&format!("not worked on, for it is only possible: {} (--cause takes one)", others.join(", ")));
         }
         Ok(())
+    }
+
+    /// Asks a model. What it picks is a place of the menu; what is none, or no help, leaves the rules as they are.
+    fn consult(&mut self, topic: &Topic, world: &mut dyn World) -> Result<(), Error> {
+        let nothing = || Error::new("journal.version", "menu", "there is nothing to pick");
+        let menu = self.case.menu(topic).ok_or_else(nothing)?;
+        let none = || "it picked what was not offered".to_owned();
+        let counsel = world.consult(&menu, &facts(&self.case));
+        let counsel =
+            counsel.and_then(|counsel| menu.words(&counsel.picks).ok_or_else(none).map(|said| (counsel, said)));
+        let (told, entry) = match counsel {
+            Ok((Counsel { model, picks, claims: why, cited }, said)) => {
+                (picked(&model, topic, &said), Entry::Advised { topic: topic.clone(), model, picks, said, why, cited })
+            }
+            Err(why) => {
+                let model = self.case.began.as_ref().and_then(|began| began.brain.clone()).unwrap_or_default();
+                (
+                    format!("{model} is of no help, the rules go on alone: {why}"),
+                    Entry::Unadvised { topic: topic.clone(), why },
+                )
+            }
+        };
+        world.tell(&told);
+        self.write(entry, world).map(|_| ())
     }
 
     fn ask(&mut self, question: &Question, world: &mut dyn World) -> Result<(), Error> {

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::counsel::{Cited, Pick, Topic};
 use crate::case::Torn;
 use crate::exec::Ran;
 use crate::plan::{Plan, Repair};
 use crate::playbook::schema::Risk;
 use crate::policy::{Basis, Consent, Policy};
+use crate::report::Claim;
 use crate::scheduler::Who;
 use crate::verdict::Outcome;
 
@@ -99,6 +101,30 @@ pub enum Entry {
         /// Whether it only looks, so that it may be done again.
         again: bool,
     },
+    /// A model was asked about what the rules leave open.
+    Advised {
+        /// What is open.
+        topic: Topic,
+        /// The model.
+        model: String,
+        /// What it picked of what was offered; nothing: it leaves it to the rules.
+        picks: Vec<Pick>,
+        /// The same in words.
+        said: Vec<String>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        why: Vec<Claim>,
+        /// The lines that this cites.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        cited: Vec<Cited>,
+    },
+    /// A model was asked and did not help: the rules go on alone.
+    Unadvised {
+        /// What is open.
+        topic: Topic,
+        /// Why.
+        why: String,
+    },
     /// The work on one finding has come to an end, and another finding is next.
     Closed(One),
     /// The end, for now.
@@ -131,6 +157,9 @@ pub struct Began {
     /// Who schedules work on the nodes.
     #[serde(default)]
     pub scheduler: Who,
+    /// The model that is asked about what the rules leave open; nobody, where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brain: Option<String>,
     /// Most tasks that are run.
     pub rounds: usize,
     /// Most minutes that it may take.

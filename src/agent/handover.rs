@@ -126,7 +126,21 @@ pub fn ticket(case: &Case, name: &str) -> String {
     for view in case.each() {
         finding(&mut page, &view);
     }
+    said(&mut page, case);
     page
+}
+
+/// What a model told of the end, with the lines that it cites.
+fn said(page: &mut String, case: &Case) {
+    let Some(told) = case.told() else { return };
+    *page += &format!("\n## {} sums up (decides nothing)\n\n", prose(&told.model));
+    for claim in &told.claims {
+        *page += &format!("- {} [{}]\n", prose(&claim.text), claim.cites.join(", "));
+    }
+    *page += "\n| | where | line |\n|---|---|---|\n";
+    for line in &told.cited {
+        *page += &format!("| {} | {} | {} |\n", line.id, prose(&line.place), code(&line.text));
+    }
 }
 
 /// What is told of one finding.

@@ -1,7 +1,9 @@
 //! Works on a case until it is proven well or an honest stop: what is next follows from the journal alone.
 
+mod counsel;
 mod driver;
 mod entry;
+mod facts;
 mod fate;
 pub mod handover;
 mod next;
@@ -10,8 +12,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use counsel::{Cited, Counsel, Heard, Menu, Offer, Pick, Summary, Topic};
 pub use driver::{Driver, World, rest};
 pub use entry::{Began, Ending, Entry, One};
+pub use facts::{Fact, facts};
 pub use next::{Move, next};
 pub use replay::{Told, replay};
 pub use state::{Case, Reading, entry};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::counsel::{Topic, looks_on, sees};
 use super::entry::{Began, Ending, One};
 use super::fate::{Fate, fate};
 use super::state::{Case, Fixed, Work, key};
@@ -21,6 +22,8 @@ pub enum Move {
     Read,
     /// Ask the scheduler what runs on the nodes.
     Probe,
+    /// Ask a model about what the rules leave open.
+    Consult(Topic),
     /// Ask a person what the evidence does not tell.
     Ask(Question),
     /// Run a task of a step.
@@ -59,6 +62,10 @@ impl fmt::Display for Move {
         match self {
             Self::Read => f.write_str("read"),
             Self::Probe => f.write_str("probe the scheduler"),
+            Self::Consult(Topic::Order) => f.write_str("consult (order)"),
+            Self::Consult(Topic::Value { question, .. }) => write!(f, "consult ({question})"),
+            Self::Consult(Topic::Look) => f.write_str("consult (further looks)"),
+            Self::Consult(Topic::Summary) => f.write_str("consult (summary)"),
             Self::Ask(question) => write!(f, "ask {}", question.id),
             Self::Run { stage, step, task, only } => {
                 let word = match stage {
@@ -90,7 +97,7 @@ impl fmt::Display for Move {
 pub fn next(case: &Case) -> Move {
     let Some(began) = &case.began else { return Move::Read };
     if let Some(ending) = &case.ended {
-        return Move::Conclude(ending.clone());
+        return case.consults(Topic::Summary).unwrap_or_else(|| Move::Conclude(ending.clone()));
     }
     if let Some(open) = &case.open {
         let looks =
@@ -107,9 +114,15 @@ pub fn next(case: &Case) -> Move {
     if let Some(why) = spent(case, began) {
         return conclude(case, plan, Ending::Spent { why });
     }
+    if let Some(consult) = case.consults(Topic::Order) {
+        return consult;
+    }
     match (Planner { case, work: case.work(), began, plan }.next()) {
         Move::Conclude(ending) if case.has_next() => Move::Close(One { cause: plan.subject.cause.clone(), ending }),
-        Move::Conclude(ending) => conclude(case, plan, ending),
+        Move::Conclude(ending) => {
+            let further = case.consults(Topic::Look).filter(|_| looks_on(&ending));
+            further.unwrap_or_else(|| conclude(case, plan, ending))
+        }
         other => other,
     }
 }
@@ -132,6 +145,12 @@ fn spent(case: &Case, began: &Began) -> Option<String> {
     }
     let over = u64::try_from(minutes).unwrap_or(0) >= began.minutes;
     over.then(|| format!("{} minutes are over (--minutes)", began.minutes))
+}
+
+/// Whether a step stays within the nodes that the person named.
+pub(super) fn within(began: &Began, step: &Step) -> bool {
+    let named = &began.nodes;
+    named.is_empty() || step.nodes.iter().all(|node| named.iter().any(|name| name == node.as_str()))
 }
 
 /// Whether the lines of what was fixed stayed away.
@@ -198,23 +217,26 @@ impl Planner<'_> {
         Move::Conclude(self.ending(&checks, passed, failed))
     }
 
-    /// Whether a step can be run and nobody said no.
+    /// Whether a step can be run and nobody said no. Where a finding is only looked at, nothing else may.
     fn may(&self, step: &Step) -> bool {
-        step.runs() && !self.work.refused.contains_key(&step.id) && self.allowed_nodes(step)
-    }
-
-    /// Whether a step stays within the nodes that the person named.
-    fn allowed_nodes(&self, step: &Step) -> bool {
-        let named = &self.began.nodes;
-        named.is_empty() || step.nodes.iter().all(|node| named.iter().any(|name| name == node.as_str()))
+        let looks = !self.case.only_looks() || sees(step);
+        looks && step.runs() && !self.work.refused.contains_key(&step.id) && within(self.began, step)
     }
 
     /// A question that is open and stands in the way of a step that diag would run.
     fn open_question(&self) -> Option<Move> {
+        if self.case.only_looks() {
+            return None;
+        }
         let questions = &self.plan.questions;
         let open = questions.iter().find(|question| !self.case.unanswered.contains(&question.id));
         if let Some(question) = open {
             return Some(Move::Ask(question.clone()));
+        }
+        let cause = &self.plan.subject.cause;
+        let about = |open: &Question| Topic::Value { cause: cause.clone(), question: open.id.clone() };
+        if let Some(consult) = questions.iter().find_map(|open| self.case.consults(about(open))) {
+            return Some(consult);
         }
         let runs = self.plan.stage(Stage::Fix).any(|step| self.may(step));
         let asks = || questions.iter().map(|question| format!("{} (--set {}=…)", question.what, question.id)).collect();
@@ -384,9 +406,12 @@ impl Planner<'_> {
     /// What a person can still do, and why diag does not.
     fn left(&self) -> Vec<String> {
         let why = |step: &Step| {
-            let outside = || (!self.allowed_nodes(step)).then(|| "not among the nodes that were named".to_owned());
+            let outside = || (!within(self.began, step)).then(|| "not among the nodes that were named".to_owned());
+            let looked = || {
+                self.case.only_looks().then(|| format!("only looked at: --cause {} takes it", self.plan.subject.cause))
+            };
             let refused = self.work.refused.get(&step.id).cloned();
-            let why = refused.or_else(|| step.cannot.first().cloned()).or_else(outside);
+            let why = refused.or_else(|| step.cannot.first().cloned()).or_else(outside).or_else(looked);
             why.map(|why| format!(" ({why})")).unwrap_or_default()
         };
         let open = self.plan.stage(Stage::Fix).filter(|step| !self.work.done.contains_key(&step.id));

@@ -1,5 +1,6 @@
 //! The journal of a case told again, each move derived anew: where what was done is not what follows, that is said.
 
+use super::counsel::Topic;
 use super::entry::Entry;
 use super::next::{Move, next};
 use super::state::{Case, entry};
@@ -74,6 +75,10 @@ fn fits(case: &Case, step: &Move, entry: &Entry) -> bool {
         // While something runs, the move that would settle it is what follows: its result settles it better.
         (Move::Settle { .. }, Entry::Result { intent, .. }) => open == Some(*intent),
         (Move::Settle { line, again }, Entry::Settled { intent, again: done }) => line == intent && again == done,
+        (Move::Consult(topic), Entry::Advised { topic: asked, picks, said, .. }) => {
+            topic == asked && case.menu(topic).and_then(|menu| menu.words(picks)).as_ref() == Some(said)
+        }
+        (Move::Consult(topic), Entry::Unadvised { topic: asked, .. }) => topic == asked,
         (Move::Close(one), Entry::Closed(closed)) => one == closed,
         (Move::Conclude(ending), Entry::Concluded(ended)) => ending == ended,
         _ => false,
@@ -119,8 +124,26 @@ fn tell(entry: &Entry) -> String {
             let how = if *again { "it only looks and is done again" } else { "it counts as done, and is not repeated" };
             format!("what began in line {intent} may have run: {how}")
         }
+        Entry::Advised { topic, model, said, why, .. } => {
+            let claims = why.iter().map(|claim| format!("; {} [{}]", claim.text, claim.cites.join(", ")));
+            format!("{}{}", picked(model, topic, said), claims.collect::<String>())
+        }
+        Entry::Unadvised { why, .. } => format!("no help of a model, the rules go on: {why}"),
         Entry::Closed(one) => format!("{}: {}", one.cause, super::handover::ending(&one.ending)),
         Entry::Concluded(ending) => super::handover::ending(ending),
+    }
+}
+
+/// What was picked, in a sentence.
+pub(super) fn picked(model: &str, topic: &Topic, said: &[String]) -> String {
+    match topic {
+        Topic::Summary => format!("{model} sums up"),
+        _ if said.is_empty() => format!("{model} leaves it to the rules"),
+        Topic::Order => {
+            format!("{model} puts these first, of findings that are equally sure: {}", said.join("; then "))
+        }
+        Topic::Value { question, .. } => format!("{model} picks for tests: {question} is {}", said.join(", ")),
+        Topic::Look => format!("{model} has these looked at as well: {}", said.join("; ")),
     }
 }
 

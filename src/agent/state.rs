@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::counsel::{Heard, Summary, Topic};
 use super::entry::{Began, Ending, Entry, One};
 use crate::case::Line;
 use crate::error::Error;
@@ -51,6 +52,8 @@ pub struct Case {
     pub ended: Option<Ending>,
     /// What was fixed: how often its lines had been seen before, when, and for how long it must stay quiet.
     pub fixed: Option<Fixed>,
+    /// What a model said.
+    pub heard: Heard,
 }
 
 /// What was done about one finding.
@@ -154,7 +157,7 @@ impl Case {
             }
             Entry::Answered { id, value } => {
                 self.unanswered.remove(&id);
-                self.answers.insert(id, value);
+                self.answers.say(id, value);
                 self.stale = true;
             }
             Entry::Agreed { step, consent } => {
@@ -171,6 +174,13 @@ impl Case {
             Entry::Result { intent, ran } => self.result(intent, ran),
             Entry::Repaired { step, repairs } => self.repair(step, repairs),
             Entry::Settled { intent, again } => self.settle(intent, again),
+            Entry::Advised { topic, model, picks, why, cited, .. } => {
+                if let Some(of) = self.ended.clone().filter(|_| topic == Topic::Summary) {
+                    self.heard.summary = Some(Summary { of, model, claims: why, cited });
+                }
+                self.heed(topic, &picks);
+            }
+            Entry::Unadvised { .. } => self.heard.failed = true,
             Entry::Closed(one) => self.closed.push(one),
             Entry::Concluded(ending) => self.conclude(ending),
         }
@@ -192,6 +202,7 @@ impl Case {
             self.closed.clear();
         }
         self.unanswered.clear();
+        self.heard.failed = false;
         self.run = 0;
         self.since = self.now;
         if let Some(fixed) = &mut self.fixed {
@@ -271,15 +282,44 @@ impl Case {
         self.ended = Some(ending);
     }
 
-    /// The plans that are carried out, one after the other: that of the first finding, those of others that are likely, and
-    /// where nothing is decided, those whose tests can decide.
+    /// The plans that are carried out, one after the other: first [`Self::own`], then those that are looked at as well.
     #[must_use]
     pub fn todo(&self) -> Vec<&Plan> {
+        let mut todo = self.own();
+        let all = self.read.iter().flat_map(|read| &read.plans);
+        let also: Vec<&Plan> = all.filter(|plan| self.heard.looks.contains(&plan.subject.cause)).collect();
+        todo.extend(also.into_iter().filter(|plan| !self.own().contains(plan)));
+        todo
+    }
+
+    /// The plans that the rules carry out; equally sure ones in the order that was picked for them.
+    pub(super) fn own(&self) -> Vec<&Plan> {
+        let mut own = self.worth();
+        let place = |plan: &&Plan| self.heard.order.iter().position(|cause| *cause == plan.subject.cause);
+        for group in own
+            .get_mut(self.decided()..)
+            .unwrap_or_default()
+            .chunk_by_mut(|a, b| a.subject.confidence == b.subject.confidence)
+        {
+            group.sort_by_key(|plan| place(plan).unwrap_or(usize::MAX));
+        }
+        own.truncate(MOST);
+        own
+    }
+
+    /// Whether the finding that is worked on is only looked at.
+    pub(super) fn only_looks(&self) -> bool {
+        self.closed.len() >= self.own().len()
+    }
+
+    /// The plans that are worth it, in the order of the report: that of the first finding, those of others that are likely, and
+    /// where nothing is decided, those whose tests can decide.
+    pub(super) fn worth(&self) -> Vec<&Plan> {
         let Some(read) = &self.read else { return Vec::new() };
         let tested = |plan: &Plan| read.outcome == Outcome::Undetermined && plan.stage(Stage::Confirm).any(Step::runs);
         let worth = |at: usize, plan: &Plan| at == 0 || plan.subject.confidence > Confidence::Possible || tested(plan);
         let plans = read.plans.iter().enumerate().filter(|(at, plan)| worth(*at, plan));
-        plans.map(|(_, plan)| plan).take(MOST).collect()
+        plans.map(|(_, plan)| plan).collect()
     }
 
     /// The plan that is carried out now.

@@ -1,6 +1,7 @@
 //! The loop on a stage: a scripted executor, a scripted person, a real journal.
 #![allow(clippy::disallowed_methods, reason = "tests cut journals")]
 
+mod advised;
 mod many;
 
 use std::cell::RefCell;
@@ -210,6 +211,7 @@ fn began(approve: Option<Risk>) -> Began {
         named: Vec::new(),
         nodes: Vec::new(),
         scheduler: crate::scheduler::Who::default(),
+        brain: None,
         rounds: 40,
         minutes: 60,
         policy: built_in().unwrap(),

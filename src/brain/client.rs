@@ -105,7 +105,7 @@ impl Client {
         if whole {
             coming.whole(&bytes).map_err(Failure::Vain)?;
         }
-        coming.finish().ok_or_else(|| Failure::Again(None, "its answer was cut off".to_owned()))
+        coming.finish(shape.name).ok_or_else(|| Failure::Again(None, "its answer was cut off".to_owned()))
     }
 
     /// One question, tried until it is answered, refused for good, or the time is over.

@@ -61,27 +61,38 @@ pub fn consult(case: &Case<'_>, chat: &mut dyn Chat, view: View) -> (Advice, Vec
 
 fn talk(case: &Case<'_>, chat: &mut dyn Chat, mut view: View) -> Result<(Advice, Vec<String>), String> {
     let role = ROLE.replace("MARK", view.mark());
-    let mut messages = vec![Message::system(&role), Message::user(&view.report(case.report, case.notes))];
+    let messages = vec![Message::system(&role), Message::user(&view.report(case.report, case.notes))];
+    let ((), reply, extra) = converse(case, chat, &mut view, messages, &shape(), &|_| Ok(()))?;
+    let (claims, dropped) = reply.claims(&view);
+    let used = |line: &&Evidence| claims.iter().any(|claim| claim.cites.contains(&line.id));
+    let evidence = extra.iter().filter(used).cloned().collect();
+    let next = reply.next.as_deref().and_then(|id| view.proposed(id.trim())).cloned();
+    let order = reply.order.into_iter().filter(|cause| view.causes().contains(cause)).collect();
+    if claims.is_empty() && next.is_none() && !dropped.is_empty() {
+        return Err(format!("nothing that it said holds: {}", dropped[0]));
+    }
+    Ok((Advice { claims, next, evidence, dropped, ..Advice::default() }, order))
+}
+
+/// Asks until there is an answer that wants to see no more lines: what `read` reads in it, all of it, and the lines that were shown.
+pub(super) fn converse<T>(
+    case: &Case<'_>,
+    chat: &mut dyn Chat,
+    view: &mut View,
+    mut messages: Vec<Message>,
+    shape: &Shape,
+    read: &dyn Fn(&Value) -> Result<T, String>,
+) -> Result<(T, Reply, Vec<Evidence>), String> {
     let (mut shown, mut extra) = (0, Vec::new());
     loop {
-        let (answer, reply) = asked(chat, &mut messages, &shape(), Reply::read)?;
-        if let Some(wanted) = reply.wants().filter(|_| shown < SHOWS) {
-            shown += 1;
-            let lines = (case.lines)(wanted, extra.len() + 1);
-            let lines: Vec<Evidence> = lines.into_iter().filter(|line| !is_known(line, view.lines())).collect();
-            messages.extend([Message::assistant(&answer), Message::user(&view.more(&lines))]);
-            extra.extend(lines);
-            continue;
-        }
-        let (claims, dropped) = reply.claims(&view);
-        let used = |line: &&Evidence| claims.iter().any(|claim| claim.cites.contains(&line.id));
-        let evidence = extra.iter().filter(used).cloned().collect();
-        let next = reply.next.as_deref().and_then(|id| view.proposed(id.trim())).cloned();
-        let order = reply.order.into_iter().filter(|cause| view.causes().contains(cause)).collect();
-        if claims.is_empty() && next.is_none() && !dropped.is_empty() {
-            return Err(format!("nothing that it said holds: {}", dropped[0]));
-        }
-        return Ok((Advice { claims, next, evidence, dropped, ..Advice::default() }, order));
+        let both = |value: Value| Ok((read(&value)?, Reply::read(value)?));
+        let (answer, (read, reply)) = asked(chat, &mut messages, shape, &both)?;
+        let Some(wanted) = reply.wants().filter(|_| shown < SHOWS) else { return Ok((read, reply, extra)) };
+        shown += 1;
+        let lines = (case.lines)(wanted, extra.len() + 1);
+        let lines: Vec<Evidence> = lines.into_iter().filter(|line| !is_known(line, view.lines())).collect();
+        messages.extend([Message::assistant(&answer), Message::user(&view.more(&lines))]);
+        extra.extend(lines);
     }
 }
 
@@ -95,7 +106,7 @@ fn asked<T>(
     chat: &mut dyn Chat,
     messages: &mut Vec<Message>,
     shape: &Shape,
-    read: fn(Value) -> Result<T, String>,
+    read: &dyn Fn(Value) -> Result<T, String>,
 ) -> Result<(Answer, T), String> {
     let answer = chat.say(messages, shape)?;
     let why = match object(&answer.text).and_then(read) {
@@ -133,6 +144,6 @@ pub fn choose(
         "properties": {"choice": {"type": "string"}}});
     let read =
         |value: Value| value["choice"].as_str().map(str::to_owned).ok_or_else(|| "`choice` is no text".to_owned());
-    let (_, choice) = asked(chat, &mut messages, &Shape { name: "choose", schema }, read)?;
+    let (_, choice) = asked(chat, &mut messages, &Shape { name: "choose", schema }, &read)?;
     Ok(choices.iter().map(|(name, _)| name).find(|name| **name == choice).cloned())
 }

@@ -7,6 +7,7 @@
 
 mod client;
 mod consult;
+mod pick;
 mod reply;
 mod settings;
 mod view;
@@ -14,6 +15,7 @@ mod wire;
 
 pub use client::Client;
 pub use consult::{Case, Chat, Lines, choose, consult};
+pub use pick::{Choice, Offered, Picked, pick};
 pub use settings::{Key, Protocol, Settings};
 pub use view::View;
 pub use wire::{Answer, Message, Shape};

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::consult::Case;
+use super::pick::Choice;
 use crate::quote::Quote;
 use crate::report::{Evidence, Report, SiteNote};
 
@@ -44,10 +46,38 @@ impl View {
         })
     }
 
-    /// The report as a message.
+    /// The report as a message, with the moves that it proposes.
     pub(super) fn report(&mut self, report: &Report, notes: &[SiteNote]) -> String {
-        self.causes = report.findings.iter().map(|finding| finding.cause.clone()).collect();
         self.moves = moves(report);
+        let moves = self.moves.iter().enumerate();
+        let moves: Vec<Value> =
+            moves.map(|(at, what)| json!({"id": format!("m{}", at + 1), "what": self.clean(what, LINE)})).collect();
+        let mut value = self.findings(report, notes);
+        value["moves"] = moves.into();
+        self.marked(&value)
+    }
+
+    /// The report as a message, with what came of the work since and what may be picked.
+    pub(super) fn choice(&mut self, case: &Case<'_>, choice: &Choice<'_>) -> String {
+        // Before the report, which may take all the room that there is.
+        let facts: Vec<Value> = choice.facts.iter().filter_map(|line| self.line(line)).collect();
+        let mut value = self.findings(case.report, case.notes);
+        let offers = choice.offers.iter().enumerate();
+        let offers: Vec<Value> = offers
+            .map(|(at, offer)| {
+                let what = self.clean(&offer.what, LINE);
+                json!({"id": format!("o{}", at + 1), "what": what, "range": offer.range})
+            })
+            .collect();
+        value["work"] = facts.into();
+        value["question"] = self.clean(choice.about, SENTENCE).into();
+        value["offers"] = offers.into();
+        value["most"] = choice.most.into();
+        self.marked(&value)
+    }
+
+    fn findings(&mut self, report: &Report, notes: &[SiteNote]) -> Value {
+        self.causes = report.findings.iter().map(|finding| finding.cause.clone()).collect();
         let cited = report.cited();
         let lines: Vec<Value> = cited.into_iter().filter_map(|line| self.line(line)).collect();
         let findings: Vec<Value> = report
@@ -64,20 +94,12 @@ impl View {
                 })
             })
             .collect();
-        let moves: Vec<Value> = self
-            .moves
-            .iter()
-            .enumerate()
-            .map(|(at, what)| json!({"id": format!("m{}", at + 1), "what": self.clean(what, LINE)}))
-            .collect();
         let notes: Vec<Value> = notes.iter().map(|note| json!(self.clean(&note.lines.join("\n"), 4096))).collect();
         let headline = self.clean(&report.headline, SENTENCE);
         self.words = format!("{headline} {}", Value::from(findings.clone()));
-        let value = json!({
-            "outcome": report.outcome, "headline": headline, "findings": findings, "lines": lines, "moves": moves,
-            "site_notes": notes,
-        });
-        self.marked(&value)
+        json!({
+            "outcome": report.outcome, "headline": headline, "findings": findings, "lines": lines, "site_notes": notes,
+        })
     }
 
     /// Further lines as a message.

@@ -80,7 +80,8 @@ pub(super) fn body(model: &str, messages: &[Message], shape: &Shape, protocol: P
 pub(super) struct Coming {
     rest: Vec<u8>,
     text: String,
-    calls: BTreeMap<u64, String>,
+    /// Names and arguments of tools that are called.
+    calls: BTreeMap<u64, (String, String)>,
     tokens: Option<u64>,
     ended: bool,
     taken: usize,
@@ -129,16 +130,20 @@ impl Coming {
         self.text += choice[part]["content"].as_str().unwrap_or_default();
         for call in choice[part]["tool_calls"].as_array().into_iter().flatten() {
             let at = call["index"].as_u64().unwrap_or_default();
-            *self.calls.entry(at).or_default() += call["function"]["arguments"].as_str().unwrap_or_default();
+            let (name, arguments) = self.calls.entry(at).or_default();
+            *name += call["function"]["name"].as_str().unwrap_or_default();
+            *arguments += call["function"]["arguments"].as_str().unwrap_or_default();
         }
-        let held = self.text.len() + self.calls.values().map(String::len).sum::<usize>();
+        let held =
+            self.text.len() + self.calls.values().map(|(name, arguments)| name.len() + arguments.len()).sum::<usize>();
         if held > LONGEST { Err("its answer is too long".to_owned()) } else { Ok(()) }
     }
 
-    /// The answer; none where the stream was cut.
-    pub(super) fn finish(self) -> Option<Answer> {
-        // What a tool was called with is the answer; of several calls the first.
-        let called = self.calls.into_values().find(|arguments| !arguments.trim().is_empty());
+    /// The answer; none where the stream was cut. `offered`: the one tool that there is.
+    pub(super) fn finish(self, offered: &str) -> Option<Answer> {
+        // What a tool was called with is the answer; of several calls the first, and of tools that are none nothing.
+        let ours = |(name, arguments): &(String, String)| name == offered && !arguments.trim().is_empty();
+        let called = self.calls.into_values().find(ours).map(|(_, arguments)| arguments);
         let text = called.unwrap_or(self.text);
         self.ended.then_some(Answer { text, tokens: self.tokens })
     }
@@ -165,16 +170,16 @@ mod tests {
         for size in [1, 7, 4096] {
             let mut coming = Coming::default();
             stream.as_bytes().chunks(size).for_each(|bytes| coming.take(bytes).unwrap());
-            assert_eq!(coming.finish(), Some(Answer { text: "{\"a\":1}".to_owned(), tokens: Some(7) }));
+            assert_eq!(coming.finish("answer"), Some(Answer { text: "{\"a\":1}".to_owned(), tokens: Some(7) }));
         }
         let mut cut = Coming::default();
         cut.take(&stream.as_bytes()[..60]).unwrap();
-        assert_eq!(cut.finish(), None);
+        assert_eq!(cut.finish("answer"), None);
         let mut called = Coming::default();
         called
             .take(b"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"answer\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n")
             .unwrap();
-        assert_eq!(called.finish().unwrap().text, "{}");
+        assert_eq!(called.finish("answer").unwrap().text, "{}");
         assert!(Coming::default().take(b"data: {\"error\":{\"message\":\"no\"}}\n").is_err());
     }
 

@@ -102,6 +102,7 @@ pub(super) fn go_on(
         named: Vec::new(),
         nodes: both(terms.nodes, before.as_ref())?,
         scheduler: terms.how.scheduler(),
+        brain: None,
         rounds: ROUNDS,
         minutes: terms.minutes,
         policy,

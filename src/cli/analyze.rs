@@ -68,7 +68,7 @@ enum Format {
 
 /// Reads the inputs and tells what is wrong; `causes` are those that the symptom is about, told first.
 pub(super) fn run(args: &Args, mut library: Library, causes: &[String], config: &Config) -> Result<u8, Error> {
-    let brain = if args.brain { Some(brain(config)?) } else { None };
+    let brain = super::brain::wanted(args.brain, config)?;
     let began = Instant::now();
     super::add_playbooks(&mut library, args.playbooks.as_deref())?;
     let scanner = scanner(args.formats.as_deref())?;
@@ -85,14 +85,6 @@ pub(super) fn run(args: &Args, mut library: Library, causes: &[String], config: 
     }
     deliver(&report, args)?;
     Ok(if report.outcome == Outcome::Healthy { EXIT_HEALTHY } else { EXIT_TROUBLE })
-}
-
-/// The model that `--brain` asks.
-fn brain(config: &Config) -> Result<crate::brain::Settings, Error> {
-    super::brain::settings(&config.brain)?.ok_or_else(|| {
-        Error::new("brain.none", "--brain", "no model is named")
-            .with_way_on("set [brain] url and model in diag.toml, or DIAG_BRAIN_URL and DIAG_BRAIN_MODEL")
-    })
 }
 
 /// A scanner for the built-in formats and those of a folder.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use diag_parsers::Catalogue;
 
 use crate::brain::{Case, Client, Key, Protocol, Settings, View, consult};
-use crate::config::Brain;
+use crate::config::{Brain, Config};
 use crate::error::Error;
 use crate::evidence::Table;
 use crate::report::{self, Advice, Report};
@@ -40,6 +40,18 @@ pub(super) fn settings(brain: &Brain) -> Result<Option<Settings>, Error> {
         })?;
     }
     Ok(Some(settings))
+}
+
+/// The model that `--brain` asks, where that is said.
+pub(super) fn wanted(flag: bool, config: &Config) -> Result<Option<Settings>, Error> {
+    if !flag {
+        return Ok(None);
+    }
+    let none = || {
+        Error::new("brain.none", "--brain", "no model is named")
+            .with_way_on("set [brain] url and model in diag.toml, or DIAG_BRAIN_URL and DIAG_BRAIN_MODEL")
+    };
+    settings(&config.brain)?.ok_or_else(none).map(Some)
 }
 
 fn key(file: &Path) -> Result<Key, Error> {

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+use super::counsel::Counsellor;
 use super::phase::Phase;
 use super::plan::{self as planning, What};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, transport};
-use crate::agent::{Began, Driver, Ending, World, handover};
+use crate::agent::{Began, Counsel, Driver, Ending, Fact, Menu, World, handover};
 use crate::breaker::Breaker;
 use crate::case::{Collection, Draft, Journal, Standing, pages, standing};
 use crate::collect;
+use crate::config::Config;
 use crate::error::Error;
 use crate::exec::Told;
 use crate::plan::{Answers, Plan, Question, Step};
@@ -49,6 +51,9 @@ pub(super) struct Args {
     /// Shows the plan and runs nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Ask the model of `diag.toml` about what the rules leave open: it picks of what is offered, and agrees to nothing.
+    #[arg(long)]
+    brain: bool,
 }
 
 /// A case to go on with.
@@ -75,6 +80,9 @@ pub(super) struct ResumeArgs {
     /// No progress bar.
     #[arg(long, short)]
     quiet: bool,
+    /// Ask the model of `diag.toml` about what the rules leave open, as in `diag fix`; what it was asked before it is not asked again.
+    #[arg(long)]
+    brain: bool,
 }
 
 /// What a person agrees to beforehand, and how nodes are reached.
@@ -128,27 +136,24 @@ enum Level {
 }
 
 /// Fixes what is wrong.
-pub(super) fn run(args: &Args, mut library: Library) -> Result<u8, Error> {
+pub(super) fn run(args: &Args, mut library: Library, config: &Config) -> Result<u8, Error> {
     super::add_playbooks(&mut library, args.what.playbooks.as_deref())?;
     if args.dry_run {
         return planning::show(&args.what, &library);
     }
+    let counsel = counsellor(args.brain, config, &args.what)?;
     let root = case_folder(&args.what, args.case.as_deref())?;
     let answers = planning::answers(&args.what.set)?;
     let inputs = absolute(&args.what.inputs);
     let nodes = args.terms.nodes()?;
-    let person = Person(Evidence {
-        what: &args.what,
-        library: &library,
-        root: &root,
-        given: answers,
-        tools: args.terms.how.tools.clone(),
-    });
+    let tools = args.terms.how.tools.clone();
+    let evidence = Evidence { what: &args.what, library: &library, root: &root, given: answers, tools };
+    let person = Person { evidence, counsel };
     work(&Job { what: &args.what, terms: &args.terms, root: &root, inputs, nodes }, person)
 }
 
 /// Goes on with a case.
-pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Error> {
+pub(super) fn resume(args: &ResumeArgs, mut library: Library, config: &Config) -> Result<u8, Error> {
     super::add_playbooks(&mut library, args.playbooks.as_deref())?;
     let root = &args.case;
     let none = || {
@@ -168,10 +173,18 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library) -> Result<u8, Erro
         formats: args.formats.clone(),
     };
     let given = planning::answers(&args.set)?;
-    let person = Person(Evidence { what: &what, library: &library, root, given, tools: args.terms.how.tools.clone() });
+    let counsel = counsellor(args.brain, config, &what)?;
+    let evidence = Evidence { what: &what, library: &library, root, given, tools: args.terms.how.tools.clone() };
+    let person = Person { evidence, counsel };
     // Nodes that were not to be touched then are not to be touched now.
     let nodes = if args.terms.nodes.is_some() { args.terms.nodes()? } else { began.nodes };
     work(&Job { what: &what, terms: &args.terms, root, inputs: began.inputs, nodes }, person)
+}
+
+/// The model that is asked, where a person wants that.
+fn counsellor(wanted: bool, config: &Config, what: &What) -> Result<Option<Counsellor>, Error> {
+    let Some(settings) = super::brain::wanted(wanted, config)? else { return Ok(None) };
+    Ok(Some(Counsellor::new(settings, super::analyze::scanner(what.formats.as_deref())?)))
 }
 
 /// How the last run on a case began; `None` where there was none.
@@ -223,6 +236,7 @@ pub(super) fn carry_out(
         named: terms.name.clone(),
         nodes: nodes.clone(),
         scheduler: terms.how.scheduler(),
+        brain: world.model(),
         rounds: terms.rounds,
         minutes: terms.minutes,
         policy,
@@ -261,6 +275,11 @@ pub(super) fn summary(case: &crate::agent::Case, ending: &Ending, root: &Path) -
             text += &each.collect::<String>();
         }
         other => text += &format!("{}\n", handover::ending(other)),
+    }
+    if let Some(told) = &case.told() {
+        text += &format!("{} says, and decides nothing:\n", told.model);
+        let claims = told.claims.iter().map(|claim| format!("  {} [{}]\n", claim.text, claim.cites.join(", ")));
+        text += &claims.collect::<String>();
     }
     let root = root.display();
     let last = match ending {
@@ -433,8 +452,11 @@ pub(super) fn who() -> String {
     format!("{}@{}", plain(&user.unwrap_or_else(|| "somebody".to_owned())), plain(&host))
 }
 
-/// The person at the terminal, and the evidence.
-struct Person<'a>(Evidence<'a>);
+/// The person at the terminal, the evidence, and the model that they want to be asked.
+struct Person<'a> {
+    evidence: Evidence<'a>,
+    counsel: Option<Counsellor>,
+}
 
 impl World for Person<'_> {
     fn now(&self) -> i64 {
@@ -442,8 +464,24 @@ impl World for Person<'_> {
     }
 
     fn read(&mut self, answers: &Answers, live: bool) -> Result<(Outcome, String, Vec<Plan>), Error> {
-        let planned = self.0.read(answers, live)?;
-        Ok((planned.report.outcome, planned.report.headline, planned.plans))
+        let planned = self.evidence.read(answers, live)?;
+        let (outcome, headline) = (planned.report.outcome, planned.report.headline.clone());
+        if let Some(counsel) = &mut self.counsel {
+            counsel.seen = Some((planned.report, planned.table));
+        }
+        Ok((outcome, headline, planned.plans))
+    }
+
+    fn model(&self) -> Option<String> {
+        self.counsel.as_ref().map(|counsel| counsel.settings.model.clone())
+    }
+
+    fn consult(&mut self, menu: &Menu, facts: &[Fact]) -> Result<Counsel, String> {
+        // What was read in a run before is in the journal alone.
+        if self.counsel.as_ref().is_some_and(|counsel| counsel.seen.is_none()) {
+            self.read(&Answers::default(), false).map_err(|error| error.to_string())?;
+        }
+        self.counsel.as_mut().ok_or("no model is asked here")?.ask(menu, facts)
     }
 
     fn ask(&mut self, question: &Question) -> Option<String> {
@@ -472,7 +510,7 @@ impl World for Person<'_> {
     }
 
     fn watch(&mut self, title: &str, parts: usize) -> Box<dyn Told> {
-        Box::new(Phase::new(title, parts, self.0.what.quiet))
+        Box::new(Phase::new(title, parts, self.evidence.what.quiet))
     }
 
     fn who(&self) -> String {

@@ -9,6 +9,7 @@ mod brain;
 mod cluster;
 mod collect;
 mod config;
+mod counsel;
 mod delivery;
 mod explain;
 mod fix;
@@ -203,9 +204,9 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
         Verb::Config(args) => config::run(&args, command, cli.config.as_deref()),
         Verb::Query(args) => query::run(&args, library),
         Verb::Explain(args) => explain::run(&args, &library),
-        Verb::Fix(args) => fix::run(&args, library),
+        Verb::Fix(args) => fix::run(&args, library, &site.config),
         Verb::Replay(args) => replay::run(&args),
-        Verb::Resume(args) => fix::resume(&args, library),
+        Verb::Resume(args) => fix::resume(&args, library, &site.config),
         Verb::History(args) => history::run(&args, &site.config),
         Verb::Hook(args) => hook::run(&args),
         #[cfg(feature = "mcp")]

@@ -98,7 +98,6 @@ enum Format {
 /// The evidence with a report and a plan for each of its findings.
 #[derive(Debug)]
 pub(super) struct Planned {
-    #[cfg_attr(not(feature = "triage"), allow(dead_code, reason = "what shows it row by row is not built in"))]
     pub(super) table: crate::evidence::Table,
     pub(super) report: crate::report::Report,
     pub(super) plans: Vec<Plan>,

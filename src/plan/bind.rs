@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
+use super::answers::Answers;
 use super::grammar;
 use super::step::Question;
 use crate::diagnose::Match;
@@ -13,9 +14,6 @@ use crate::verdict::Culprit;
 
 /// Most assignments of one fix or test: beyond it the check is suspect, and not the nodes.
 pub(super) const MOST: usize = 64;
-
-/// What a person answered, by `fix.parameter` or `parameter`.
-pub type Answers = BTreeMap<String, String>;
 
 /// Values of all parameters, by name.
 pub(super) type Values = BTreeMap<String, String>;
@@ -40,8 +38,17 @@ pub(super) struct Origin<'a> {
     pub(super) table: &'a Table,
     /// Whom it blames.
     pub(super) culprit: &'a Culprit,
-    /// What a person said.
+    /// What a person said, or a model picked.
     pub(super) answers: &'a Answers,
+    /// Whether it is for a test: what was picked is for tests alone.
+    pub(super) for_test: bool,
+}
+
+impl Origin<'_> {
+    /// What a model picked for a parameter of a test.
+    fn picked(&self, of: &str, name: &str) -> &[String] {
+        if self.for_test { self.answers.picked(&self.found.playbook.id, of, name) } else { &[] }
+    }
 }
 
 /// A value and the row that told it.
@@ -64,9 +71,12 @@ pub(super) fn bind(of: &str, params: &IndexMap<String, Parameter>, origin: Origi
 
 /// All values of a parameter that are as they must be.
 fn one(of: &str, name: &str, parameter: &Parameter, origin: Origin<'_>, bound: &mut Bound) -> Vec<Told> {
-    if let Some(answer) = origin.answers.get(&format!("{of}.{name}")).or_else(|| origin.answers.get(name)) {
-        return match grammar::check(parameter, answer) {
-            Ok(value) => vec![(None, value)],
+    let said = origin.answers.said(of, name).map(std::slice::from_ref).unwrap_or_default();
+    let answers = if said.is_empty() { origin.picked(of, name) } else { said };
+    if !answers.is_empty() {
+        let checked: Result<Vec<String>, String> = answers.iter().map(|text| grammar::check(parameter, text)).collect();
+        return match checked {
+            Ok(values) => values.into_iter().map(|value| (None, value)).collect(),
             Err(why) => {
                 bound.cannot.push(format!("{name}: {why}"));
                 Vec::new()
@@ -90,7 +100,7 @@ fn one(of: &str, name: &str, parameter: &Parameter, origin: Origin<'_>, bound: &
     }
     let refused = bad.first().map(|why| format!(" (the evidence says: {why})")).unwrap_or_default();
     if parameter.otherwise.as_deref() == Some("ask") {
-        bound.questions.push(question(of, name, parameter, &refused, &[]));
+        bound.questions.push(question((of, name), parameter, origin, &refused, &[]));
     } else if let Some(why) = bad.first() {
         bound.cannot.push(format!("{name}: {why}"));
     } else {
@@ -100,7 +110,13 @@ fn one(of: &str, name: &str, parameter: &Parameter, origin: Origin<'_>, bound: &
 }
 
 /// A question; fixes and tests that ask for the same name ask once.
-fn question(of: &str, name: &str, parameter: &Parameter, remark: &str, offers: &[Told]) -> Question {
+fn question(
+    (of, name): (&str, &str),
+    parameter: &Parameter,
+    origin: Origin<'_>,
+    remark: &str,
+    offers: &[Told],
+) -> Question {
     Question {
         id: name.to_owned(),
         what: format!("{name}, for {of}: {}{remark}", grammar::about(&parameter.kind)),
@@ -108,6 +124,7 @@ fn question(of: &str, name: &str, parameter: &Parameter, remark: &str, offers: &
         offers: offers.iter().map(|(_, value)| value.clone()).take(MOST).collect(),
         min: parameter.min,
         max: parameter.max,
+        tests: if origin.for_test { vec![of.to_owned()] } else { Vec::new() },
     }
 }
 
@@ -168,7 +185,7 @@ fn spread(
             match value {
                 Some(value) => values.insert((*name).to_owned(), value.clone()),
                 None => {
-                    let ask = question(of, name, &params[*name], " (the evidence names several)", options);
+                    let ask = question((of, name), &params[*name], origin, " (the evidence names several)", options);
                     if !bound.questions.contains(&ask) {
                         bound.questions.push(ask);
                     }

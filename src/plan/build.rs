@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::bind::{Answers, Bound, Origin, Values, bind, fill};
+use super::answers::Answers;
+use super::bind::{Bound, Origin, Values, bind, fill};
 use super::identity;
 use super::name::NodeName;
 use super::stage::{self, Staged};
@@ -29,7 +30,7 @@ const OUTPUT_CAP: usize = 256 << 10;
 pub struct Known<'a> {
     /// The evidence.
     pub table: &'a Table,
-    /// What a person said.
+    /// What a person said, or a model picked.
     pub answers: &'a Answers,
     /// Sources that a person named one by one.
     pub vouched: &'a BTreeSet<String>,
@@ -40,7 +41,7 @@ pub struct Known<'a> {
 pub fn plan(found: &Match<'_>, known: Known<'_>) -> Plan {
     let playbook = found.playbook;
     let (culprit, _) = culprit(found, known.table);
-    let origin = Origin { found, table: known.table, culprit: &culprit, answers: known.answers };
+    let origin = Origin { found, table: known.table, culprit: &culprit, answers: known.answers, for_test: false };
     let mut maker = Maker { origin, steps: Vec::new(), questions: Vec::new() };
     let tests = playbook.test.iter().filter(|(_, test)| tested(test, found));
     let confirms: Vec<Step> = tests.map(|(id, test)| maker.test(id, test)).collect();
@@ -76,18 +77,24 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn bind(&mut self, of: &str, params: &indexmap::IndexMap<String, crate::playbook::schema::Parameter>) -> Bound {
-        let bound = bind(of, params, self.origin);
+    fn bind(
+        &mut self,
+        of: &str,
+        params: &indexmap::IndexMap<String, crate::playbook::schema::Parameter>,
+        for_test: bool,
+    ) -> Bound {
+        let bound = bind(of, params, Origin { for_test, ..self.origin });
         for question in &bound.questions {
-            if !self.questions.iter().any(|known| known.id == question.id) {
-                self.questions.push(question.clone());
+            match self.questions.iter_mut().find(|known| known.id == question.id) {
+                Some(known) => known.tests.extend(question.tests.iter().cloned()),
+                None => self.questions.push(question.clone()),
             }
         }
         bound
     }
 
     fn test(&mut self, id: &str, test: &TestFile) -> Step {
-        let bound = self.bind(id, &test.params);
+        let bound = self.bind(id, &test.params, true);
         let mut cannot = lacking(&bound);
         let within = span(&test.timeout).unwrap_or(TEST_TIME);
         let mut groups = Vec::new();
@@ -121,7 +128,7 @@ impl Maker<'_> {
     fn fix(&mut self, fix: &FixFile, confirms: &[Step]) {
         // What a person does by hand they know themselves.
         let bound = match fix.by {
-            By::Diag => self.bind(&fix.id, &fix.params),
+            By::Diag => self.bind(&fix.id, &fix.params, false),
             By::Hands => bind(&fix.id, &fix.params, self.origin),
         };
         let fixing = self.doing(fix, &bound, Stage::Fix, &fix.commands);
@@ -221,9 +228,8 @@ fn lacking(bound: &Bound) -> Vec<String> {
 
 /// Nodes that a fix would touch and that neither the evidence blames nor a person named.
 fn blameless(nodes: &[NodeName], origin: Origin<'_>) -> Vec<String> {
-    let named = |node: &str| origin.answers.values().any(|answer| answer == node);
     let blamed = |node: &str| origin.culprit.nodes.iter().any(|blamed| blamed == node);
-    let other = nodes.iter().filter(|node| !blamed(node.as_str()) && !named(node.as_str()));
+    let other = nodes.iter().filter(|node| !blamed(node.as_str()) && !origin.answers.names(node.as_str()));
     other.map(|node| format!("{node} is not whom the evidence blames")).collect()
 }
 

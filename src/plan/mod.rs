@@ -1,5 +1,6 @@
 //! From a finding to what is done about it: typed, validated, and not yet approved.
 
+mod answers;
 mod bind;
 mod build;
 pub mod grammar;
@@ -12,7 +13,7 @@ mod task;
 pub mod tell;
 mod witness;
 
-pub use bind::Answers;
+pub use answers::Answers;
 pub use build::{Known, plan, span};
 pub use name::{NodeName, NotANode};
 pub use repair::{Change, Repair};

@@ -125,6 +125,9 @@ pub struct Question {
     pub min: Option<i64>,
     /// Largest number.
     pub max: Option<i64>,
+    /// Tests that need it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<String>,
 }
 
 impl Step {

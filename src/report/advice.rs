@@ -1,7 +1,7 @@
 //! What stands beside a report and changes nothing of it: the site's own notes, and what a model said of the same evidence.
 
 use diag_parsers::Catalogue;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Report};
 use crate::diagnose::kind_fits;
@@ -38,7 +38,7 @@ pub struct Advice {
 }
 
 /// A sentence of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The sentence.
     pub text: String,

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 /// What the server does with a request.
 #[derive(Clone)]
-enum Act {
+pub(crate) enum Act {
     /// Streams this answer.
     Says(String),
-    /// Streams the arguments of a tool call.
-    Calls(String),
+    /// Streams a call of a tool: its name and its arguments.
+    Calls(&'static str, String),
     /// Answers whole, not streamed.
     Whole(String),
     /// This status, with a header line and a body.
@@ -28,13 +28,13 @@ enum Act {
 }
 
 /// A server that plays a script; the last act is played again and again.
-struct Server {
-    url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Server {
-    fn new(script: Vec<Act>) -> Self {
+    pub(crate) fn new(script: Vec<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -49,7 +49,12 @@ impl Server {
         Self { url, asked }
     }
 
-    fn asked(&self) -> Vec<(String, Value)> {
+    /// One that is somewhere else.
+    pub(crate) fn at(url: &str) -> Self {
+        Self { url: url.to_owned(), asked: Arc::default() }
+    }
+
+    pub(crate) fn asked(&self) -> Vec<(String, Value)> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -84,8 +89,9 @@ fn serve(mut stream: &TcpStream, act: &Act, seen: &Mutex<Vec<(String, Value)>>) 
                 pieces.chunks(40).map(|piece| event(json!({"content": piece.iter().collect::<String>()}), Value::Null));
             head.to_owned() + &pieces.collect::<String>() + &stop
         }
-        Act::Calls(arguments) => {
-            let call = json!({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "answer", "arguments": arguments}}]});
+        Act::Calls(name, arguments) => {
+            let call =
+                json!({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": name, "arguments": arguments}}]});
             head.to_owned() + &event(call, Value::Null) + &stop
         }
         Act::Whole(text) => {
@@ -182,7 +188,7 @@ fn a_model_speaks_beside_the_verdict_and_changes_nothing_of_it() {
     assert_eq!((without.report.get("advice"), server.asked().len()), (None, 0), "off unless it is asked for");
     for act in [
         Act::Says(good()),
-        Act::Calls(good()),
+        Act::Calls("answer", good()),
         Act::Whole(good()),
         Act::Says(format!("Sure:\n```json\n{}\n```", good())),
     ] {
@@ -256,7 +262,7 @@ fn a_server_that_is_busy_slow_or_gone_costs_bounded_time_and_no_verdict() {
     assert!(asked.took < Duration::from_secs(10) && !failed(&asked).is_empty(), "{:?} {}", asked.took, asked.text);
     assert_eq!(asked.report["outcome"], "diagnosed");
 
-    let gone = Server { url: "http://127.0.0.1:9/v1".to_owned(), asked: Arc::default() };
+    let gone = Server::at("http://127.0.0.1:9/v1");
     let asked = analyze(&log(""), &gone, "deadline = 2", &["--brain"]);
     assert!(failed(&asked).contains("can't be reached"), "{}", asked.text);
 
@@ -278,7 +284,7 @@ fn weaker_servers_are_asked_in_weaker_ways() {
     let bodies: Vec<Value> = server.asked().into_iter().map(|(_, body)| body).collect();
     assert!(bodies[0]["response_format"].is_object() && bodies[1]["tools"].is_array());
     assert!(bodies[2].get("tools").is_none() && bodies[2].get("response_format").is_none());
-    let server = Server::new(vec![Act::Calls(good())]);
+    let server = Server::new(vec![Act::Calls("answer", good())]);
     analyze(&log(""), &server, "protocol = \"tools\"", &["--brain"]);
     assert!(server.asked()[0].1["tools"].is_array());
 }
@@ -367,7 +373,7 @@ fn a_model_that_reads_an_order_in_a_sentence_begins_nothing_that_acts() {
 fn model_server_speaks_the_protocol_in_all_three_ways() {
     let url = std::env::var("DIAG_TEST_LLM").expect("DIAG_TEST_LLM names the address of a server");
     for protocol in ["schema", "tools", "json", "auto"] {
-        let server = Server { url: url.clone(), asked: Arc::default() };
+        let server = Server::at(&url);
         let asked = analyze(
             &log(""),
             &server,

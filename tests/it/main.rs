@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read the tree and run the program")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod advising;
 mod architecture;
 mod asking;
 mod authors;

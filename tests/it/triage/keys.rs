@@ -59,6 +59,7 @@ fn a_question_can_be_put_aside_and_an_answer_is_what_was_typed() {
         offers: vec!["mlx5_0".to_owned(), "mlx5_3".to_owned()],
         min: None,
         max: None,
+        tests: Vec::new(),
     };
     let mut sitting = Sitting::sample(LOST, SMALL);
     sitting.types("5ry");
