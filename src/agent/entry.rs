@@ -1,5 +1,7 @@
 //! What stands in the journal of a case.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::counsel::{Cited, Pick, Topic};
@@ -154,6 +156,9 @@ pub struct Began {
     pub named: Vec<String>,
     /// Only these nodes may be touched; empty: those that the plan names.
     pub nodes: Vec<String>,
+    /// How nodes are reached: options of the command line by their ids, and their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub how: BTreeMap<String, String>,
     /// Who schedules work on the nodes.
     #[serde(default)]
     pub scheduler: Who,

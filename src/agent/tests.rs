@@ -210,6 +210,7 @@ fn began(approve: Option<Risk>) -> Began {
         on_busy: false,
         named: Vec::new(),
         nodes: Vec::new(),
+        how: std::collections::BTreeMap::new(),
         scheduler: crate::scheduler::Who::default(),
         brain: None,
         rounds: 40,

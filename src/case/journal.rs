@@ -21,7 +21,7 @@ use super::Digest;
 use crate::error::Error;
 
 /// Name of the journal in a case folder.
-const FILE: &str = "journal.jsonl";
+pub const JOURNAL: &str = "journal.jsonl";
 
 /// Largest journal that is read, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -97,7 +97,7 @@ impl Journal {
     /// # Errors
     /// Somebody else has it open (`case.busy`), it was changed or is damaged (`journal.damaged`), or can't be written.
     pub fn open(case: &Path) -> Result<(Self, Pages), Error> {
-        let path = case.join(FILE);
+        let path = case.join(JOURNAL);
         let failed = |error: io::Error| unwritable(&path, &error);
         let mut open = OpenOptions::new();
         let open = open.read(true).append(true).create(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
@@ -142,7 +142,7 @@ impl Journal {
 /// # Errors
 /// It can't be read, or was changed.
 pub fn pages(case: &Path) -> Result<Option<Pages>, Error> {
-    let path = case.join(FILE);
+    let path = case.join(JOURNAL);
     let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(&path);
     match opened {
         Ok(mut file) => look(&mut file, &path).map(|(pages, _, _)| Some(pages)),
@@ -154,7 +154,7 @@ pub fn pages(case: &Path) -> Result<Option<Pages>, Error> {
 /// Whether somebody works on a case now. Looking is no working.
 #[must_use]
 pub fn is_busy(case: &Path) -> bool {
-    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(case.join(FILE));
+    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(case.join(JOURNAL));
     opened.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
@@ -266,7 +266,7 @@ mod tests {
         for (n, what) in ["a", "b\n,\"sum\":\"0\"}\n", "gr\u{f6}\u{df}e", "d"].into_iter().enumerate() {
             journal.append(&at(n as u64), &json!({ "text": what })).unwrap();
         }
-        let bytes = std::fs::read(folder.path().join(FILE)).unwrap();
+        let bytes = std::fs::read(folder.path().join(JOURNAL)).unwrap();
         (folder, bytes)
     }
 
@@ -289,7 +289,7 @@ mod tests {
         let ends = ends(&bytes);
         for cut in 0..=bytes.len() {
             let folder = tempfile::tempdir().unwrap();
-            std::fs::write(folder.path().join(FILE), &bytes[..cut]).unwrap();
+            std::fs::write(folder.path().join(JOURNAL), &bytes[..cut]).unwrap();
             let whole = ends.iter().filter(|end| **end <= cut).count();
             let torn = cut > 0 && !ends.contains(&cut);
             let seen = pages(folder.path()).unwrap().unwrap();
@@ -352,7 +352,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let other = folder.path().join("other");
         std::fs::write(&other, "keep me").unwrap();
-        std::os::unix::fs::symlink(&other, folder.path().join(FILE)).unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join(JOURNAL)).unwrap();
         assert_eq!(Journal::open(folder.path()).unwrap_err().code, "journal.unwritable");
         assert_eq!(std::fs::read_to_string(other).unwrap(), "keep me");
     }

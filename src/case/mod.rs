@@ -28,7 +28,7 @@ pub use below::{below, uri_part};
 pub use draft::{Draft, Facts};
 pub use folder::{Kept, Standing, kept, read_index, standing};
 pub use index::{Collection, Index, LeftOut, Member};
-pub use journal::{Journal, Line, Pages, Torn, is_busy, pages};
+pub use journal::{JOURNAL, Journal, Line, Pages, Torn, is_busy, pages};
 pub use sealed::Digest;
 
 /// Version of the index.

@@ -101,6 +101,7 @@ pub(super) fn go_on(
         on_busy: false,
         named: Vec::new(),
         nodes: both(terms.nodes, before.as_ref())?,
+        how: terms.how.options(),
         scheduler: terms.how.scheduler(),
         brain: None,
         rounds: ROUNDS,

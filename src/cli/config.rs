@@ -80,10 +80,20 @@ struct Files {
     refused: Vec<Error>,
 }
 
+/// What was typed, with defaults in the place of what was not.
+pub(super) struct Applied {
+    /// The command with these defaults.
+    pub(super) command: Command,
+    /// What came of the words.
+    pub(super) matches: ArgMatches,
+    /// The settings.
+    pub(super) site: Site,
+}
+
 /// The settings that count for a verb, and what was typed with them as defaults.
-pub(super) fn applied(command: &Command, typed: ArgMatches, words: &[OsString]) -> Result<(ArgMatches, Site), Error> {
+pub(super) fn applied(command: Command, typed: ArgMatches, words: &[OsString]) -> Result<Applied, Error> {
     let Some((verb, _)) = typed.subcommand().filter(|(verb, _)| !WITHOUT.contains(verb)) else {
-        return Ok((typed, Site::default()));
+        return Ok(Applied { command, matches: typed, site: Site::default() });
     };
     let files = find(typed.get_one::<PathBuf>("config").map(PathBuf::as_path))?;
     let mut site = read(&files.layers)?;
@@ -92,21 +102,33 @@ pub(super) fn applied(command: &Command, typed: ArgMatches, words: &[OsString]) 
         // The command that a sentence stands for says so.
         site.refused.iter().for_each(super::complain);
     }
-    let defaults = defaults(&site, command, verb);
+    let defaults = defaults(&site, &command, verb);
     if defaults.is_empty() {
-        return Ok((typed, site));
+        return Ok(Applied { command, matches: typed, site });
     }
     for (arg, value, origin) in &defaults {
         taken(arg, value).map_err(|why| Error::new("config.invalid", origin.to_string(), why))?;
     }
-    let command = command.clone().mut_subcommand(verb, |mut inner| {
-        for (arg, value, _) in &defaults {
-            inner = inner.mut_arg(arg.get_id(), |arg| arg.default_value(OsStr::from(value.clone())));
-        }
-        inner
+    let defaults = defaults.iter().map(|(arg, value, _)| (arg.get_id().to_string(), value.clone())).collect();
+    let (command, matches) = with_defaults(command, verb, defaults, words)?;
+    Ok(Applied { command, matches, site })
+}
+
+/// Words again, with these defaults of options of a verb, by their ids.
+pub(super) fn with_defaults(
+    command: Command,
+    verb: &str,
+    defaults: Vec<(String, String)>,
+    words: &[OsString],
+) -> Result<(Command, ArgMatches), Error> {
+    let command = command.mut_subcommand(verb, |inner| {
+        let set = |inner: Command, (id, value): (String, String)| {
+            inner.mut_arg(id, |arg| arg.default_value(OsStr::from(value)))
+        };
+        defaults.into_iter().fold(inner, set)
     });
-    let again = command.try_get_matches_from(words).map_err(|error| super::usage(&error))?;
-    Ok((again, site))
+    let matches = command.clone().try_get_matches_from(words).map_err(|error| super::usage(&error))?;
+    Ok((command, matches))
 }
 
 /// Options of a verb that a setting is the default of, with its value and place.

@@ -176,9 +176,7 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library, config: &Config) -
     let counsel = counsellor(args.brain, config, &what)?;
     let evidence = Evidence { what: &what, library: &library, root, given, tools: args.terms.how.tools.clone() };
     let person = Person { evidence, counsel };
-    // Nodes that were not to be touched then are not to be touched now.
-    let nodes = if args.terms.nodes.is_some() { args.terms.nodes()? } else { began.nodes };
-    work(&Job { what: &what, terms: &args.terms, root, inputs: began.inputs, nodes }, person)
+    work(&Job { what: &what, terms: &args.terms, root, inputs: began.inputs, nodes: args.terms.nodes()? }, person)
 }
 
 /// The model that is asked, where a person wants that.
@@ -235,6 +233,7 @@ pub(super) fn carry_out(
         on_busy: terms.on_busy,
         named: terms.name.clone(),
         nodes: nodes.clone(),
+        how: terms.how.options(),
         scheduler: terms.how.scheduler(),
         brain: world.model(),
         rounds: terms.rounds,

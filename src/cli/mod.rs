@@ -5,6 +5,7 @@
 mod absent;
 mod analyze;
 mod ask;
+mod begun;
 mod brain;
 mod cluster;
 mod collect;
@@ -188,7 +189,9 @@ fn dispatch() -> Result<u8, Error> {
 
 /// Does what words say, the program's name first.
 fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsString>) -> Result<u8, Error> {
-    let (matches, site) = config::applied(command, command.clone().get_matches_from(&words), &words)?;
+    let typed = command.clone().get_matches_from(&words);
+    let applied = config::applied(command.clone(), typed, &words)?;
+    let (matches, site) = (begun::applied(applied.command, applied.matches, &words)?, applied.site);
     if let Some((name, inner)) = matches.subcommand()
         && let Some(set) = library.sets.iter().find(|set| set.id == name)
     {

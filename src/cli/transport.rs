@@ -1,5 +1,6 @@
 //! How nodes are reached: the one list of executors for the command line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::error::Error;
@@ -12,6 +13,9 @@ use crate::scheduler::Who;
 
 /// Most nodes that a set may name.
 const MOST: usize = 10_000;
+
+/// Most nodes at a time, where nobody says otherwise.
+const AT_ONCE: u16 = 64;
 
 /// How long an API server may be silent.
 #[cfg(feature = "k8s")]
@@ -42,7 +46,7 @@ pub(super) struct How {
     #[arg(long, value_enum, default_value_t = Via::Ssh)]
     pub(super) via: Via,
     /// Most nodes at a time.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = AT_ONCE, value_parser = clap::value_parser!(u16).range(1..=1024))]
     at_once: u16,
     /// ssh: this configuration instead of ~/.ssh/config.
     #[arg(long, value_name = "FILE")]
@@ -87,7 +91,6 @@ fn folders(text: &str) -> Result<String, String> {
 
 impl How {
     /// How nodes are reached, in a word.
-    #[cfg(any(feature = "mcp", feature = "triage"))]
     pub(super) fn name(&self) -> String {
         use clap::ValueEnum as _;
         self.via.to_possible_value().map(|via| via.get_name().to_owned()).unwrap_or_default()
@@ -98,23 +101,40 @@ impl How {
         (self.via == Via::Slurm).then(|| self.allocation.clone().or(slurm::Settings::default().job)).flatten()
     }
 
-    /// The options that say so, as they are typed behind a command.
-    #[cfg(feature = "mcp")]
-    pub(super) fn typed(&self) -> String {
-        let ssh_config = self.ssh_config.as_ref().map(|file| file.display().to_string());
+    /// The options that say so, by their ids, as far as they were given.
+    pub(super) fn options(&self) -> BTreeMap<String, String> {
+        let path = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
+        let k8s = self.via == Via::K8s;
         let options = [
-            ("via", (self.via != Via::Ssh).then(|| self.name())),
-            ("ssh-config", ssh_config),
+            ("via", Some(self.name())),
+            ("at_once", (self.at_once != AT_ONCE).then(|| self.at_once.to_string())),
+            ("ssh_config", self.ssh_config.as_ref().map(path)),
+            ("tools", self.tools.clone()),
             ("allocation", self.allocation.clone()),
             ("partition", self.partition.clone()),
             ("reservation", self.reservation.clone()),
             ("account", self.account.clone()),
-            ("k8s-image", self.k8s_image.clone().filter(|_| self.via == Via::K8s)),
-            ("k8s-namespace", Some(self.k8s_namespace.clone()).filter(|_| self.via == Via::K8s)),
-            ("k8s-context", self.k8s_context.clone()),
+            ("k8s_image", self.k8s_image.clone().filter(|_| k8s)),
+            ("k8s_namespace", k8s.then(|| self.k8s_namespace.clone())),
+            ("k8s_context", self.k8s_context.clone()),
+            ("k8s_gpus", (self.k8s_gpus > 0).then(|| self.k8s_gpus.to_string())),
+            ("k8s_host_network", self.k8s_host_network.then(|| true.to_string())),
         ];
-        let typed = options.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        typed.map(|(name, value)| format!(" --{name} {}", crate::report::words::quoted(&value))).collect()
+        options.into_iter().filter_map(|(id, value)| Some((id.to_owned(), value?))).collect()
+    }
+
+    /// The options that say so, as they are typed behind a command.
+    #[cfg(feature = "mcp")]
+    pub(super) fn typed(&self) -> String {
+        let one = |(id, value): (String, String)| {
+            let option = id.replace('_', "-");
+            if value == true.to_string() {
+                format!(" --{option}")
+            } else {
+                format!(" --{option} {}", crate::report::words::quoted(&value))
+            }
+        };
+        self.options().into_iter().map(one).collect()
     }
 
     /// Who schedules work on the nodes.

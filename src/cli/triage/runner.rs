@@ -48,24 +48,24 @@ fn carry_out(setting: &Setting<'_>, root: Option<PathBuf>, cause: Option<String>
     let Setting { args, library, policy } = setting;
     let root = case(args, root, &line.tell)?;
     let before = fix::last_began(&root)?;
-    let named = args.terms.nodes()?;
     let mut what = What { inputs: vec![root.display().to_string()], quiet: true, ..args.what.clone() };
-    // As `diag resume`: what was looked at is looked at again, and nodes that were left alone are.
-    let (inputs, nodes) = match before {
+    // As `diag resume`: what was looked at is looked at again.
+    let inputs = match before {
         Some(began) => {
             what.narrow = serde_json::from_value(began.narrow).unwrap_or_default();
             what.cause = cause.or(began.cause);
-            (began.inputs, if named.is_empty() { began.nodes } else { named })
+            began.inputs
         }
         None => {
             what.cause = cause.or(what.cause);
-            (fix::absolute(&args.what.inputs), named)
+            fix::absolute(&args.what.inputs)
         }
     };
-    let evidence = Evidence { what: &what, library, root: &root, given: planning::answers(&what.set)?, tools: None };
+    let (given, tools) = (planning::answers(&what.set)?, args.terms.how.tools.clone());
+    let evidence = Evidence { what: &what, library, root: &root, given, tools };
     let tell = line.tell.clone();
     let mut person = Person { evidence, policy, line };
-    let job = Job { what: &what, terms: &args.terms, root: &root, inputs, nodes };
+    let job = Job { what: &what, terms: &args.terms, root: &root, inputs, nodes: args.terms.nodes()? };
     let mut stopper = |token: CancellationToken| drop(tell.send(Message::Stopper(token)));
     let (case, ending) = fix::carry_out(&job, &mut person, &mut stopper)?;
     person.say(News::Told(fix::summary(&case, &ending, &root)));

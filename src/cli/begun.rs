@@ -1,0 +1,55 @@
+//! Nodes are reached as they were when a case was begun: what its journal says of that is the default of options that are not
+//! typed, as a setting is.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args as _, Command};
+
+use super::config::{foreign, with_defaults};
+use super::fix::last_began;
+use crate::agent::Began;
+use super::transport::How;
+use crate::case::{JOURNAL, Standing, standing};
+use crate::error::Error;
+
+/// What was typed, with the ways to nodes of the run before in the place of what was not.
+pub(super) fn applied(command: Command, typed: ArgMatches, words: &[OsString]) -> Result<ArgMatches, Error> {
+    let Some((verb, root)) = case_of(&typed) else { return Ok(typed) };
+    let Some(began) = last_began(&root)? else { return Ok(typed) };
+    let file = root.join(JOURNAL);
+    if let Ok(about) = std::fs::metadata(&file)
+        && let Some(refused) = foreign(&file, &about)
+    {
+        // Whoever wrote it could name a configuration of ssh that runs something here.
+        let why = format!("how nodes were reached {}", refused.reason);
+        super::complain(&Error::new("journal.foreign", refused.place, why).with_way_on("type --via and the like again"));
+        return Ok(typed);
+    }
+    let verb = verb.to_owned();
+    Ok(with_defaults(command, &verb, options(began), words)?.1)
+}
+
+/// The verb and the case that it goes on with.
+fn case_of(typed: &ArgMatches) -> Option<(&str, PathBuf)> {
+    let (verb, inner) = typed.subcommand()?;
+    let root = match verb {
+        "resume" => inner.get_one::<PathBuf>("case").cloned(),
+        "triage" => {
+            let mut inputs = inner.get_many::<String>("inputs")?;
+            let (only, none) = (inputs.next(), inputs.next());
+            only.filter(|_| none.is_none() && !inner.contains_id("case")).map(PathBuf::from)
+        }
+        _ => None,
+    }?;
+    matches!(standing(&root), Standing::Whole | Standing::Adding).then_some((verb, root))
+}
+
+/// Options by their ids, and no others than those that say how nodes are reached, and which: nodes that were not to be touched
+/// then are not to be touched now.
+fn options(began: Began) -> Vec<(String, String)> {
+    let ways = How::augment_args(Command::new("ways"));
+    let known = |id: &String| ways.get_arguments().any(|arg| arg.get_id() == id.as_str());
+    let nodes = (!began.nodes.is_empty()).then(|| ("nodes".to_owned(), began.nodes.join(",")));
+    began.how.into_iter().filter(|(id, _)| known(id)).chain(nodes).collect()
+}
