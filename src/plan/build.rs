@@ -13,8 +13,10 @@ use super::task::{Access, Group, Part, Script, Target, Task, What, Work};
 use super::witness::witnesses;
 use crate::diagnose::{Match, culprit, offered, tested};
 use crate::evidence::Table;
+use crate::playbook::Template;
 use crate::playbook::schema::{Aim, By, FixFile, Risk, TestFile, Undo};
 use crate::playbook::test::{Shape, text as whole};
+use crate::report::told_shortly;
 
 /// How long a command of a fix may take, where its playbook does not say.
 const FIX_TIME: Duration = Duration::from_secs(60);
@@ -110,7 +112,8 @@ impl Maker<'_> {
         let nodes = if test.shape == HERE { about(&bound) } else { nodes_of(&groups) };
         let risk = test.risk.unwrap_or(Risk::Destructive);
         let disturbs = if test.disturbs.is_empty() { disturbance(risk) } else { test.disturbs.clone() };
-        let task = Task { id: step.clone(), title: test.title.clone(), risk, disturbs: disturbs.clone(), groups };
+        let title = self.said(&test.title, &together(&bound.all));
+        let task = Task { id: step.clone(), title, risk, disturbs: disturbs.clone(), groups };
         Step {
             id: step,
             of: id.to_owned(),
@@ -155,11 +158,21 @@ impl Maker<'_> {
                 let mut undo = self.doing(fix, &bound, Stage::Undo, &[]);
                 undo.after = Some(id);
                 undo.title = format!("Take `{}` back", fix.id);
-                undo.hands = vec![Hand::Say(sentence.clone())];
+                undo.hands = vec![Hand::Say(self.said(sentence, &together(&bound.all)))];
                 self.steps.push(undo);
             }
             _ => {}
         }
+    }
+
+    /// A text for people: a parameter that is not known stands there as `NODE`, and what a clue tells as in the report.
+    fn said(&self, text: &str, values: &Values) -> String {
+        let Origin { found, table, .. } = self.origin;
+        let field = |clue: &str, name: &str| match clue {
+            "" => Some(values.get(name).cloned().unwrap_or_else(|| name.to_uppercase())),
+            _ => told_shortly(found, table, clue, name),
+        };
+        Template::parse(text).fill(&field, &|_| String::new())
     }
 
     /// A fix or its undoing, as commands.
@@ -167,7 +180,7 @@ impl Maker<'_> {
         let word = if stage == Stage::Fix { "fix" } else { "undo" };
         let id = format!("{word}-{}", fix.id);
         let within = span(&fix.timeout).unwrap_or(FIX_TIME);
-        let (title, title_values) = (&fix.title, together(&bound.all));
+        let title = self.said(&fix.title, &together(&bound.all));
         let by_us = fix.by == By::Diag && (!commands.is_empty() || (stage == Stage::Fix && fix.script.is_some()));
         let mut cannot = if fix.params.is_empty() { Vec::new() } else { lacking(bound) };
         let mut tasks = Vec::new();
@@ -180,7 +193,7 @@ impl Maker<'_> {
             match groups {
                 Ok(groups) => tasks.push(Task {
                     id: if doings.len() == 1 { id.clone() } else { format!("{id}-{}", at + 1) },
-                    title: filled(title, &title_values),
+                    title: title.clone(),
                     risk: fix.risk,
                     disturbs: fix.disturbs.clone(),
                     groups,
@@ -200,7 +213,7 @@ impl Maker<'_> {
             stage,
             of: fix.id.clone(),
             after: None,
-            title: filled(title, &title_values),
+            title,
             risk: fix.risk,
             aim: fix.aim,
             nodes,
@@ -353,7 +366,7 @@ fn hands(fix: &FixFile, commands: &[Vec<String>], assigned: &[Values]) -> Vec<Ha
     hands
 }
 
-/// A text for people: what is not known stands there as `NODE`.
+/// A word that a person types: what is not known stands there as `NODE`.
 fn filled(text: &str, values: &Values) -> String {
     let mut known = values.clone();
     loop {

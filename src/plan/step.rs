@@ -179,6 +179,23 @@ impl Plan {
         self.steps.iter().filter(move |step| step.stage == stage)
     }
 
+    /// All that it says to people, without its scripts.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        let hand = |hand: &Hand| match hand {
+            Hand::Type(argv) => argv.join(" "),
+            Hand::Set(name, value) => format!("{name}={value}"),
+            Hand::Say(sentence) => sentence.clone(),
+        };
+        let of = |step: &Step| {
+            let own = [step.title.clone(), step.disturbs.clone()].into_iter();
+            let tasks = step.tasks.iter().flat_map(|task| [task.title.clone(), task.disturbs.clone()]);
+            own.chain(tasks).chain(step.cannot.clone()).chain(step.hands.iter().map(hand)).collect::<Vec<_>>()
+        };
+        let questions = self.questions.iter().map(|question| question.what.clone());
+        self.steps.iter().flat_map(of).chain(questions).collect()
+    }
+
     /// A step by its name.
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&Step> {

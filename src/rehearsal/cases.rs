@@ -7,11 +7,12 @@ use diag_parsers::{Block, Depth, Scanner, Value, record};
 use indexmap::IndexMap;
 
 use crate::collect::{self, Keep, Meter, Wanted};
-use crate::diagnose::{Ranked, culprit, offered, tested, weigh};
+use crate::diagnose::{Match, Ranked, culprit, offered, tested, weigh};
 use crate::error::Error;
 use crate::evidence::{Ledger, Table};
-use crate::playbook::Playbook;
+use crate::plan::{Answers, Known, plan};
 use crate::playbook::schema::{Case, Expect};
+use crate::playbook::{Piece, Playbook, Template};
 use crate::verdict::Culprit;
 
 /// A case whose logs are read.
@@ -82,6 +83,7 @@ pub fn run(prepared: &Prepared<'_>, id: &str, playbooks: &[&Playbook]) -> Vec<St
             first.unwrap_or("nothing")
         ));
     }
+    wrong.extend(mine.iter().flat_map(|one| unfilled(&one.found, &prepared.table)));
     if let Some(one) = mine.first().filter(|_| !expect.found.is_empty()) {
         unbound(expect, one, &prepared.table, &mut wrong);
         unpicked(expect, one, &mut wrong);
@@ -105,6 +107,14 @@ fn found(expect: &Expect, mine: &[&Ranked<'_>], table: &Table) -> Vec<String> {
     };
     let missing = expect.found.iter().filter(|want| !mine.iter().any(|ranked| fits(want, ranked)));
     missing.map(|want| format!("no finding with {want:?}")).collect()
+}
+
+/// Texts of its plan in which a hole is left.
+fn unfilled(found: &Match<'_>, table: &Table) -> Vec<String> {
+    let known = Known { table, answers: &Answers::new(), vouched: &BTreeSet::new() };
+    let hole = |text: &String| Template::parse(text).0.iter().any(|piece| matches!(piece, Piece::Field { .. }));
+    let texts = plan(found, known).texts();
+    texts.into_iter().filter(hole).map(|text| format!("its plan has a hole: {text}")).collect()
 }
 
 fn unbound(expect: &Expect, one: &Ranked<'_>, table: &Table, wrong: &mut Vec<String>) {

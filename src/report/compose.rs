@@ -284,7 +284,7 @@ impl<'a> Teller<'a> {
             let ids: Vec<&str> = rows.iter().filter_map(|row| self.ids.get(&self.table.rows[*row])).collect();
             if ids.is_empty() { String::new() } else { format!("[{}]", ids.join(", ")) }
         };
-        let said = Template::parse(text).fill(&|clue, field| told(found, self.table, clue, field).map(short), &cite);
+        let said = Template::parse(text).fill(&|clue, field| told_shortly(found, self.table, clue, field), &cite);
         words::agreed(&words::sized(&said.replace("Rank (not told)", "A rank").replace("rank (not told)", "a rank")))
     }
 
@@ -409,6 +409,11 @@ fn short(said: String) -> String {
         Some((at, _)) => format!("{}…", &said[..at]),
         None => said,
     }
+}
+
+/// What a clue's field says, as a sentence bears it.
+pub(crate) fn told_shortly(found: &Match<'_>, table: &Table, clue: &str, field: &str) -> Option<String> {
+    told(found, table, clue, field).map(short)
 }
 
 /// What a clue's field says: of all picked rows where they differ, a few.

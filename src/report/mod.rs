@@ -25,6 +25,7 @@ mod timeline;
 pub(crate) mod words;
 
 pub use advice::{Advice, Claim, SiteNote, Spent, lines};
+pub(crate) use compose::told_shortly;
 pub use compose::{Task, compose, roots};
 
 use crate::evidence::{Row, Settled, Table};

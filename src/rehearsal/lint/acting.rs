@@ -14,11 +14,14 @@ pub(super) fn lint(playbook: &Playbook, wrong: &mut Vec<String>) {
         let place = format!("fix `{}`", fix.id);
         params(&place, playbook, &fix.params, wrong);
         commands(&place, fix, wrong);
+        let undo = if let Undo::Say(sentence) = &fix.undo { sentence.as_str() } else { "" };
+        [fix.title.as_str(), undo].iter().for_each(|text| holes(&place, playbook, &fix.params, text, wrong));
         time(&place, &fix.timeout, wrong);
     }
     for (id, test) in &playbook.test {
         let place = format!("test `{id}`");
         // What a test's own file says of its parameters is looked at there.
+        holes(&place, playbook, &test.params, &test.title, wrong);
         let own = test.params.iter().filter(|(_, parameter)| test.uses.is_none() || parameter.from.is_some());
         params(&place, playbook, &own.map(|(name, own)| (name.clone(), own.clone())).collect(), wrong);
         time(&place, &test.timeout, wrong);
@@ -53,6 +56,20 @@ fn params(place: &str, playbook: &Playbook, params: &IndexMap<String, Parameter>
         }
         if parameter.otherwise.as_deref().is_some_and(|otherwise| otherwise != "ask") {
             wrong.push(format!("{place}: `{name}`: all that `or` can say is \"ask\""));
+        }
+    }
+}
+
+/// A text for people is filled from parameters and clues.
+fn holes(place: &str, playbook: &Playbook, params: &IndexMap<String, Parameter>, text: &str, wrong: &mut Vec<String>) {
+    let clues = || playbook.needs.keys().chain(playbook.supports.keys());
+    for piece in Template::parse(text).0 {
+        let Piece::Field { clue, fields, .. } = piece else { continue };
+        let name = fields.first().cloned().unwrap_or_default();
+        if clue.is_empty() && !params.contains_key(&name) {
+            wrong.push(format!("{place}: `{text}` reads {{{name}}}, which is no parameter"));
+        } else if !clue.is_empty() && !clues().any(|known| *known == clue) {
+            wrong.push(format!("{place}: `{text}` names `{clue}`, which is no clue of this playbook"));
         }
     }
 }
