@@ -42,6 +42,28 @@ impl<'a> Found<'a> {
     }
 }
 
+/// All of a secret: that of an environment variable in a list, `"NAME=a b"`, ends at the quote behind which its name stands.
+/// `None` where the value is empty: `"NAME="`.
+pub(super) fn whole(line: &[u8], found: &Captures<'_>, secret: Range<usize>) -> Option<Range<usize>> {
+    let key = found.name("key").map_or(0..0, |key| key.range());
+    let before = |back: usize| key.start.checked_sub(back).and_then(|at| line.get(at)).copied();
+    let variable = !key.is_empty() && !line[key.clone()].iter().any(u8::is_ascii_lowercase);
+    let quote = before(1).filter(|byte| variable && matches!(byte, b'"' | b'\''));
+    let Some(quote) = quote.filter(|_| line.get(key.end) == Some(&b'=')) else { return Some(secret) };
+    // In a text within a text the quotes stand behind backslashes.
+    let nested = before(2) == Some(b'\\');
+    let start = key.end + 1;
+    let mut at = start;
+    while let Some(byte) = line.get(at).filter(|byte| **byte != b'\n') {
+        let next = line.get(at + 1);
+        if *byte == quote || (nested && *byte == b'\\' && next == Some(&quote)) {
+            return (at > start).then_some(start..at);
+        }
+        at += if *byte == b'\\' && !nested { 2 } else { 1 };
+    }
+    Some(secret)
+}
+
 /// Words before `token` that make it one of a language model, or a count of such.
 const OF_A_MODEL: [&str; 37] = [
     "pad",
@@ -140,6 +162,14 @@ pub(super) fn named(found: &Found<'_>) -> bool {
 
 /// Whether the name is one of a secret; of a `token` that is not easy to tell.
 fn opens_a_door(found: &Found<'_>) -> bool {
+    if found.key.ends_with("pwd") {
+        // The shell's `PWD` and `OLDPWD` are places.
+        return !found.secret.starts_with(b"/") && !found.secret.starts_with(b"~");
+    }
+    if found.key.ends_with("_pass") {
+        // `DB_PASS=…`, and not the `forward_pass` of a step or a count of tests.
+        return found.variable && found.separator == b"=" && !found.secret.iter().all(u8::is_ascii_digit);
+    }
     let Some(before) = found.key.strip_suffix("token") else { return true };
     let before = before.trim_start_matches('-').trim_end_matches(['_', '-', '.']);
     let ends = |list: &[&str]| {
@@ -164,6 +194,11 @@ pub(super) fn literal(found: &Found<'_>) -> bool {
     let path = text.first() == Some(&b'/')
         && text.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"/._-".contains(byte));
     !(stand_in || path || switch.contains(&lower.as_slice()))
+}
+
+/// Whether it is no plain word.
+pub(super) fn no_word(found: &Found<'_>) -> bool {
+    literal(found) && random(found.secret, 6)
 }
 
 /// Whether the text behind a prefix is no plain word.

@@ -96,7 +96,8 @@ impl Masker {
             .filter(|found| found.get(0).is_some_and(|whole| whole.start() < until))
             .filter_map(|found| {
                 let secret = secret(&found)?;
-                is_secret(&Found::of(line, &found, secret.clone())).then_some(secret)
+                let all = judge::whole(line, &found, secret.clone())?;
+                is_secret(&Found::of(line, &found, secret)).then_some(all)
             })
             .collect();
         secrets.into_iter().map(|secret| cover(&mut line[secret])).sum()

@@ -13,18 +13,21 @@ pub(super) struct Shape {
     pub(super) judge: Judge,
 }
 
-/// Names behind which a secret stands; `token` needs a closer look ([`judge::assigned`]).
+/// Names behind which a secret stands; `token`, `pwd` and `_pass` need a closer look ([`judge::assigned`]).
 macro_rules! key {
     () => {
-        r#"(?P<key>[A-Za-z0-9_.-]*(?:passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|secret[_-]?key|account[_-]?key|private[_-]?key|encryption[_-]?key|signing[_-]?key|license[_-]?key|munge[_-]?key|client[_-]key[_-]data|credentials?|token))"#
+        r#"(?P<key>[A-Za-z0-9_.-]*(?:passw(?:or)?d|passphrase|_pass|pwd|secret|api[_-]?key|access[_-]?key|secret[_-]?key|account[_-]?key|storage[_-]?key|shared[_-]?key|auth[_-]?key|master[_-]?key|app[_-]?key|private[_-]?key|encryption[_-]?key|signing[_-]?key|license[_-]?key|munge[_-]?key|client[_-]key[_-]data|credentials?|token))"#
     };
 }
 
+/// A word of each of these names.
+const NAMES: [&str; 7] = ["pass", "pwd", "secret", "key", "credential", "token", "phrase"];
+
 /// All shapes.
-pub(super) const SHAPES: [Shape; 14] = [
+pub(super) const SHAPES: [Shape; 17] = [
     // `HF_TOKEN=…`, `"password": "…"`, `  WANDB_API_KEY:  …`, `--api-key=…`
     Shape {
-        words: &["passw", "passphrase", "secret", "key", "credential", "token"],
+        words: &NAMES,
         pattern: concat!(
             r"(?i-u)",
             key!(),
@@ -34,7 +37,7 @@ pub(super) const SHAPES: [Shape; 14] = [
     },
     // `--token …`, `'--password', '…'`
     Shape {
-        words: &["passw", "passphrase", "secret", "key", "credential", "token"],
+        words: &NAMES,
         pattern: concat!(r"(?i-u)--?", key!(), r#"(?P<sep>\s+|["'],\s*["'])["']?(?P<s>[^\s"'-][^\s"',]*)"#),
         judge: judge::flagged,
     },
@@ -95,9 +98,24 @@ pub(super) const SHAPES: [Shape; 14] = [
         pattern: r#"(?i-u)[?&](?:sig|[a-z0-9-]*signature|x-amz-credential|x-amz-security-token)=(?P<s>[^&\s"']+)"#,
         judge: judge::literal,
     },
+    // Options of programs that say a password in a letter.
     Shape {
-        words: &["wandb login", "sshpass", "curl", "netrc", "machine"],
-        pattern: r#"(?-u)(?:wandb login\s+(?:--\S+\s+)*|sshpass\s+-p\s*|curl\b[^\n]*?\s(?:-u|--user)\s+["']?[^\s:]+:|machine\s+\S+\s+login\s+\S+\s+password\s+)["']?(?P<s>[^\s"']+)"#,
+        words: &["wandb login", "sshpass", "curl", "machine", "login", "mysql", "redis-cli"],
+        pattern: r#"(?-u)(?:wandb login\s+(?:--\S+\s+)*|sshpass\s+-p\s*|curl\b[^\n]*?\s(?:-u|--user)\s+["']?[^\s:]+:|machine\s+\S+\s+login\s+\S+\s+password\s+|\b(?:docker|podman|nerdctl|registry)\s+login\b[^\n]*?\s-p\s*|\bmysql(?:dump|admin)?\b[^\n]*?\s-p|\bredis-cli\b[^\n]*?\s-a\s+)["']?(?P<s>[^\s"']+)"#,
+        judge: judge::literal,
+    },
+    // The last line of an entry of ~/.netrc that is written over several.
+    Shape { words: &["password"], pattern: r"(?-u)^\s*password\s+(?P<s>\S+)\s*$", judge: judge::no_word },
+    // Cookies that clients of HTTP log among their headers.
+    Shape {
+        words: &["cookie"],
+        pattern: r#"(?i-u)\bcookie["']?\s*:\s*["']?(?P<s>[a-z0-9_.-]+=[^\s"'][^\n"']*)"#,
+        judge: judge::literal,
+    },
+    // Addresses to which anybody who knows them may write.
+    Shape {
+        words: &["hooks.slack.com", "/api/webhooks/"],
+        pattern: r"(?-u)(?:hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/)(?P<s>[A-Za-z0-9/_-]+)",
         judge: judge::literal,
     },
     // A registry's `"auth": "base64"`

@@ -111,7 +111,7 @@ fn found(expect: &Expect, mine: &[&Ranked<'_>], table: &Table) -> Vec<String> {
 
 /// Texts of its plan in which a hole is left.
 fn unfilled(found: &Match<'_>, table: &Table) -> Vec<String> {
-    let known = Known { table, answers: &Answers::new(), vouched: &BTreeSet::new() };
+    let known = Known { table, answers: &Answers::default(), vouched: &BTreeSet::new() };
     let hole = |text: &String| Template::parse(text).0.iter().any(|piece| matches!(piece, Piece::Field { .. }));
     let texts = plan(found, known).texts();
     texts.into_iter().filter(hole).map(|text| format!("its plan has a hole: {text}")).collect()

@@ -287,6 +287,35 @@ fn nodes_that_were_not_named_stay_untouched() {
     assert!(code == 1 && text.contains("not among the nodes that were named") && stage.ran().is_empty(), "{text}");
     let (text, code) = stage.run(&["resume", "case", "--approve", "reversible"]);
     assert!(code == 1 && stage.ran().is_empty(), "nor by whoever goes on: {text}");
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    fs::write(stage.at("site.toml"), format!("[inventory]\nnodes = \"{}\"\n", host.trim())).unwrap();
+    let mut again = stage.diag(&["resume", "case", "--approve", "reversible"]);
+    let done = again.env("DIAG_CONFIG", stage.at("site.toml")).output().unwrap();
+    assert!(done.status.code() == Some(1) && stage.ran().is_empty(), "nor by a setting: {done:?}");
+}
+
+/// All other tests here go on without a word of how nodes are reached.
+#[test]
+fn whoever_goes_on_reaches_nodes_as_the_case_was_begun() {
+    let stage = Stage::new(&[("widget", HELPS)]);
+    let (text, code) = stage.fix(&["--nodes", "gpu-900", "--at-once", "7"]);
+    assert!(code == 1 && stage.ran().is_empty(), "{text}");
+    let ways = || {
+        let journal = fs::read_to_string(stage.at("case/journal.jsonl")).unwrap();
+        let began = journal.lines().rfind(|line| line.contains("\"is\":\"began\"")).unwrap().to_owned();
+        let began: serde_json::Value = serde_json::from_str(&began).unwrap();
+        began["what"]["how"].clone()
+    };
+    let begun = serde_json::json!({"via": "local", "at_once": "7"});
+    assert_eq!(ways(), begun);
+    let (text, _) = stage.run(&["resume", "case"]);
+    assert_eq!(ways(), begun, "{text}");
+    let (text, _) = stage.run(&["resume", "case", "--at-once", "9"]);
+    assert_eq!(ways(), serde_json::json!({"via": "local", "at_once": "9"}), "what is typed counts: {text}");
+    fs::set_permissions(stage.at("case/journal.jsonl"), fs::Permissions::from_mode(0o666)).unwrap();
+    let (text, _) = stage.run(&["resume", "case"]);
+    assert!(text.contains("others may write to it") && text.contains("type --via"), "{text}");
+    assert_eq!(ways(), serde_json::json!({"via": "ssh"}), "nobody else says how nodes are reached");
 }
 
 #[test]
