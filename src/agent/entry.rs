@@ -169,8 +169,16 @@ pub struct Began {
     pub rounds: usize,
     /// Most minutes that it may take.
     pub minutes: u64,
+    /// Most minutes of nodes that its tasks may take, all together.
+    #[serde(default = "unlimited")]
+    pub node_minutes: u64,
     /// The policy.
     pub policy: Policy,
+}
+
+/// A journal that says nothing of minutes of nodes was begun without such a limit.
+const fn unlimited() -> u64 {
+    u64::MAX
 }
 
 /// How the work on one finding ended.
@@ -242,7 +250,7 @@ pub enum Ending {
         /// What.
         questions: Vec<String>,
     },
-    /// The rounds or minutes that were allowed are used up.
+    /// The rounds, minutes or minutes of nodes that were allowed are used up.
     Spent {
         /// Which.
         why: String,

@@ -137,11 +137,17 @@ fn conclude(case: &Case, plan: &Plan, ending: Ending) -> Move {
     Move::Conclude(Ending::Each { of })
 }
 
-/// The rounds or minutes that are used up.
+/// What of rounds, minutes and minutes of nodes is used up.
 fn spent(case: &Case, began: &Began) -> Option<String> {
     let minutes = (case.now - case.since) / 60;
     if case.run >= began.rounds {
         return Some(format!("{} tasks were run, and no more are allowed (--rounds)", case.run));
+    }
+    if case.used.as_secs() / 60 >= began.node_minutes {
+        return Some(format!(
+            "its tasks have used {} minutes of nodes, and no more are allowed (--node-minutes)",
+            case.used.as_secs() / 60
+        ));
     }
     let over = u64::try_from(minutes).unwrap_or(0) >= began.minutes;
     over.then(|| format!("{} minutes are over (--minutes)", began.minutes))

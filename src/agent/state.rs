@@ -1,6 +1,7 @@
 //! A case as its journal tells it: a fold over its lines, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::counsel::{Heard, Summary, Topic};
 use super::entry::{Began, Ending, Entry, One};
@@ -48,6 +49,8 @@ pub struct Case {
     pub acted: usize,
     /// How many tasks were run.
     pub run: usize,
+    /// How long they took, on all nodes together.
+    pub used: Duration,
     /// How it ended, where it did.
     pub ended: Option<Ending>,
     /// What was fixed: how often its lines had been seen before, when, and for how long it must stay quiet.
@@ -223,6 +226,7 @@ impl Case {
     fn result(&mut self, intent: u64, ran: Vec<Ran>) {
         let Some(open) = self.open.take_if(|open| open.line == intent) else { return };
         self.run += 1;
+        self.used += ran.iter().map(|ran| ran.took).sum();
         let looks = open.step == scheduler::STEP
             || self
                 .step(&open.step)

@@ -100,12 +100,14 @@ struct Cluster {
     ran: Mutex<Vec<String>>,
     /// Ends as if diag were killed: the run has happened, and nobody hears of it.
     deaf_at: Option<&'static str>,
+    /// How long each part takes.
+    took: std::time::Duration,
 }
 
 impl Cluster {
     fn new(helps: bool) -> Self {
         let (errors, state, ran) = (Mutex::new(3), Mutex::new("idle"), Mutex::new(Vec::new()));
-        Self { errors, state, helps, ran, deaf_at: None }
+        Self { errors, state, helps, ran, deaf_at: None, took: std::time::Duration::ZERO }
     }
 
     fn count(&self, id: &str) -> usize {
@@ -114,6 +116,7 @@ impl Cluster {
 
     fn say(&self, id: &str, part: &Part) -> Ran {
         let mut ran = Ran::without_output(part.target.clone(), End::Exit(0));
+        ran.took = self.took;
         let program = match &part.work.what {
             What::Argv(argv) => argv[0].as_str(),
             What::Script(_) => "script",
@@ -215,6 +218,7 @@ fn began(approve: Option<Risk>) -> Began {
         brain: None,
         rounds: 40,
         minutes: 60,
+        node_minutes: 600,
         policy: built_in().unwrap(),
     }
 }
@@ -423,6 +427,20 @@ fn no_more_is_run_than_was_allowed() {
     let mut driver = Driver::open(journal, few, &cluster, None, &mut person).unwrap();
     assert!(matches!(driver.run(&mut person).unwrap(), Ending::Spent { .. }));
     assert_eq!(cluster.ran.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn no_more_of_the_nodes_time_is_used_than_was_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::new(true);
+    cluster.took = std::time::Duration::from_secs(90);
+    let mut person = Person::new(mend(), None);
+    let journal = Journal::open(folder.path()).unwrap();
+    let few = Began { node_minutes: 2, ..began(Some(Risk::Reversible)) };
+    let mut driver = Driver::open(journal, few, &cluster, None, &mut person).unwrap();
+    let ending = driver.run(&mut person).unwrap();
+    assert!(matches!(&ending, Ending::Spent { why } if why.contains("4 minutes of nodes")), "{ending:?}");
+    assert_eq!(cluster.ran.lock().unwrap().len(), 2);
 }
 
 #[test]

@@ -26,6 +26,9 @@ use crate::verdict::Outcome;
 /// Most tasks that are run.
 const ROUNDS: usize = 40;
 
+/// Most minutes of nodes that tasks take, all together.
+const NODE_MINUTES: u64 = 2000;
+
 /// What was said when the server was started.
 pub(super) struct Terms<'a> {
     /// The only nodes that may be touched.
@@ -106,6 +109,7 @@ pub(super) fn go_on(
         brain: None,
         rounds: ROUNDS,
         minutes: terms.minutes,
+        node_minutes: NODE_MINUTES,
         policy,
     };
     let executor = transport::executor(terms.how, true)?;

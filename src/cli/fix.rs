@@ -108,6 +108,9 @@ pub(super) struct Terms {
     /// Most minutes that it may take.
     #[arg(long, default_value_t = 120, value_name = "N")]
     minutes: u64,
+    /// Most minutes of nodes that its tasks may take, all together: a test of 10 minutes on 64 nodes takes 640.
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    node_minutes: u64,
     /// Where the breaker counts the nodes that were taken from service; shared by all who use diag on this cluster.
     #[arg(long, value_name = "DIR", env = "DIAG_STATE")]
     state: Option<PathBuf>,
@@ -238,6 +241,7 @@ pub(super) fn carry_out(
         brain: world.model(),
         rounds: terms.rounds,
         minutes: terms.minutes,
+        node_minutes: terms.node_minutes,
         policy,
     };
     let executor = transport::executor(&terms.how, true)?;
