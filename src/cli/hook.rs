@@ -134,11 +134,12 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
         let error = Error::new("output.exists", &place, "it is there already");
         return Err(error.with_way_on("move it away, or choose another folder"));
     }
+    std::fs::create_dir_all(folder).map_err(|error| Error::new("output.unwritable", &place, error.to_string()))?;
     super::delivery::deliver(text.as_bytes(), Some(&path))?;
     if text.starts_with("#!") {
         let may_run = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(&path, may_run)
             .map_err(|error| Error::new("output.unwritable", &place, error.to_string()))?;
     }
-    Ok(())
+    super::delivery::deliver(format!("written: {place}\n").as_bytes(), None)
 }

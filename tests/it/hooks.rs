@@ -226,11 +226,11 @@ fn what_is_installed_is_well_formed() {
     let folder = tempfile::tempdir().unwrap();
     let write = || {
         let mut diag = Command::new(env!("CARGO_BIN_EXE_diag"));
-        diag.args(["hook", "install", "slurm", "--write"]).arg(folder.path()).output().unwrap().status.code()
+        diag.args(["hook", "install", "slurm", "--write"]).arg(folder.path().join("new")).output().unwrap().status.code()
     };
     assert_eq!((write(), write()), (Some(0), Some(2)), "what is there is never written over");
     for named in slurm.lines().filter_map(|line| line.trim_start_matches('#').split_once("=/usr/sbin/")) {
-        let script = folder.path().join(named.1);
+        let script = folder.path().join("new").join(named.1);
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&script).unwrap().permissions());
         assert_eq!(mode & 0o111, 0o111, "{script:?} is what slurm.conf names");
     }
