@@ -226,7 +226,12 @@ fn what_is_installed_is_well_formed() {
     let folder = tempfile::tempdir().unwrap();
     let write = || {
         let mut diag = Command::new(env!("CARGO_BIN_EXE_diag"));
-        diag.args(["hook", "install", "slurm", "--write"]).arg(folder.path().join("new")).output().unwrap().status.code()
+        diag.args(["hook", "install", "slurm", "--write"])
+            .arg(folder.path().join("new"))
+            .output()
+            .unwrap()
+            .status
+            .code()
     };
     assert_eq!((write(), write()), (Some(0), Some(2)), "what is there is never written over");
     for named in slurm.lines().filter_map(|line| line.trim_start_matches('#').split_once("=/usr/sbin/")) {
