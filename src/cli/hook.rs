@@ -61,7 +61,7 @@ enum System {
     Systemd,
     /// A custom plug-in of node-problem-detector.
     Npd,
-    /// A DaemonSet that writes metrics of each GPU node.
+    /// A DaemonSet that writes metrics of each GPU node, and a watcher of pods and jobs that fail.
     Kubernetes,
     /// Alert rules for Prometheus.
     Prometheus,
@@ -93,7 +93,10 @@ fn files(system: System) -> &'static [(&'static str, &'static str)] {
             ("diag-metrics.timer", include_str!("../../packaging/diag-metrics.timer")),
         ],
         System::Npd => &[("diag-npd.json", include_str!("../../packaging/diag-npd.json"))],
-        System::Kubernetes => &[("diag-daemonset.yaml", include_str!("../../packaging/diag-daemonset.yaml"))],
+        System::Kubernetes => &[
+            ("diag-daemonset.yaml", include_str!("../../packaging/diag-daemonset.yaml")),
+            ("diag-watch-k8s.yaml", include_str!("../../packaging/diag-watch-k8s.yaml")),
+        ],
         System::Prometheus => &[("diag-alerts.yaml", include_str!("../../packaging/diag-alerts.yaml"))],
     }
 }

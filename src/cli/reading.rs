@@ -34,10 +34,15 @@ pub(super) fn read(
     progress::with(quiet, |meter| measured(wanted, refused, scanner, meter))
 }
 
-/// Reads texts that were fetched, and files, without a word on the screen.
-pub(super) fn quietly(held: Vec<Held>, files: &[String], scanner: &Scanner) -> Result<Reading, Error> {
+/// Reads texts that were fetched, and files, without a word on the screen; `refused`: what could not be fetched.
+pub(super) fn quietly(
+    held: Vec<Held>,
+    refused: Vec<Error>,
+    files: &[String],
+    scanner: &Scanner,
+) -> Result<Reading, Error> {
     let wanted = Wanted { held, ..Wanted::inputs(files) };
-    progress::with(true, |meter| measured(wanted, Vec::new(), scanner, meter))
+    progress::with(true, |meter| measured(wanted, refused, scanner, meter))
 }
 
 /// Reads what is wanted; what could not be fetched for it is told with what could not be read.

@@ -14,6 +14,9 @@ mod live;
 #[cfg(feature = "k8s")]
 mod logs;
 
+#[cfg(feature = "k8s")]
+pub use kinds::KINDS;
+
 use crate::error::Error;
 use crate::kubernetes::{Access, is_name};
 
@@ -31,10 +34,26 @@ pub struct Held {
 pub struct Target {
     /// The namespace.
     pub namespace: String,
-    /// One pod of it; all where none is named.
-    pub pod: Option<String>,
+    /// What of it.
+    pub scope: Scope,
     /// Whom to ask.
     pub access: Access,
+}
+
+/// What of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    All,
+    /// A pod by its name, and what owns it.
+    Pod(String),
+    /// What owns pods, and all of these.
+    Owner {
+        /// Its name.
+        name: String,
+        /// Its unique id.
+        uid: String,
+    },
 }
 
 impl Target {
@@ -52,7 +71,8 @@ impl Target {
             return Err(wrong
                 .with_way_on("see what there is with `kubectl get namespaces` and `kubectl get pods -n NAMESPACE`"));
         }
-        Ok(Self { namespace: namespace.to_owned(), pod: pod.map(str::to_owned), access })
+        let scope = pod.map_or(Scope::All, |pod| Scope::Pod(pod.to_owned()));
+        Ok(Self { namespace: namespace.to_owned(), scope, access })
     }
 }
 
@@ -87,9 +107,9 @@ mod tests {
     #[test]
     fn only_names_of_the_api_are_asked_for() {
         let access = Access { config: None, context: None, patience: Duration::from_secs(1) };
-        let read = |text: &str| Target::read(text, access.clone()).map(|target| (target.namespace, target.pod));
-        assert_eq!(read("research"), Ok(("research".to_owned(), None)));
-        assert_eq!(read("research/train-0"), Ok(("research".to_owned(), Some("train-0".to_owned()))));
+        let read = |text: &str| Target::read(text, access.clone()).map(|target| (target.namespace, target.scope));
+        assert_eq!(read("research"), Ok(("research".to_owned(), Scope::All)));
+        assert_eq!(read("research/train-0"), Ok(("research".to_owned(), Scope::Pod("train-0".to_owned()))));
         for wrong in ["", "/", "a/", "a/b/c", "a?b", "..", "a/../../x", "A", "a b", "a%2f"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

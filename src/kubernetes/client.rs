@@ -1,5 +1,6 @@
 //! Requests to the API server: each with a deadline, each answer with a cap.
 
+use std::collections::BTreeMap;
 use std::error::Error as Cause;
 use std::time::Duration;
 
@@ -10,11 +11,14 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::Access;
+use super::{Access, is_name};
 use crate::error::Error;
 
 /// Most bytes of a refusal that are read: a `Status` has a few hundred.
 const MOST_REFUSAL: usize = 64 << 10;
+
+/// Most bytes of the list of groups.
+const MOST_GROUPS: usize = 8 << 20;
 
 /// Longest message of the server that is passed on, in characters.
 const LONGEST_MESSAGE: usize = 400;
@@ -118,6 +122,23 @@ impl Client {
         let bytes = stream.all(most, what).await?;
         let wrong = |error| format!("the API server's answer is no JSON: {error}");
         Ok(serde_json::from_slice(&bytes).map_err(|error| Error::new("k8s.answer", place(what), wrong(error)))?)
+    }
+
+    /// The groups that the cluster serves, each with its preferred version.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn served(&self) -> Result<BTreeMap<String, String>, Refused> {
+        let answer = self.ask(Verb::Get, "/apis", None, MOST_GROUPS, "apis").await?;
+        let groups = answer["groups"].as_array().map_or(&[][..], Vec::as_slice);
+        let one = |group: &Value| {
+            let version = group["preferredVersion"]["groupVersion"].as_str()?;
+            version
+                .split('/')
+                .all(is_name)
+                .then(|| (group["name"].as_str().unwrap_or_default().to_owned(), version.to_owned()))
+        };
+        Ok(groups.iter().filter_map(one).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Names of objects.
+//! Names of objects, and words of queries.
 
 /// Longest name (`DNS1123SubdomainMaxLength`, kubernetes v1.31 `apimachinery/pkg/util/validation`).
 const LONGEST: usize = 253;
@@ -12,9 +12,22 @@ pub fn is_name(text: &str) -> bool {
     text.len() <= LONGEST && text.split('.').all(label)
 }
 
+/// A text as the value of a query.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_name;
+    use super::{encoded, is_name};
+
+    #[test]
+    fn a_token_is_part_of_a_query_and_nothing_more() {
+        assert_eq!(encoded("a/b+c=&d e"), "a%2Fb%2Bc%3D%26d%20e");
+    }
 
     #[test]
     fn what_could_be_a_path_or_a_query_is_no_name() {

@@ -43,6 +43,12 @@ pub enum Subject {
 /// An object of Kubernetes that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
+    /// The context of the kubeconfig by which its cluster is asked; the current one where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// Group and version of its kind, `batch/v1`.
+    #[serde(default)]
+    pub api: String,
     /// `Pod`, `Job`.
     pub kind: String,
     /// Its namespace.
@@ -97,6 +103,8 @@ mod tests {
     fn replicas_of_one_work_are_of_one_family() {
         let pod = |name: &str| {
             Subject::Object(Object {
+                context: None,
+                api: "v1".to_owned(),
                 kind: "Pod".to_owned(),
                 namespace: "research".to_owned(),
                 name: name.to_owned(),

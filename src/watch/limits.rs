@@ -27,6 +27,8 @@ pub struct Limits {
     pub logs: Vec<PathBuf>,
     /// Records of hooks (`hook.jsonl` of nodes, collected here) that the history of nodes counts as well, as globs.
     pub records: Vec<PathBuf>,
+    /// Whether an object of Kubernetes is told its cause, as an event (`create` of `events.k8s.io`).
+    pub k8s_events: bool,
     /// Forms of the report: `text`, `json`, `html`.
     pub reports: Vec<String>,
 }
@@ -43,6 +45,7 @@ impl Default for Limits {
             states: ["FAILED", "NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY", "BOOT_FAIL"].map(str::to_owned).to_vec(),
             logs: Vec::new(),
             records: Vec::new(),
+            k8s_events: false,
             reports: vec!["text".to_owned()],
         }
     }

@@ -72,7 +72,7 @@ serve() {
   start apiserver kube-apiserver --etcd-servers="http://127.0.0.1:$1" --bind-address=127.0.0.1 \
     --advertise-address=127.0.0.1 --endpoint-reconciler-type=none --secure-port="$port" \
     --tls-cert-file="$dir/certs/apiserver.crt" --tls-private-key-file="$dir/certs/apiserver.key" \
-    --token-auth-file="$dir/certs/tokens.csv" --authorization-mode=ABAC --authorization-policy-file="$dir/certs/rights.jsonl" --service-cluster-ip-range=10.96.0.0/16 \
+    --token-auth-file="$dir/certs/tokens.csv" --authorization-mode=ABAC,RBAC --authorization-policy-file="$dir/certs/rights.jsonl" --service-cluster-ip-range=10.96.0.0/16 \
     --service-account-issuer=https://diag.test --service-account-key-file="$dir/certs/sa.pub" \
     --service-account-signing-key-file="$dir/certs/sa.key" --disable-admission-plugins=ServiceAccount \
     --kubelet-preferred-address-types=InternalIP --allow-privileged=true

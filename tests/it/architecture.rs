@@ -23,7 +23,7 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("report", &["diagnose", "evidence", "playbook", "reading", "verdict"]),
     ("plan", &["diagnose", "error", "evidence", "playbook", "report", "verdict"]),
     ("policy", &["error", "plan", "playbook"]),
-    ("watch", &["verdict"]),
+    ("watch", &["kubernetes", "verdict"]),
     ("config", &["authored", "error", "plan", "probe", "watch"]),
     ("spool", &["error", "watch"]),
     ("history", &["spool", "watch"]),

@@ -14,6 +14,8 @@ mod faults;
 mod real;
 #[cfg(feature = "k8s")]
 mod server;
+#[cfg(feature = "k8s")]
+mod watching;
 
 fn diag(args: &[&str], kubeconfig: &Path) -> Output {
     let mut diag = Command::new(env!("CARGO_BIN_EXE_diag"));
@@ -41,6 +43,8 @@ fn a_build_without_the_client_says_how_to_get_one() {
         let said = complaint(&diag(&[verb, "--k8s", "research"], Path::new("/nonexistent")));
         assert!(said.contains("[k8s.absent]") && said.contains("--features k8s"), "{said}");
     }
+    let said = complaint(&diag(&["watch", "k8s", "-A"], Path::new("/nonexistent")));
+    assert!(said.contains("[k8s.absent]") && said.contains("--features k8s"), "{said}");
 }
 
 #[cfg(feature = "k8s")]

@@ -127,7 +127,7 @@ impl Watch<'_> {
         let Some(text) = end(path) else { return Tail::Well };
         let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
         let held = vec![Held { name: path.display().to_string(), bytes: text }];
-        let Ok(read) = reading::quietly(held, &[], &self.scanner) else { return Tail::Well };
+        let Ok(read) = reading::quietly(held, Vec::new(), &[], &self.scanner) else { return Tail::Well };
         let rows = &read.table.rows;
         let last = |says: &[Says]| rows.iter().filter(|row| says.contains(&row.says)).map(|row| row.last_line).max();
         let Some(bad) = last(&[Says::Failure, Says::Teardown]) else { return Tail::Well };

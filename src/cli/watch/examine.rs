@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setgid, setgroups, setuid};
 use serde::{Deserialize, Serialize};
 
+use super::object::Cluster;
 use super::place::place;
 use crate::cli::reading::{self, Reading};
 use crate::cli::{EXIT_HEALTHY, analyze, screen};
@@ -36,6 +37,8 @@ pub(super) struct Spec {
     pub(super) files: Vec<String>,
     /// Texts that were fetched, by name.
     pub(super) held: Vec<(String, String)>,
+    /// What a cluster is asked for.
+    pub(super) cluster: Option<Cluster>,
     /// The file beside which the report is placed.
     pub(super) output: Option<String>,
     /// The job that it is of.
@@ -69,9 +72,10 @@ pub(super) fn run(mut library: Library) -> Result<u8, Error> {
     let scanner = analyze::scanner(spec.formats.as_deref())?;
     confine(&spec).map_err(failed)?;
     let (files, mut notes) = own(&spec);
-    let held =
-        spec.held.iter().map(|(name, text)| Held { name: name.clone(), bytes: text.clone().into_bytes() }).collect();
-    let Reading { table, inputs, notes: more, .. } = reading::quietly(held, &files, &scanner)?;
+    // With the limits of a look, as all of it.
+    let (mut held, refused) = spec.cluster.as_ref().map(Cluster::fetch).transpose()?.unwrap_or_default();
+    held.extend(spec.held.iter().map(|(name, text)| Held { name: name.clone(), bytes: text.clone().into_bytes() }));
+    let Reading { table, inputs, notes: more, .. } = reading::quietly(held, refused, &files, &scanner)?;
     notes.extend(more);
     let all = ["*".to_owned()];
     let playbooks = library.playbooks.iter().map(|shelved| &shelved.playbook);
@@ -81,6 +85,10 @@ pub(super) fn run(mut library: Library) -> Result<u8, Error> {
     let mut found = summary(&report, &table, &library)?;
     if report.outcome != Outcome::Healthy {
         deliver(&spec, &report, &mut found);
+    }
+    #[cfg(feature = "k8s")]
+    if let Some(cluster) = &spec.cluster {
+        found.not_placed = cluster.tell(&found).or(found.not_placed);
     }
     let bytes = serde_json::to_vec(&found).map_err(|error| failed(error.to_string()))?;
     io::stdout().write_all(&bytes).map_err(|error| failed(error.to_string()))?;

@@ -12,6 +12,7 @@ use nix::unistd::geteuid;
 
 use super::ask::ask;
 use super::examine::Spec;
+use super::object::Cluster;
 use crate::config::Config;
 use crate::plan::NodeName;
 use crate::watch::ended::{Job, Row, SACCT, SQUEUE, rows};
@@ -71,7 +72,9 @@ pub(super) fn spec(entry: &mut Entry, config: &Config) -> Spec {
             spec.held.extend(logs(config, Some(nodes)));
         }
         Subject::Log { path } => of_log(path, &mut spec),
-        Subject::Object(_) => {}
+        Subject::Object(object) => {
+            spec.cluster = Some(Cluster { object: object.clone(), event: limits.k8s_events });
+        }
     }
     spec
 }

@@ -3,17 +3,21 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::examine::Spec;
+use super::object;
 use crate::watch::{Entry, Found};
 
 /// Most bytes that a look may say.
 const MOST: u64 = 8 << 20;
+
+/// Most bytes of its complaint that are passed on.
+const LONGEST: u64 = 400;
 
 /// A look.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ pub(super) struct Look {
     pub(super) began: Instant,
     child: Child,
     out: File,
+    err: File,
     deadline: Duration,
 }
 
@@ -38,31 +43,32 @@ pub(super) enum Ended {
 }
 
 impl Look {
-    /// Begins. Nothing of this process's environment goes along: secrets stay here.
+    /// Begins. Nothing of this process's environment goes along, but for what a client of Kubernetes needs: secrets stay here.
     pub(super) fn begin(entry: Entry, spec: Spec, deadline: u64) -> io::Result<Self> {
         let mut input = tempfile::tempfile()?;
         serde_json::to_writer(&mut input, &spec)?;
         input.flush()?;
         input.rewind()?;
-        let out = tempfile::tempfile()?;
+        let (out, err) = (tempfile::tempfile()?, tempfile::tempfile()?);
         let child = Command::new(std::env::current_exe()?)
             .args(["--config", "none", "watch", "examine"])
             .env_clear()
             .envs(std::env::var_os("TZ").map(|zone| ("TZ", zone)))
+            .envs(spec.cluster.iter().flat_map(|_| object::environment()))
             .current_dir("/")
             .stdin(input)
             .stdout(out.try_clone()?)
-            .stderr(Stdio::null())
+            .stderr(err.try_clone()?)
             .process_group(0)
             .spawn()?;
-        Ok(Self { entry, spec, began: Instant::now(), child, out, deadline: Duration::from_secs(deadline) })
+        Ok(Self { entry, spec, began: Instant::now(), child, out, err, deadline: Duration::from_secs(deadline) })
     }
 
     /// What came of it, once it has ended or its time is over.
     pub(super) fn ended(&mut self) -> Option<Ended> {
         match self.child.try_wait() {
             Ok(Some(status)) if status.success() => Some(self.read()),
-            Ok(Some(status)) => Some(Ended::Failed(format!("the look ended with {status}"))),
+            Ok(Some(status)) => Some(Ended::Failed(format!("the look ended with {status}{}", self.complaint()))),
             Ok(None) if self.began.elapsed() < self.deadline => None,
             Ok(None) => {
                 self.kill();
@@ -82,6 +88,15 @@ impl Look {
             |why| Ended::Failed(format!("what it said can't be read: {why}")),
             |found| Ended::Found(Box::new(found)),
         )
+    }
+
+    /// What it said of why it can't look.
+    fn complaint(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let _ = self.err.rewind().and_then(|()| (&self.err).take(LONGEST).read_to_end(&mut bytes));
+        let text = String::from_utf8_lossy(&bytes);
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("diag: ");
+        if first.is_empty() { String::new() } else { format!(": {first}") }
     }
 
     fn kill(&mut self) {

@@ -5,7 +5,9 @@ mod dir;
 mod enqueue;
 mod examine;
 mod gather;
+mod k8s;
 mod look;
+mod object;
 mod place;
 mod post;
 mod slurm;
@@ -26,10 +28,12 @@ Examples:
   diag watch slurm 4242                        look at a job that has ended, as strigger --fini would
   diag watch slurm --event down 'gpu-[17-18]'  as strigger --down would
   diag watch dir '/scratch/*/logs/*.out'       logs that end badly, or fall silent after an error
+  diag watch k8s --all-namespaces              pods and jobs of a Kubernetes cluster that failed
   diag watch run --stay                        the worker as a service; else one is begun where it is needed
   diag watch status                            what was seen, waits, was dropped and sent
 
-A report stands beside the job's output (slurm-4242.diag.txt), written with the rights of the job's user. What may be taken, who is
+A report stands beside the job's output (slurm-4242.diag.txt), written with the rights of the job's user; of a pod, in the folder
+reports/ of the state. What may be taken, who is
 told and which logs are read beside stand in [watch] and [notify] of diag.toml. Nothing is ever agreed to by a watcher.";
 
 /// What to watch.
@@ -46,6 +50,8 @@ enum Verb {
     Slurm(slurm::Args),
     /// Watch folders of logs, where no scheduler tells.
     Dir(dir::Args),
+    /// Watch pods and jobs of a Kubernetes cluster.
+    K8s(k8s::Args),
     /// Work on what waits, until nothing does.
     Run(work::Args),
     /// What was seen, what waits, what was dropped and sent.
@@ -83,6 +89,7 @@ pub(super) fn run(args: &Args, library: Library, config: &Config, named: Option<
     match &args.verb {
         Verb::Slurm(args) => slurm::run(args, config, named),
         Verb::Dir(args) => dir::run(args, config),
+        Verb::K8s(args) => k8s::run(args, config),
         Verb::Run(args) => work::run(args, config, named),
         Verb::Status(args) => status::run(args, config),
         Verb::Examine => examine::run(library),

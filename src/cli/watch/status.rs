@@ -72,6 +72,7 @@ fn sum(spool: &Spool, config: &Config) -> Sum {
             Record::Looked { at, subject, key, found, took_ms, .. } => {
                 sum.looked += 1;
                 sum.slowest_ms = sum.slowest_ms.max(took_ms);
+                sum.complaints.extend(found.not_placed.iter().map(|why| format!("{subject}: {why}")));
                 if found.outcome == Outcome::Healthy {
                     sum.healthy += 1;
                 } else {

@@ -198,7 +198,7 @@ impl<'a> Worker<'a> {
             }
             history::add(&self.history, &triggered(&entry.subject, entry.at));
             let spec = gather::spec(&mut entry, self.config);
-            if spec.files.is_empty() && spec.held.is_empty() {
+            if spec.files.is_empty() && spec.held.is_empty() && spec.cluster.is_none() {
                 self.failed(&entry, "nothing of it can be read here");
                 continue;
             }

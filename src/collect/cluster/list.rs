@@ -6,7 +6,7 @@ use serde_json::{Serializer, Value, json};
 
 use super::Held;
 use crate::error::Error;
-use crate::kubernetes::{Client, Verb};
+use crate::kubernetes::{Client, Verb, encoded};
 
 /// Objects of a page: what `kubectl` asks for (`--chunk-size`).
 const PAGE: usize = 500;
@@ -151,13 +151,6 @@ fn lighten(item: &mut Value) {
     }
 }
 
-/// A text as part of a query.
-fn encoded(token: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    token.bytes().map(one).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,10 +169,5 @@ mod tests {
         let want = |name: &str| json!({ "metadata": { "name": name }, "spec": { "containers": [{ "name": "c" }] }, "kind": "Pod" });
         assert_eq!(list["items"], json!([want("a"), want("b")]));
         assert!(Sheet::default().finish("x").is_none());
-    }
-
-    #[test]
-    fn a_token_is_part_of_a_query_and_nothing_more() {
-        assert_eq!(encoded("a/b+c=&d e"), "a%2Fb%2Bc%3D%26d%20e");
     }
 }

@@ -1,4 +1,4 @@
-//! The course of asking: pods first, then what their names lead to.
+//! The course of asking: pods first, then what their names lead to; from an owner down to its pods.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use super::interest::Interest;
 use super::kinds::KINDS;
 use super::list::{List, MOST_OBJECTS, Sheet};
 use super::logs::{self, Run};
-use super::{Held, Target};
+use super::{Held, Scope, Target};
 use crate::error::Error;
-use crate::kubernetes::{Client, Refused, Verb, is_name};
+use crate::kubernetes::{Client, OUR_REASON, Verb, is_name};
 
 /// All calls together may take so many times what one may.
 const OVERALL: u32 = 12;
@@ -23,7 +23,7 @@ const FEW_NODES: usize = 32;
 /// Nodes that are read where no pod has one.
 const ANY_NODES: usize = 500;
 
-/// Most bytes of the list of groups, or of one node: its images and volumes are listed in it.
+/// Most bytes of one node: its images and volumes are listed in it.
 const MOST_ANSWER: usize = 8 << 20;
 
 /// Everything that the cluster tells of a namespace or pod, and what it would not tell.
@@ -69,10 +69,16 @@ struct Leads {
 impl Cluster<'_> {
     /// All objects; the runs of containers whose logs are to be read.
     async fn objects(&mut self) -> Vec<Run> {
-        let mut interest = Interest::of(self.target);
+        let mut interest = Interest::of(&self.target.scope);
         let mut leads = Leads::default();
-        self.pods(&mut interest, &mut leads).await;
-        self.owners(&mut interest).await;
+        if let Scope::Owner { .. } = self.target.scope {
+            // What it owns may own the pods.
+            self.owners(&mut interest).await;
+            self.pods(&mut interest, &mut leads).await;
+        } else {
+            self.pods(&mut interest, &mut leads).await;
+            self.owners(&mut interest).await;
+        }
         self.events(&interest, &mut leads.nodes).await;
         self.nodes(&leads.nodes).await;
         self.node_events(&leads.nodes).await;
@@ -81,7 +87,7 @@ impl Cluster<'_> {
             let remark = Error::new("k8s.empty", format!("k8s:{}", self.target.namespace), what);
             self.remarks.push(remark.with_way_on("see what there is with `kubectl get namespaces`"));
         } else if leads.pods == 0
-            && let Some(pod) = &self.target.pod
+            && let Scope::Pod(pod) = &self.target.scope
         {
             let what = "there is no such pod now; what its events tell is read";
             self.remarks.push(Error::new("k8s.missing", format!("k8s:{}/{pod}", self.target.namespace), what));
@@ -104,13 +110,19 @@ impl Cluster<'_> {
 
     async fn pods(&mut self, interest: &mut Interest, leads: &mut Leads) {
         let space = &self.target.namespace;
-        let only = self.target.pod.as_ref().map(|pod| format!("?fieldSelector=metadata.name%3D{pod}"));
-        let path = format!("/api/v1/namespaces/{space}/pods{}", only.unwrap_or_default());
+        let only = match &self.target.scope {
+            Scope::Pod(pod) => format!("?fieldSelector=metadata.name%3D{pod}"),
+            Scope::All | Scope::Owner { .. } => String::new(),
+        };
+        let path = format!("/api/v1/namespaces/{space}/pods{only}");
         let mut take = |pod: &Value| {
+            if !interest.takes(pod) {
+                return false;
+            }
             leads.pods += 1;
             leads.runs.extend(logs::runs(pod));
             leads.nodes.extend(pod["spec"]["nodeName"].as_str().filter(|name| is_name(name)).map(str::to_owned));
-            interest.takes(pod)
+            true
         };
         self.list(path, "Pod", "pods.json", &mut take).await;
     }
@@ -118,7 +130,7 @@ impl Cluster<'_> {
     /// What makes pods, or holds them back.
     async fn owners(&mut self, interest: &mut Interest) {
         let space = &self.target.namespace;
-        let served = match self.served().await {
+        let served = match self.client.served().await {
             Ok(served) => served,
             Err(refused) => {
                 self.remarks.push(refused.error);
@@ -138,27 +150,13 @@ impl Cluster<'_> {
         }
     }
 
-    /// The groups that the cluster serves, each with its preferred version.
-    async fn served(&self) -> Result<BTreeMap<String, String>, Refused> {
-        let answer = self.client.ask(Verb::Get, "/apis", None, MOST_ANSWER, "apis").await?;
-        let groups = answer["groups"].as_array().map_or(&[][..], Vec::as_slice);
-        let one = |group: &Value| {
-            let version = group["preferredVersion"]["groupVersion"].as_str()?;
-            version
-                .split('/')
-                .all(is_name)
-                .then(|| (group["name"].as_str().unwrap_or_default().to_owned(), version.to_owned()))
-        };
-        Ok(groups.iter().filter_map(one).collect())
-    }
-
     /// The events of the namespace, or of the names that matter; the nodes whose kubelets tell them matter too.
     async fn events(&mut self, interest: &Interest, nodes: &mut BTreeSet<String>) {
         let space = &self.target.namespace;
         let path = format!("/api/v1/namespaces/{space}/events");
         let mut take = |event: &Value| {
             let about = event["involvedObject"]["name"].as_str().unwrap_or_default();
-            let taken = interest.names().is_none_or(|names| names.contains(about));
+            let taken = event["reason"] != OUR_REASON && interest.names().is_none_or(|names| names.contains(about));
             if taken {
                 nodes.extend(event["source"]["host"].as_str().filter(|name| is_name(name)).map(str::to_owned));
             }

@@ -19,6 +19,8 @@ pub(super) enum Answer {
     Hang,
     /// Says a little, and then nothing for longer than anybody waits.
     Stall(&'static str),
+    /// Lines, until the server hangs up, as a watch comes.
+    Lines(Vec<Value>),
     /// Breaks off in the middle of the body.
     Cut(&'static str),
 }
@@ -78,12 +80,18 @@ fn serve(mut stream: TcpStream, script: &dyn Fn(&str) -> Answer) {
             continue;
         }
         let answer = script(words.next().unwrap_or_default());
+        if let Answer::Lines(lines) = &answer {
+            let lines = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+            let _ = stream.write_all(format!("HTTP/1.1 200 x\r\nconnection: close\r\n\r\n{lines}").as_bytes());
+            return;
+        }
         let stalls = matches!(answer, Answer::Stall(_));
         let (status, body, length) = match answer {
             Answer::Json(value) => (200, value.to_string().into_bytes(), None),
             Answer::Text(text) => (200, text, None),
             Answer::Refuse(status, value) => (status, value.to_string().into_bytes(), None),
             Answer::Cut(text) | Answer::Stall(text) => (200, text.as_bytes().to_vec(), Some(text.len() + 4096)),
+            Answer::Lines(_) => return,
             Answer::Hang => return thread::sleep(Duration::from_secs(30)),
         };
         let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", length.unwrap_or(body.len()));
