@@ -43,8 +43,9 @@ pub(crate) const KINDS: &[Name] = &[
 ];
 
 /// Words of a complaint, in lower case, and what it is about; the first that fits counts.
-const WORDS: [(&str, Name); 46] = [
+const WORDS: [(&str, Name); 47] = [
     ("fallen off the bus", LOST),
+    (" corrected memory error", FAILED), // of the host's modules: nhc's check_hw_edac and check_hw_mcelog
     ("infiniband link", IB_LINK),
     ("link flapping", IB_LINK),
     ("ib link", IB_LINK),
