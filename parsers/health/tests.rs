@@ -33,8 +33,16 @@ fn checks_of_nhc_are_sorted_by_what_they_are_about() {
             "",
         ),
         ("check_gpu_count: Expected to see 8 but found 7. FaultCode: NHC2009", "health.failed", ""),
-        ("check_hw_mcelog:  MCEs detected - 31 corrected memory errors detected (limit of 9/day).", "health.failed", ""),
-        ("check_hw_edac:  ECC errors detected - 31 corrected memory errors detected (limit of 9).", "health.failed", ""),
+        (
+            "check_hw_mcelog:  MCEs detected - 31 corrected memory errors detected (limit of 9/day).",
+            "health.failed",
+            "",
+        ),
+        (
+            "check_hw_edac:  ECC errors detected - 31 corrected memory errors detected (limit of 9).",
+            "health.failed",
+            "",
+        ),
     ] {
         assert_eq!(
             line(what),
