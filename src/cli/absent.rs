@@ -125,7 +125,7 @@ pub(super) fn go_on(
         over.cancel();
         ending
     })?;
-    fix::hand_over(driver.case(), &root)?;
+    fix::hand_over(driver.case(), &root, &[])?;
     Ok(came(&root, driver.case(), &ending, nobody, terms.how))
 }
 

@@ -80,6 +80,10 @@ pub(super) fn run(args: &Args, mut library: Library, causes: &[String], config: 
     if let Some(settings) = brain.filter(|_| report.outcome != Outcome::Healthy) {
         super::brain::advise(&mut report, settings, &table, scanner.catalogue());
     }
+    // What is told of a case is the same on every machine.
+    if !case {
+        report.history = super::history::before(&report, &table, config);
+    }
     if args.site_notes {
         report.site_notes = super::site_notes::read();
     }

@@ -21,6 +21,7 @@ use crate::playbook::Library;
 use crate::playbook::schema::Risk;
 use crate::policy::Asked;
 use crate::report::guard;
+use crate::report::markdown::prose;
 use crate::verdict::Outcome;
 use crate::verify::Check;
 
@@ -152,7 +153,8 @@ pub(super) fn run(args: &Args, mut library: Library, config: &Config) -> Result<
     let tools = args.terms.how.tools.clone();
     let evidence = Evidence { what: &args.what, library: &library, root: &root, given: answers, tools };
     let person = Person { evidence, counsel };
-    work(&Job { what: &args.what, terms: &args.terms, root: &root, inputs, nodes }, person)
+    let (what, terms, library) = (&args.what, &args.terms, &library);
+    work(&Job { what, terms, root: &root, inputs, nodes, library, site: config }, person)
 }
 
 /// Goes on with a case.
@@ -179,7 +181,8 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library, config: &Config) -
     let counsel = counsellor(args.brain, config, &what)?;
     let evidence = Evidence { what: &what, library: &library, root, given, tools: args.terms.how.tools.clone() };
     let person = Person { evidence, counsel };
-    work(&Job { what: &what, terms: &args.terms, root, inputs: began.inputs, nodes: args.terms.nodes()? }, person)
+    let (terms, nodes, library) = (&args.terms, args.terms.nodes()?, &library);
+    work(&Job { what: &what, terms, root, inputs: began.inputs, nodes, library, site: config }, person)
 }
 
 /// The model that is asked, where a person wants that.
@@ -209,11 +212,16 @@ pub(super) struct Job<'a> {
     pub(super) inputs: Vec<String>,
     /// Only these nodes may be touched; none named: those of the plan.
     pub(super) nodes: Vec<String>,
+    /// The playbooks.
+    pub(super) library: &'a Library,
+    /// The site's settings.
+    pub(super) site: &'a Config,
 }
 
 fn work(job: &Job<'_>, mut person: Person<'_>) -> Result<u8, Error> {
     let (case, ending) = carry_out(job, &mut person, &mut |_| {})?;
-    say(&[summary(&case, &ending, job.root)]);
+    let beside = super::past::beside(&case, job.terms.state.as_deref(), job.site);
+    say(&[beside.iter().map(|line| format!("{line}\n")).collect::<String>() + &summary(&case, &ending, job.root)]);
     Ok(if ending.is_well() { EXIT_HEALTHY } else { EXIT_TROUBLE })
 }
 
@@ -223,7 +231,7 @@ pub(super) fn carry_out(
     world: &mut dyn World,
     stopper: &mut dyn FnMut(CancellationToken),
 ) -> Result<(crate::agent::Case, Ending), Error> {
-    let Job { what, terms, root, inputs, nodes } = job;
+    let Job { what, terms, root, inputs, nodes, library, site } = job;
     let policy = planning::policy(what.policy.as_deref())?;
     let breaker = Breaker::new(&state(terms.state.as_deref()), "taken", policy.limits.nodes_per_hour);
     let began = Began {
@@ -249,13 +257,20 @@ pub(super) fn carry_out(
     let mut driver = Driver::open(journal, began, executor.as_ref(), Some(breaker), world)?;
     stopper(driver.stopper());
     let ending = driver.run(world)?;
-    hand_over(driver.case(), root)?;
-    Ok((driver.case().clone(), ending))
+    let case = driver.case();
+    hand_over(case, root, &super::past::beside(case, terms.state.as_deref(), site))?;
+    super::past::enter(case, root, terms.state.as_deref(), library);
+    Ok((case.clone(), ending))
 }
 
-/// Writes what to hand over beside the journal.
-pub(super) fn hand_over(case: &crate::agent::Case, root: &Path) -> Result<(), Error> {
-    write_page(root, &handover::ticket(case, &root.display().to_string())).map(|_| ())
+/// Writes what to hand over beside the journal, and what is known of the nodes besides.
+pub(super) fn hand_over(case: &crate::agent::Case, root: &Path, beside: &[String]) -> Result<(), Error> {
+    let mut page = handover::ticket(case, &root.display().to_string());
+    if !beside.is_empty() {
+        let lines: String = beside.iter().map(|line| format!("- {}\n", prose(line))).collect();
+        page += &format!("\n## Known of the nodes besides (no evidence)\n\n{lines}");
+    }
+    write_page(root, &page).map(|_| ())
 }
 
 /// Writes a page that is handed over into a case; returns the file.
@@ -380,14 +395,16 @@ pub(super) fn absolute(inputs: &[String]) -> Vec<String> {
 /// Where diag keeps its state where this machine's root runs it.
 pub(super) const SHARED: &str = "/var/lib/diag";
 
+/// Where this user's state is kept.
+pub(super) fn home() -> PathBuf {
+    let state = std::env::var("XDG_STATE_HOME").map(PathBuf::from);
+    let home = std::env::var("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    state.or(home).unwrap_or_else(|_| std::env::temp_dir()).join("diag")
+}
+
 /// Where state is kept (what the breaker counts, what watchers saw): as told, else where all of this machine can, else where this
 /// user can.
 pub(super) fn state(told: Option<&Path>) -> PathBuf {
-    let home = || {
-        let state = std::env::var("XDG_STATE_HOME").map(PathBuf::from);
-        let home = std::env::var("HOME").map(|home| PathBuf::from(home).join(".local/state"));
-        state.or(home).unwrap_or_else(|_| std::env::temp_dir()).join("diag")
-    };
     let shared = || {
         let probe = Path::new(SHARED).join("taken");
         std::fs::create_dir_all(&probe).is_ok().then(|| PathBuf::from(SHARED))

@@ -8,10 +8,12 @@ use serde::Deserialize;
 use super::{EXIT_HEALTHY, delivery, fix};
 use crate::config::Config;
 use crate::error::Error;
+use crate::evidence::{Table, gpu};
 use crate::history::{DAYS, FILE, History, Mark, Offender, What};
 use crate::reading::{Reading, Verdict};
-use crate::report::guard;
+use crate::report::{Report, guard};
 use crate::spool::Lines;
+use crate::verdict::Culprit;
 use crate::watch::Board;
 
 /// What is worth typing.
@@ -24,6 +26,9 @@ Examples:
 
 It is fed by diag watch, diag fix and the records of the hooks ([watch] records in diag.toml), and it is context: no verdict rests
 on it.";
+
+/// Most hardware that is told on.
+const BOARDS: usize = 32;
 
 /// Most lines that are told.
 const MOST: usize = 200;
@@ -91,6 +96,49 @@ pub(super) fn bmc(nodes: &[String], config: &Config) -> Vec<String> {
     nodes.iter().filter_map(|node| Some(format!("BMC of {node}: {}", config.bmc(node)?))).collect()
 }
 
+/// The hardware that is blamed, by all numbers that the evidence tells of it.
+pub(super) fn boards(culprit: &Culprit, table: &Table) -> Vec<Board> {
+    let node = |name: Option<&str>| culprit.nodes.iter().find(|node| Some(node.as_str()) == name).cloned();
+    let only = || (culprit.nodes.len() == 1).then(|| culprit.nodes[0].clone());
+    let of_gpu = |blamed: &String| {
+        let own = |text: &str| gpu::common(text) == gpu::common(blamed);
+        let mut board = Board { gpu: Some(blamed.clone()), ..Board::default() };
+        for row in table.rows.iter().filter(|row| row.fields.text("gpu").is_some_and(own)) {
+            let here = node(row.node());
+            if !culprit.nodes.is_empty() && here.is_none() && row.node().is_some() {
+                continue;
+            }
+            let told = |names: &[&str]| names.iter().find_map(|name| row.fields.text(name).map(str::to_owned));
+            board.node = board.node.or(here);
+            board.uuid = board.uuid.or_else(|| told(&["uuid", "gpu_uuid"]));
+            board.serial = board.serial.or_else(|| told(&["serial", "board_serial"]));
+        }
+        board.node = board.node.or_else(only);
+        board
+    };
+    let gpus = culprit.gpus.iter().map(of_gpu);
+    let alone = culprit.nodes.iter().filter(|_| culprit.gpus.is_empty());
+    let nodes = alone.map(|node| Board { node: Some(node.clone()), ..Board::default() });
+    gpus.chain(nodes).take(BOARDS).collect()
+}
+
+/// The history that is kept here, where any is: nothing is made for it.
+fn kept(config: &Config) -> Option<Lines> {
+    let told = std::env::var_os("DIAG_STATE").map(PathBuf::from).or_else(|| config.policy.state.clone());
+    let folders = told.map_or_else(|| vec![PathBuf::from(fix::SHARED), fix::home()], |told| vec![told]);
+    folders.into_iter().map(|folder| folder.join(FILE)).find(|file| file.is_file()).map(|file| Lines::new(&file))
+}
+
+/// What those went through before whom a report blames; nothing where no history is kept.
+pub(super) fn before(report: &Report, table: &Table, config: &Config) -> Vec<String> {
+    let Some(first) = report.findings.first() else { return Vec::new() };
+    let boards = boards(&first.culprit, table);
+    let Some(store) = kept(config).filter(|_| !boards.is_empty()) else { return Vec::new() };
+    let printed = first.evidence.iter().filter_map(|line| line.time.as_ref()?.parse::<jiff::Timestamp>().ok());
+    let at = printed.min().unwrap_or_else(jiff::Timestamp::now).as_second();
+    History::new(all(&store, config)).before(&boards, at)
+}
+
 fn list(offenders: &[Offender], days: i64) -> String {
     if offenders.is_empty() {
         return format!("nobody was in trouble within {days} days\n");
@@ -120,10 +168,11 @@ fn of(history: &History, name: &str, since: i64, format: Format) -> String {
             What::Refused => "refused",
             What::Drained => "drained",
             What::Mended => "mended",
+            What::NotMended => "not mended",
             What::Returned => "returned",
         };
         let at = jiff::Timestamp::from_second(mark.at).unwrap_or_default();
-        format!("{at}  {what:<8}  {}\n", guard::plain(&format!("{board}: {} ({})", mark.why, mark.by)))
+        format!("{at}  {what:<10}  {}\n", guard::plain(&format!("{board}: {} ({})", mark.why, mark.by)))
     };
     let skipped = marks.len().saturating_sub(MOST);
     marks[skipped..].iter().map(line).collect()

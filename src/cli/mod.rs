@@ -19,6 +19,7 @@ mod hook;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod narrow;
+mod past;
 mod phase;
 mod plan;
 mod playbook;

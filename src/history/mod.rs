@@ -1,6 +1,7 @@
 //! What nodes and boards went through: faults, drains, returns, by the hardware's own numbers, so that a board that moves is
 //! the same board. Context for people, and never a reason for a verdict.
 
+mod before;
 mod story;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub enum What {
     Drained,
     /// It was mended, and a test proves it.
     Mended,
+    /// What was tried did not mend it.
+    NotMended,
     /// It was given back.
     Returned,
 }

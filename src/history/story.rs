@@ -8,10 +8,10 @@ use super::{Mark, What};
 use crate::watch::Board;
 
 /// Seconds within which the same fault on the same hardware is one: all jobs that met it tell of it.
-const ONE: i64 = 3600;
+pub(super) const ONE: i64 = 3600;
 
 /// Seconds of a day.
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 
 /// Days of which people are told without asking.
 pub const DAYS: i64 = 30;
@@ -19,7 +19,7 @@ pub const DAYS: i64 = 30;
 /// Everything that is known.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    marks: Vec<Mark>,
+    pub(super) marks: Vec<Mark>,
 }
 
 /// A node, a board or a port that was in trouble.
@@ -126,6 +126,7 @@ impl Offender {
             What::Refused => self.refused += 1,
             What::Drained => self.drained += 1,
             What::Mended => self.mended += 1,
+            What::NotMended => {}
             What::Returned => self.returned.push(mark.by.clone()),
         }
     }
@@ -153,7 +154,7 @@ impl Offender {
     }
 }
 
-fn times(count: u64) -> String {
+pub(super) fn times(count: u64) -> String {
     match count {
         1 => "once".to_owned(),
         2 => "twice".to_owned(),
@@ -178,7 +179,7 @@ fn names(board: &Board) -> Vec<String> {
     own.into_iter().chain(board.node.clone()).collect()
 }
 
-fn short(node: &str) -> &str {
+pub(super) fn short(node: &str) -> &str {
     node.split('.').next().unwrap_or(node)
 }
 

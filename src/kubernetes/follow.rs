@@ -206,8 +206,11 @@ async fn watch(client: &Client, list: &List, version: &mut String, tell: &mut dy
     }
 }
 
-/// What a line of a watch says, and the version that it brings.
-fn change(line: &[u8], what: &str) -> Result<Option<(Option<Heard>, Option<String>)>, Error> {
+/// What a line of a watch says, if anything, and the version that it brings.
+type Change = (Option<Heard>, Option<String>);
+
+/// What a line of a watch says; nothing where it is blank.
+fn change(line: &[u8], what: &str) -> Result<Option<Change>, Error> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
@@ -235,7 +238,7 @@ mod tests {
 
     use super::*;
 
-    fn of(told: &Value) -> Result<Option<(Option<Heard>, Option<String>)>, Error> {
+    fn of(told: &Value) -> Result<Option<Change>, Error> {
         change(told.to_string().as_bytes(), "pods")
     }
 

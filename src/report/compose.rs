@@ -90,6 +90,7 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
         timeline,
         inputs: job.inputs,
         notes: job.notes,
+        history: Vec::new(),
         site_notes: Vec::new(),
         advice: None,
         stats: Stats::default(),

@@ -201,6 +201,10 @@ fn notes(page: &mut Page, report: &Report) {
 
 /// What stands beside the report and changes nothing of it.
 fn beside(page: &mut Page, report: &Report) {
+    if !report.history.is_empty() {
+        page.part("### Before (known from `diag history`, and no evidence)");
+        page.part(report.history.iter().map(|line| format!("- {}", prose(line))).collect::<Vec<_>>().join("\n"));
+    }
     if let Some(advice) = &report.advice {
         page.part(format!("### {} of the same lines (decides nothing)", prose(&words::capital(&advice.model))));
         let claim = |claim: &super::Claim| format!("- {} [{}]", prose(&claim.text), claim.cites.join(", "));

@@ -66,6 +66,9 @@ pub struct Report {
     pub inputs: Vec<Input>,
     /// What could not be read, and notes on the reading.
     pub notes: Vec<Note>,
+    /// What those who are blamed went through before, where a history of them is kept. It is no evidence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<String>,
     /// What the site's people wrote down, where it was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub site_notes: Vec<SiteNote>,

@@ -70,11 +70,17 @@ pub struct Board {
 /// Areas of causes that lie in machines, and not in somebody's work.
 const MACHINES: [&str; 4] = ["gpu", "host", "network", "storage"];
 
+/// Whether causes of an area lie in machines.
+#[must_use]
+pub fn of_a_machine(area: &str) -> bool {
+    MACHINES.contains(&area)
+}
+
 impl Found {
     /// Whether the cause lies in a machine.
     #[must_use]
     pub fn of_a_machine(&self) -> bool {
-        MACHINES.contains(&self.area.as_str())
+        of_a_machine(&self.area)
     }
 
     /// By what a repetition is known: of a machine by cause and machine, of anything else by cause and whose work it is.

@@ -22,6 +22,7 @@ mod kubernetes;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod narrowing;
+mod past;
 mod playbooks;
 mod probing;
 mod query;

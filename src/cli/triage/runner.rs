@@ -11,6 +11,7 @@ use super::session::{Message, Setting};
 use crate::agent::{World, handover};
 use crate::cli::fix::{self, Evidence, Job};
 use crate::cli::plan::{self as planning, What};
+use crate::config::Config;
 use crate::error::Error;
 use crate::exec::{End, Ran, Told};
 use crate::plan::{Answers, Plan, Question, Step, Target};
@@ -65,7 +66,8 @@ fn carry_out(setting: &Setting<'_>, root: Option<PathBuf>, cause: Option<String>
     let evidence = Evidence { what: &what, library, root: &root, given, tools };
     let tell = line.tell.clone();
     let mut person = Person { evidence, policy, line };
-    let job = Job { what: &what, terms: &args.terms, root: &root, inputs, nodes: args.terms.nodes()? };
+    let (terms, nodes, site) = (&args.terms, args.terms.nodes()?, &Config::default());
+    let job = Job { what: &what, terms, root: &root, inputs, nodes, library, site };
     let mut stopper = |token: CancellationToken| drop(tell.send(Message::Stopper(token)));
     let (case, ending) = fix::carry_out(&job, &mut person, &mut stopper)?;
     person.say(News::Told(fix::summary(&case, &ending, &root)));

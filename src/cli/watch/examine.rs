@@ -15,16 +15,16 @@ use serde::{Deserialize, Serialize};
 use super::object::Cluster;
 use super::place::place;
 use crate::cli::reading::{self, Reading};
-use crate::cli::{EXIT_HEALTHY, analyze, screen};
+use crate::cli::{EXIT_HEALTHY, analyze, history, screen};
 use crate::collect::cluster::Held;
 use crate::diagnose;
 use crate::error::Error;
-use crate::evidence::{Table, gpu};
+use crate::evidence::Table;
 use crate::playbook::{Library, Playbook};
 use crate::redact::{Masked, Masker};
 use crate::report::{self, Note, Report, Task, guard};
-use crate::verdict::{Culprit, Outcome};
-use crate::watch::{Board, Cited, Found};
+use crate::verdict::Outcome;
+use crate::watch::{Cited, Found};
 
 /// What is to be looked at, and how.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -56,9 +56,6 @@ pub(super) struct Spec {
 
 /// Most lines of a log that are told on.
 const LINES: usize = 5;
-
-/// Most hardware that is told on.
-const BOARDS: usize = 32;
 
 /// Looks, and says what came of it on standard output.
 pub(super) fn run(mut library: Library) -> Result<u8, Error> {
@@ -177,7 +174,7 @@ fn summary(report: &Report, table: &Table, library: &Library) -> Result<Found, E
         title: first.map(|finding| finding.title.clone()).unwrap_or_default(),
         area: first.and_then(|finding| area(&finding.cause)).unwrap_or_default(),
         confidence: first.map(|finding| finding.confidence),
-        boards: boards(&culprit, table),
+        boards: history::boards(&culprit, table),
         culprit,
         lines: lines
             .map(|line| Cited { source: line.source.clone(), line: line.line, text: masked(&line.text) })
@@ -187,32 +184,6 @@ fn summary(report: &Report, table: &Table, library: &Library) -> Result<Found, E
         not_placed: None,
         report: None,
     })
-}
-
-/// The hardware that is blamed, by all numbers that the evidence tells of it.
-fn boards(culprit: &Culprit, table: &Table) -> Vec<Board> {
-    let node = |name: Option<&str>| culprit.nodes.iter().find(|node| Some(node.as_str()) == name).cloned();
-    let only = || (culprit.nodes.len() == 1).then(|| culprit.nodes[0].clone());
-    let of_gpu = |blamed: &String| {
-        let own = |text: &str| gpu::common(text) == gpu::common(blamed);
-        let mut board = Board { gpu: Some(blamed.clone()), ..Board::default() };
-        for row in table.rows.iter().filter(|row| row.fields.text("gpu").is_some_and(own)) {
-            let here = node(row.node());
-            if !culprit.nodes.is_empty() && here.is_none() && row.node().is_some() {
-                continue;
-            }
-            let told = |names: &[&str]| names.iter().find_map(|name| row.fields.text(name).map(str::to_owned));
-            board.node = board.node.or(here);
-            board.uuid = board.uuid.or_else(|| told(&["uuid", "gpu_uuid"]));
-            board.serial = board.serial.or_else(|| told(&["serial", "board_serial"]));
-        }
-        board.node = board.node.or_else(only);
-        board
-    };
-    let gpus = culprit.gpus.iter().map(of_gpu);
-    let alone = culprit.nodes.iter().filter(|_| culprit.gpus.is_empty());
-    let nodes = alone.map(|node| Board { node: Some(node.clone()), ..Board::default() });
-    gpus.chain(nodes).take(BOARDS).collect()
 }
 
 /// Places the report beside the output, or hands it back where that can't be.

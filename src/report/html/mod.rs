@@ -253,6 +253,13 @@ fn others(report: &Report) -> Markup {
 /// What stands beside the report and changes nothing of it.
 fn beside(report: &Report) -> Markup {
     html! {
+        @if !report.history.is_empty() {
+            section aria-labelledby="before" {
+                h2 id="before" { "Before" }
+                p class="faint" { "Known from diag history, and no evidence:" }
+                ul { @for line in &report.history { li { (line) } } }
+            }
+        }
         @if let Some(advice) = &report.advice {
             section aria-labelledby="model" {
                 h2 id="model" { (advice.model) " of the same lines (decides nothing)" }

@@ -1,4 +1,4 @@
-//! What stands beside the report: the site's notes, and a model's words.
+//! What stands beside the report: history, the site's notes, and a model's words.
 
 use super::paper::{Span, Tone};
 use super::sections::Teller;
@@ -9,9 +9,14 @@ use crate::report::{Advice, SiteNote};
 const FEW: usize = 12;
 
 impl Teller<'_> {
-    /// The model's words, then the site's.
+    /// What was before, the model's words, then the site's.
     pub(super) fn beside(&mut self) {
         let report = self.report;
+        if !report.history.is_empty() {
+            self.paper.blank();
+            self.beside_line("Before", &[Span::new("Known from `diag history`, and no evidence:", Tone::Faint)]);
+            report.history.iter().for_each(|line| self.beside_line("", &[Span::plain(line)]));
+        }
         if let Some(advice) = &report.advice {
             self.advice(advice);
         }
