@@ -2,7 +2,7 @@
 //! and proven by the same test, and nobody else is touched.
 //!
 //! Needs root, ip and tc, sshd and Slurm, so this is run by `./test`, which says so where it can't:
-//! `cargo test staged -- --ignored --nocapture`; `DIAG_STAGED=mtu` stages that fault alone.
+//! `cargo test staged_faults -- --ignored --nocapture` prints the figures; `DIAG_STAGED=mtu` stages that fault alone.
 
 mod faults;
 mod hosts;
@@ -26,12 +26,51 @@ use hosts::{HOSTS, Hosts, name, said};
 /// Clusters at a time. Nearly all of a case is waiting.
 const AT_ONCE: usize = 5;
 
-/// How a case went.
+/// What an unattended run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// A test failed before, and passes after.
+    Fixed,
+    /// The scheduler keeps jobs off what only hands can mend, and says so.
+    Contained,
+    /// It stopped, and said what is missing.
+    Stopped,
+    /// A node that was well is not as it was.
+    Harmed,
+}
+
+impl Came {
+    fn of(ending: &Ending, touched: usize) -> Self {
+        match ending {
+            _ if touched > 0 => Self::Harmed,
+            Ending::Fixed { .. } | Ending::Quiet => Self::Fixed,
+            Ending::Contained { .. } => Self::Contained,
+            _ => Self::Stopped,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed and proven",
+            Self::Contained => "kept off, proven",
+            Self::Stopped => "honest stop",
+            Self::Harmed => "HARMED",
+        }
+    }
+}
+
+/// How a case went, as it is measured.
 struct Went {
+    came: Came,
     end: String,
     fix: Duration,
     all: Duration,
+    /// Tasks that were run.
     rounds: usize,
+    /// Nodes that were well and are not as they were, or that somebody logged in to.
+    touched: Vec<String>,
+    /// What is not as it has to be.
+    wrong: Option<String>,
 }
 
 /// One fault on a cluster of its own.
@@ -185,6 +224,22 @@ impl Scene<'_> {
         }
     }
 
+    /// All that has to hold of a case: who is named, how it ends, what is told, and that the test passes where all is well.
+    fn judged(&self, case: &Case, ending: &Ending) -> Result<(), String> {
+        let view = case.each().into_iter().next().ok_or("nothing was worked on")?;
+        let plan = view.plan().ok_or("nothing is planned")?;
+        let first = case.closed.first().map_or(ending, |one| &one.ending);
+        self.names(plan)?;
+        self.ends(&view, plan, first)?;
+        self.tells()?;
+        self.passes_elsewhere(plan)?;
+        if self.fault.want == Want::Fixed && !self.fault.leaves_a_job() {
+            let (job, well) = self.hosts.job("2", self.fault.on_data());
+            wish(well, || format!("the job does not run afterwards: {job}"))?;
+        }
+        Ok(())
+    }
+
     /// The hand-over names who and what; the journal tells it all again.
     fn tells(&self) -> Result<(), String> {
         let case = self.hosts.at("case");
@@ -210,24 +265,20 @@ fn drive(fault: &Fault) -> Result<Went, String> {
     let fix = at.elapsed();
     let after = stage.prints()?;
     let case = stage.case("case").map_err(|why| format!("{why}: {text}"))?;
-    let view = case.each().into_iter().next().ok_or("nothing was worked on")?;
-    let plan = view.plan().ok_or_else(|| format!("nothing is planned: {text}"))?.clone();
-    let last = case.ended.clone().ok_or("it did not end")?;
-    let ending = case.closed.first().map_or(last, |one| one.ending.clone());
-    let because = |why: String| format!("{why}\n{text}");
-    stage.names(&plan).map_err(because)?;
-    stage.ends(&view, &plan, &ending).map_err(because)?;
-    for ((host, before), after) in stage.healthy().iter().zip(before).zip(after) {
-        wish(before == after, || format!("{host} is not as it was:\n{before}\n--- then\n{after}"))?;
-    }
-    stage.tells().map_err(because)?;
-    stage.passes_elsewhere(&plan)?;
-    if fault.want == Want::Fixed && !fault.leaves_a_job() {
-        let (job, well) = stage.hosts.job("2", fault.on_data());
-        wish(well, || format!("the job does not run afterwards: {job}"))?;
-    }
+    let pairs = stage.healthy().into_iter().zip(before.iter().zip(&after));
+    let touched: Vec<String> = pairs.filter(|(_, (before, after))| before != after).map(|(host, _)| host).collect();
+    let ending = case.ended.clone().ok_or("it did not end")?;
+    let wrong = stage.judged(&case, &ending).err().map(|why| format!("{why}\n{text}"));
+    let came = Came::of(&of(&ending, fault.cause), touched.len());
     let end = diag::agent::handover::ending(&ending);
-    Ok(Went { end, fix, all: began.elapsed(), rounds: case.run })
+    Ok(Went { came, end, fix, all: began.elapsed(), rounds: case.run, touched, wrong })
+}
+
+/// How the work on a cause ended; of one finding, how it all ended.
+fn of(ending: &Ending, cause: &str) -> Ending {
+    let Ending::Each { of } = ending else { return ending.clone() };
+    let own = of.iter().find(|one| one.cause == cause).or(of.first());
+    own.map_or_else(|| ending.clone(), |one| one.ending.clone())
 }
 
 /// All of them, some at a time.
@@ -257,25 +308,42 @@ fn staged_faults_end_fixed_and_proven_or_contained_and_harm_nobody() {
     assert!(!faults.is_empty(), "DIAG_STAGED={only} names no fault");
     let began = Instant::now();
     let told = drive_all(&faults);
-    let mut wrong = Vec::new();
-    let mut table = format!("{:<22} {:>6} {:>6} {:>6}  end\n", "fault", "fix/s", "all/s", "tasks");
+    let mut wrong: Vec<String> = Vec::new();
+    let mut table = format!(
+        "{:<20} {:<17} {:>5} {:>6} {:>6} {:>7}  end\n",
+        "fault", "came to", "tasks", "fix/s", "all/s", "touched"
+    );
     for (what, went) in &told {
-        match went {
-            Ok(went) => {
-                let end: String = went.end.chars().take(60).collect();
-                let (fix, all) = (went.fix.as_secs_f64(), went.all.as_secs_f64());
-                table += &format!("{what:<22} {fix:>6.1} {all:>6.1} {:>6}  {end}\n", went.rounds);
-            }
-            Err(why) => {
-                table += &format!("{what:<22} {:>6} {:>6} {:>6}  WRONG\n", "", "", "");
-                wrong.push(format!("{what}: {why}"));
-            }
-        }
+        table += &row(what, went.as_ref());
+        let harm = |went: &Went| format!("{:?} are not as they were", went.touched);
+        let why = match went {
+            Ok(went) => went.wrong.clone().or_else(|| (!went.touched.is_empty()).then(|| harm(went))),
+            Err(why) => Some(why.clone()),
+        };
+        wrong.extend(why.map(|why| format!("{what}: {why}")));
     }
-    let (well, all) = (told.len() - wrong.len(), told.len());
+    let counted = |came| told.iter().filter(|(_, went)| went.as_ref().is_ok_and(|went| went.came == came)).count();
+    let counts = [Came::Fixed, Came::Contained, Came::Stopped, Came::Harmed]
+        .map(|came| format!("{} {}", counted(came), came.words()));
     let took = began.elapsed().as_secs_f64();
-    writeln!(std::io::stderr(), "{table}{well} of {all} end as they have to, in {took:.0} s").unwrap();
+    writeln!(
+        std::io::stderr(),
+        "{table}of {} in {took:.0} s: {}; {} wrong",
+        told.len(),
+        counts.join(", "),
+        wrong.len()
+    )
+    .unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// A case as a line of the table; a mark where something is not as it has to be, which is told below.
+fn row(what: &str, went: Result<&Went, &String>) -> String {
+    let Ok(went) = went else { return format!("{what:<20} NOT MEASURED\n") };
+    let end: String = went.end.chars().take(60).collect();
+    let (came, fix, all) = (went.came.words(), went.fix.as_secs_f64(), went.all.as_secs_f64());
+    let mark = if went.wrong.is_some() { "!! " } else { "" };
+    format!("{what:<20} {came:<17} {:>5} {fix:>6.1} {all:>6.1} {:>7}  {mark}{end}\n", went.rounds, went.touched.len())
 }
 
 /// A relay loses or delays what goes to and from one host: no look at a host tells, and a sweep of pairs names it.
