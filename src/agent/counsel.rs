@@ -74,8 +74,6 @@ pub struct Pick {
 /// What a model said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counsel {
-    /// The model.
-    pub model: String,
     /// What it picks, the first first.
     pub picks: Vec<Pick>,
     /// Why; of the end, what is told of it. Each sentence cites lines that are there.

@@ -10,7 +10,7 @@ use super::facts::{Fact, facts};
 use super::fate::in_words;
 use super::handover;
 use super::next::{Move, next};
-use super::replay::picked;
+use super::replay::tell;
 use super::state::Case;
 use crate::breaker::{Answer, Breaker};
 use crate::case::{Journal, Line, Pages};
@@ -204,23 +204,22 @@ impl<'a> Driver<'a> {
     fn consult(&mut self, topic: &Topic, world: &mut dyn World) -> Result<(), Error> {
         let nothing = || Error::new("journal.version", "menu", "there is nothing to pick");
         let menu = self.case.menu(topic).ok_or_else(nothing)?;
+        let model = self.case.began.as_ref().and_then(|began| began.brain.clone()).unwrap_or_default();
         let none = || "it picked what was not offered".to_owned();
         let counsel = world.consult(&menu, &facts(&self.case));
-        let counsel =
-            counsel.and_then(|counsel| menu.words(&counsel.picks).ok_or_else(none).map(|said| (counsel, said)));
-        let (told, entry) = match counsel {
-            Ok((Counsel { model, picks, claims: why, cited }, said)) => {
-                (picked(&model, topic, &said), Entry::Advised { topic: topic.clone(), model, picks, said, why, cited })
+        let counsel = counsel.and_then(|it| menu.words(&it.picks).ok_or_else(none).map(|said| (it, said)));
+        let topic = topic.clone();
+        // What is told of the end is told with the end.
+        let silent = topic == Topic::Summary && counsel.is_ok();
+        let entry = match counsel {
+            Ok((Counsel { picks, claims: why, cited }, said)) => {
+                Entry::Advised { topic, model, picks, said, why, cited }
             }
-            Err(why) => {
-                let model = self.case.began.as_ref().and_then(|began| began.brain.clone()).unwrap_or_default();
-                (
-                    format!("{model} is of no help, the rules go on alone: {why}"),
-                    Entry::Unadvised { topic: topic.clone(), why },
-                )
-            }
+            Err(why) => Entry::Unadvised { topic, model, why },
         };
-        world.tell(&told);
+        if !silent {
+            world.tell(&tell(&entry));
+        }
         self.write(entry, world).map(|_| ())
     }
 

@@ -124,6 +124,8 @@ pub enum Entry {
     Unadvised {
         /// What is open.
         topic: Topic,
+        /// The model.
+        model: String,
         /// Why.
         why: String,
     },

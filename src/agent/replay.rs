@@ -86,7 +86,7 @@ fn fits(case: &Case, step: &Move, entry: &Entry) -> bool {
 }
 
 /// A line in words.
-fn tell(entry: &Entry) -> String {
+pub(super) fn tell(entry: &Entry) -> String {
     match entry {
         Entry::Began(began) => {
             let approve = began.approve.map(|risk| format!(", approves {risk}")).unwrap_or_default();
@@ -128,14 +128,14 @@ fn tell(entry: &Entry) -> String {
             let claims = why.iter().map(|claim| format!("; {} [{}]", claim.text, claim.cites.join(", ")));
             format!("{}{}", picked(model, topic, said), claims.collect::<String>())
         }
-        Entry::Unadvised { why, .. } => format!("no help of a model, the rules go on: {why}"),
+        Entry::Unadvised { model, why, .. } => format!("{model} is of no help, the rules go on alone: {why}"),
         Entry::Closed(one) => format!("{}: {}", one.cause, super::handover::ending(&one.ending)),
         Entry::Concluded(ending) => super::handover::ending(ending),
     }
 }
 
 /// What was picked, in a sentence.
-pub(super) fn picked(model: &str, topic: &Topic, said: &[String]) -> String {
+fn picked(model: &str, topic: &Topic, said: &[String]) -> String {
     match topic {
         Topic::Summary => format!("{model} sums up"),
         _ if said.is_empty() => format!("{model} leaves it to the rules"),

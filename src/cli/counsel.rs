@@ -3,8 +3,8 @@
 
 use diag_parsers::Scanner;
 
-use crate::agent::{Cited, Counsel, Fact, Menu};
-use crate::brain::{Case, Choice, Client, Offered, Picked, Settings, View, pick};
+use crate::agent::{Cited, Counsel, Fact, Menu, Offer, Topic};
+use crate::brain::{Case, Chat as _, Choice, Client, Offered, Picked, Settings, View, pick};
 use crate::evidence::Table;
 use crate::report::{self, Evidence, Report};
 
@@ -34,14 +34,14 @@ impl Counsellor {
         let case = Case { report, notes: &notes, lines: &lines };
         let mut client = Client::new(self.settings.clone()).map_err(|error| error.reason)?;
         let picked = pick(&case, &choice(menu, facts), &mut client, view);
-        self.settings.budget = self.settings.budget.saturating_sub(crate::brain::Chat::spent(&client).tokens);
-        counsel(picked?, menu, &self.settings.model)
+        self.settings.budget = self.settings.budget.saturating_sub(client.spent().tokens);
+        counsel(picked?, menu)
     }
 }
 
 /// A menu in words.
 fn choice<'a>(menu: &'a Menu, facts: &[Fact]) -> Choice<'a> {
-    let offered = |offer: &crate::agent::Offer| Offered { what: offer.what.clone(), range: offer.range };
+    let offered = |offer: &Offer| Offered { what: offer.what.clone(), range: offer.range };
     Choice {
         about: &menu.about,
         offers: menu.offers().iter().map(offered).collect(),
@@ -67,10 +67,10 @@ fn line(fact: &Fact) -> Evidence {
 }
 
 /// Places of the menu, and what is told of them.
-fn counsel(picked: Picked, menu: &Menu, model: &str) -> Result<Counsel, String> {
+fn counsel(picked: Picked, menu: &Menu) -> Result<Counsel, String> {
     let picks: Option<Vec<_>> = picked.picks.iter().map(|(at, number)| menu.pick(*at, *number)).collect();
     let picks = picks.ok_or("it picked what was not offered")?;
-    if menu.most == 0 && picked.claims.is_empty() {
+    if menu.topic == Topic::Summary && picked.claims.is_empty() {
         return Err("it says nothing that cites a line which says so".to_owned());
     }
     let cited = |line: &Evidence| Cited {
@@ -79,5 +79,5 @@ fn counsel(picked: Picked, menu: &Menu, model: &str) -> Result<Counsel, String> 
         text: line.text.clone(),
     };
     let cited = picked.cited.iter().map(cited).collect();
-    Ok(Counsel { model: model.to_owned(), picks, claims: picked.claims, cited })
+    Ok(Counsel { picks, claims: picked.claims, cited })
 }

@@ -96,9 +96,11 @@ fn nothing_unapproved(stage: &Stage, rules: &[String], text: &str) {
 #[test]
 fn a_model_picks_which_of_equally_possible_causes_is_tested_first() {
     let stage = stage(&["gadget", "sprocket", "widget"]);
-    let server = Server::new(vec![pick(&["o3"]), sums()]);
+    let why = json!([{"text": "The log tells of the widget last.", "cites": ["E1"]}, {"text": "It is gpu-99.", "cites": ["E1"]}]);
+    let server = Server::new(vec![Act::Says(picks(&["o3"], 0, &why)), sums()]);
     let (text, code) = fix(&stage, &server, &["--approve", "reversible"]);
     assert!(code == 0 && text.contains("scripted puts these first"), "{text}");
+    assert!(text.contains("; The log tells of the widget last. [E1]") && !text.contains("gpu-99"), "{text}");
     assert_eq!(stage.ran(), ["mend-widget", "mend-gadget", "mend-sprocket"], "{text}");
     let told = stage.replays();
     assert!(told.contains("consult (order)") && told.contains("consult (summary)"), "{told}");

@@ -35,7 +35,7 @@ impl World for Advised<'_> {
         let picks = (self.says)(menu)?;
         let picks: Option<Vec<Pick>> = picks.iter().map(|(at, number)| menu.pick(*at, *number)).collect();
         let picks = picks.ok_or("it picked what was not offered")?;
-        Ok(Counsel { model: "scripted".into(), picks, claims: Vec::new(), cited: Vec::new() })
+        Ok(Counsel { picks, claims: Vec::new(), cited: Vec::new() })
     }
 
     fn rest(&mut self, _: u64, _: &CancellationToken) {}
