@@ -11,6 +11,14 @@ pub(crate) fn is_object_with(head: &[u8], words: &[&str]) -> bool {
     object && words.iter().any(|word| memchr::memmem::find(head, word.as_bytes()).is_some())
 }
 
+/// Whether a document is one of ours, by its first key: `{"schema":"diag.readings/1"`.
+pub(crate) fn has_schema(head: &[u8], schemas: &[&str]) -> bool {
+    let start = ["{", "\"schema\"", ":", "\""]
+        .iter()
+        .try_fold(head, |rest, word| rest.trim_ascii_start().strip_prefix(word.as_bytes()));
+    start.is_some_and(|start| schemas.iter().any(|schema| start.starts_with(schema.as_bytes())))
+}
+
 /// Reads a document of JSON: its text and the value; `what` says what it should be.
 pub(crate) fn json<'d, T: Deserialize<'d>>(data: &'d [u8], what: &str) -> Result<(&'d str, T), Problem> {
     let text = std::str::from_utf8(data).map_err(|_| Problem { line: 0, what: "is no UTF-8".to_owned() })?;

@@ -49,6 +49,7 @@ mod search;
 pub mod signature;
 pub mod slurm;
 pub mod stamp;
+pub mod sweep;
 pub mod time;
 
 pub use catalogue::Catalogue;

@@ -49,6 +49,7 @@ pub static RECORDS: &[&dyn Record] = &[
     &crate::pbs::Answers,
     &crate::kubernetes::Documents,
     &crate::readings::Looks,
+    &crate::sweep::Sweeps,
     &crate::nccl_inspector::Dumps,
     &crate::python::Spied,
 ];

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
-use crate::document::Place;
+use crate::document::{self, Place};
 use crate::event::{Event, Fields, Name, Problem, Says, Value};
 use crate::record::Record;
 use crate::stamp::Stamp;
@@ -90,12 +90,7 @@ impl Record for Looks {
     }
 
     fn recognises(&self, head: &[u8], _: &str) -> bool {
-        // The schema is the first key that is written.
-        let start = ["{", "\"schema\"", ":"]
-            .iter()
-            .try_fold(head, |rest, word| rest.trim_ascii_start().strip_prefix(word.as_bytes()));
-        let schema = start.map(<[u8]>::trim_ascii_start).unwrap_or_default();
-        ["\"diag.readings/", "\"diag.nodes/", "\"diag.hook/"].iter().any(|word| schema.starts_with(word.as_bytes()))
+        document::has_schema(head, &["diag.readings/", "diag.nodes/", "diag.hook/"])
     }
 
     fn read(&self, data: &[u8], _: &str, out: &mut Vec<Event>) -> Vec<Problem> {

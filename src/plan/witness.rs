@@ -21,6 +21,8 @@ pub enum Witness {
     Kubernetes,
     /// A reading taken on the node itself.
     Node,
+    /// A sweep of tests over many nodes.
+    Sweep,
 }
 
 impl Witness {
@@ -33,12 +35,13 @@ impl Witness {
             Self::Scheduler => "the scheduler",
             Self::Kubernetes => "Kubernetes",
             Self::Node => "a reading of the node",
+            Self::Sweep => "a sweep of tests",
         }
     }
 }
 
 /// Kinds of row by the beginning of their names, and who writes such rows; all others are of jobs.
-const KINDS: [(&str, Witness); 22] = [
+const KINDS: [(&str, Witness); 23] = [
     ("kernel.", Witness::Kernel),
     ("adapter.", Witness::Kernel),
     ("gpu.", Witness::Node),
@@ -61,6 +64,7 @@ const KINDS: [(&str, Witness); 22] = [
     ("fabric_manager.", Witness::Node),
     ("lspci.", Witness::Node),
     ("console.", Witness::Kernel),
+    ("sweep.", Witness::Sweep),
 ];
 
 /// Who would write a row of this kind.

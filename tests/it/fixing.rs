@@ -475,6 +475,30 @@ fn who_testifies_is_told_by_source() {
     );
 }
 
+/// A file can be forged: a sweep alone drains nothing, and beside a job's output it is the job's word.
+#[test]
+fn a_sweep_is_one_kind_of_evidence() {
+    let at = tempfile::tempdir().unwrap();
+    let book = include_str!("../../playbooks/host/node-fails-sweep.toml");
+    let book: diag::playbook::Playbook = toml::from_str(book).unwrap();
+    let sweep = book.case[0].logs["sweep.json"].clone();
+    let plan = || {
+        let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/policy.toml");
+        let words = ["plan", "--format", "json", "--policy", policy, "--cause", "node-fails-sweep", "logs"];
+        let done = Command::new(env!("CARGO_BIN_EXE_diag")).args(words).current_dir(at.path()).output().unwrap();
+        let plans: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        let plan = plans["plans"][0].clone();
+        assert_eq!(plan["policy"]["fix-drain-node"]["answer"], "forbidden", "{plan}");
+        assert_eq!(plan["policy"]["confirm-tcp"]["answer"], "asks first", "{plan}");
+        plan["subject"]["witnesses"].clone()
+    };
+    fs::create_dir(at.path().join("logs")).unwrap();
+    fs::write(at.path().join("logs/sweep.json"), sweep).unwrap();
+    assert_eq!(plan(), serde_json::json!(["sweep"]));
+    fs::write(at.path().join("logs/job.log"), "RuntimeError: CUDA out of memory\n").unwrap();
+    assert_eq!(plan(), serde_json::json!(["job"]));
+}
+
 /// What `diag plan` says of sample incidents, word for word.
 #[test]
 fn plans_read_as_they_did() {

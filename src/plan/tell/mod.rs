@@ -108,6 +108,7 @@ fn time(seconds: u64) -> String {
 fn expected(rule: &Expectation) -> String {
     let bound = |bound: &Bound| match bound {
         Bound::Number(number) => number.to_string(),
+        Bound::Times(times) if (times.times - 1.0).abs() < f64::EPSILON => times.of.clone(),
         Bound::Times(times) => format!("{} times {}", times.times, times.of),
     };
     let equals = rule.equals.as_ref().map(|value| format!("{} is {value}", rule.read));

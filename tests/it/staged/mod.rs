@@ -9,7 +9,7 @@ mod hosts;
 
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -355,9 +355,29 @@ fn staged_paths_that_lose_or_delay_are_found_by_a_sweep() {
         hosts.fault("gpu-005", what).unwrap();
         let (all, config) = (format!("gpu-[001-{HOSTS:03}]"), hosts.at("ssh/config").display().to_string());
         let words = ["test", "net-sweep", "--nodes", &all, "--ssh-config", &config, "--yes", "--set", "seconds=1"];
-        let text = said(&hosts.diag(&words));
-        assert!(text.contains("BAD: node gpu-005:"), "{what}: {text}");
+        let found = hosts.diag(&[&words[..], &["--format", "json"]].concat());
+        let sweep = hosts.at("sweep.json");
+        fs::write(&sweep, &found.stdout).unwrap();
+        swept(what, &hosts, &sweep);
     }
+}
+
+/// What the sweep found is evidence: its node fails a test once more, and is drained under approval, and only then.
+fn swept(what: &str, hosts: &Hosts, sweep: &Path) {
+    let (sweep, config) = (sweep.display().to_string(), hosts.at("ssh/config").display().to_string());
+    let states = || said(&hosts.on_controller(20, &["sinfo", "-h", "-N", "-o", "%N %T"]));
+    let before = states();
+    let run = |case: &str, more: &[&str]| {
+        let (case, state) = (hosts.at(case).display().to_string(), hosts.at("state").display().to_string());
+        let words = ["fix", &sweep, "--case", &case, "--state", &state, "--ssh-config", &config, "--set", "seconds=1"];
+        said(&hosts.diag(&[&words[..], more].concat()))
+    };
+    let text = run("asks", &[]);
+    assert!(text.contains("gpu-005") && text.contains("NEEDS A YES") && states() == before, "{what}: {text}");
+    let text = run("case", &["--approve", "reversible"]);
+    assert!(text.contains("CONTAINED: no new job comes to gpu-005"), "{what}: {text}");
+    let off = |text: &str| text.lines().filter(|line| line.contains("drain")).map(str::to_owned).collect::<Vec<_>>();
+    assert!(off(&before).is_empty() && off(&states()).iter().all(|line| line.starts_with("gpu-005 ")), "{}", states());
 }
 
 /// Each fault that the script can stage is staged, so that none is forgotten.
