@@ -63,7 +63,7 @@ impl<'s> Runs<'s> {
             let same = self.judged("pass").filter(|other| other.nodes.len() == run.nodes.len());
             let least = SHARE * median(same.filter_map(|other| other.run.readings.get(reading)?.as_f64()).collect())?;
             #[allow(clippy::cast_possible_truncation, reason = "a figure of a test, far below what an i64 holds")]
-            (own < least && least >= 1.0 && least < 1e15).then_some(least as i64)
+            (own < least && (1.0..1e15).contains(&least)).then_some(least as i64)
         });
         Some((why, least))
     }

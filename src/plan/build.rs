@@ -148,7 +148,8 @@ impl Maker<'_> {
             self.steps.extend(confirms.iter().map(again));
         }
         match &fix.undo {
-            Undo::Do(commands) if by_us => {
+            Undo::Do(_) | Undo::Script(_) if by_us => {
+                let commands = if let Undo::Do(commands) = &fix.undo { &commands[..] } else { &[] };
                 let mut undo = self.doing(fix, &bound, Stage::Undo, commands);
                 undo.after = Some(id);
                 undo.title = format!("Take `{}` back", fix.id);
@@ -181,11 +182,17 @@ impl Maker<'_> {
         let id = format!("{word}-{}", fix.id);
         let within = span(&fix.timeout).unwrap_or(FIX_TIME);
         let title = self.said(&fix.title, &together(&bound.all));
-        let by_us = fix.by == By::Diag && (!commands.is_empty() || (stage == Stage::Fix && fix.script.is_some()));
+        let script = match (&fix.undo, stage) {
+            (_, Stage::Fix) => fix.script.as_ref(),
+            (Undo::Script(script), _) => Some(script),
+            _ => None,
+        };
+        let doings: Vec<Doing<'_>> =
+            script.map(|script| Doing::Script(&script.text)).into_iter().chain(argvs(commands)).collect();
+        let by_us = fix.by == By::Diag && !doings.is_empty();
         let mut cannot = if fix.params.is_empty() { Vec::new() } else { lacking(bound) };
         let mut tasks = Vec::new();
         let assigned = if fix.params.is_empty() { vec![Values::new()] } else { bound.all.clone() };
-        let doings = if stage == Stage::Fix { doings(fix, commands) } else { argvs(commands) };
         let ours = if by_us && cannot.is_empty() { &doings[..] } else { &[] };
         for (at, doing) in ours.iter().enumerate() {
             let groups: Result<Vec<Group>, String> =
@@ -273,13 +280,8 @@ enum Doing<'a> {
     Script(&'a str),
 }
 
-fn doings<'a>(fix: &'a FixFile, commands: &'a [Vec<String>]) -> Vec<Doing<'a>> {
-    let script = fix.script.iter().map(|script| Doing::Script(&script.text));
-    script.chain(argvs(commands)).collect()
-}
-
-fn argvs(commands: &[Vec<String>]) -> Vec<Doing<'_>> {
-    commands.iter().map(|argv| Doing::Argv(argv)).collect()
+fn argvs(commands: &[Vec<String>]) -> impl Iterator<Item = Doing<'_>> {
+    commands.iter().map(|argv| Doing::Argv(argv))
 }
 
 /// Parameters as a script reads them.

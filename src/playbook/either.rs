@@ -11,6 +11,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
+use super::schema::Script;
+
 /// One value or several.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -68,7 +70,7 @@ pub struct Test {
     pub present: Option<bool>,
 }
 
-/// How to take a step back: argument lists, or a sentence.
+/// How to take a step back: argument lists, a script, or a sentence.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Undo {
@@ -76,6 +78,8 @@ pub enum Undo {
     Say(String),
     /// Argument lists.
     Do(Vec<Vec<String>>),
+    /// A constant script, where what is put back is told by what the fix kept.
+    Script(Script),
 }
 
 impl Default for Undo {
@@ -167,7 +171,7 @@ impl<'de> Visitor<'de> for UndoVisitor {
     type Value = Undo;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a sentence, or a list of commands that are lists of arguments")
+        f.write_str("a sentence, a list of commands that are lists of arguments, or a script")
     }
 
     fn visit_str<E: Error>(self, sentence: &str) -> Result<Undo, E> {
@@ -176,6 +180,10 @@ impl<'de> Visitor<'de> for UndoVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Undo, A::Error> {
         Vec::deserialize(SeqAccessDeserializer::new(list)).map(Undo::Do)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Undo, A::Error> {
+        Script::deserialize(MapAccessDeserializer::new(map)).map(Undo::Script)
     }
 }
 

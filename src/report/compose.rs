@@ -331,6 +331,7 @@ impl<'a> Teller<'a> {
             undo: match &fix.undo {
                 Undo::Say(sentence) => text(sentence),
                 Undo::Do(list) => argv(list).iter().map(|argv| argv.join(" ")).collect::<Vec<_>>().join("; "),
+                Undo::Script(_) => "diag puts back what was there".to_owned(),
             },
         }
     }

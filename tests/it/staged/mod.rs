@@ -380,6 +380,30 @@ fn swept(what: &str, hosts: &Hosts, sweep: &Path) {
     assert!(off(&before).is_empty() && off(&states()).iter().all(|line| line.starts_with("gpu-005 ")), "{}", states());
 }
 
+/// A rule that holds traffic back is put back as it was, where taking it off did not help.
+#[test]
+#[ignore = "needs root, ip, tc, sshd and Slurm: ./test runs it"]
+fn staged_a_rule_that_was_taken_off_is_put_back_as_it_was() {
+    let hosts = Hosts::up().unwrap();
+    hosts.fault("gpu-004", "slow-link").unwrap();
+    let book = include_str!("../../../playbooks/network/net-slow.toml");
+    let book: diag::playbook::Playbook = toml::from_str(book).unwrap();
+    let fix = book.fix.iter().find(|fix| fix.id == "remove-shaper").unwrap();
+    let diag::playbook::schema::Undo::Script(undo) = &fix.undo else { panic!("its undo is no script") };
+    let run = |text: &str| {
+        let file = hosts.at("step.sh");
+        fs::write(&file, format!("DIAG_IFACE=eth0\nexport DIAG_IFACE\n{text}")).unwrap();
+        said(&hosts.on_host("gpu-004", &file))
+    };
+    let show = || run("tc qdisc show dev eth0 root");
+    let before = show();
+    assert!(before.contains("qdisc tbf"), "{before}");
+    let told = run(&fix.script.as_ref().unwrap().text);
+    assert!(!show().contains("tbf"), "{told}");
+    let told = run(&undo.text);
+    assert_eq!(show(), before, "{told}");
+}
+
 /// Each fault that the script can stage is staged, so that none is forgotten.
 #[test]
 fn each_fault_of_the_script_is_staged() {
