@@ -99,10 +99,8 @@ fn commands(place: &str, fix: &FixFile, wrong: &mut Vec<String>) {
     if fix.by == By::Diag && fix.commands.is_empty() && fix.script.is_none() {
         wrong.push(format!("{place}: diag is to do it, and there is no command"));
     }
-    if fix.script.is_some() {
-        if fix.by != By::Diag || !fix.commands.is_empty() {
-            wrong.push(format!("{place}: a script is for what diag does, and instead of commands"));
-        }
+    if fix.script.is_some() && (fix.by != By::Diag || !fix.commands.is_empty()) {
+        wrong.push(format!("{place}: a script is for what diag does, and instead of commands"));
     }
     let scripts = fix.script.iter().chain(if let Undo::Script(script) = &fix.undo { Some(script) } else { None });
     for script in scripts {
