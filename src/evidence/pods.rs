@@ -24,6 +24,7 @@ const BEFORE_NODE: [&str; 3] = ["kubernetes.unschedulable", "kubernetes.claim_un
 const PULLED: &str = "kubernetes.image_there";
 const SCHEDULED: &str = "kubernetes.scheduled";
 const STARTED: &str = "kubernetes.started";
+const VOLUME: &str = "kubernetes.volume_mount";
 const NOW_WELL: [&str; 2] = ["kubernetes.ready", "kubernetes.completed"];
 
 /// Marks what pods have survived, and says whose the other lines of a document are that describes one pod.
@@ -41,8 +42,9 @@ fn survived(table: &mut Table) {
         }
     }
     let healed = |row: &Row| {
-        let later = |id: &RowId| goes_on(row, &table.rows[*id]);
-        row.fields.text("pod").and_then(|pod| news.get(pod)).is_some_and(|ids| ids.iter().any(later))
+        let ids = row.fields.text("pod").and_then(|pod| news.get(pod));
+        let mut told = ids.into_iter().flatten().map(|id| &table.rows[*id]);
+        told.clone().any(|news| goes_on(row, news)) || (row.kind == VOLUME && has_its_volumes(row, &mut told))
     };
     let over: Vec<RowId> = (0..table.rows.len()).filter(|id| healed(&table.rows[*id])).collect();
     over.into_iter().for_each(|id| table.rows[id].survived = true);
@@ -60,21 +62,36 @@ fn goes_on(row: &Row, news: &Row) -> bool {
     right && is_later(row, news)
 }
 
+/// Whether a pod had its volumes when one of them was said not to mount: the kubelet pulls images and starts containers once
+/// all are there. What it says later is of its keeping them up to date, and of an end in which what they are made of went
+/// first. A pod that was given a node since is another one of that name.
+fn has_its_volumes(row: &Row, told: &mut dyn Iterator<Item = &Row>) -> bool {
+    let told = told.filter(|news| [PULLED, SCHEDULED, STARTED].contains(&news.kind));
+    let before = told.filter_map(|news| Some((seconds(row, news)?, news.kind))).filter(|(later, _)| *later < 0.0);
+    let last = before.max_by(|a, b| a.0.total_cmp(&b.0));
+    last.is_some_and(|(_, kind)| kind != SCHEDULED)
+}
+
 /// Whether two rows don't differ in a field that both have.
 fn same(a: &Row, b: &Row, field: &str) -> bool {
     a.fields.text(field).zip(b.fields.text(field)).is_none_or(|(a, b)| a == b)
 }
 
-/// Whether `news` came after the last time `row` was told: by their times, by their ages in one table, or because it tells
-/// of the present.
+/// Whether `news` came after the last time `row` was told, or tells of the present.
 fn is_later(row: &Row, news: &Row) -> bool {
-    if let (Some(a), Some(b)) = (row.last_at.or(row.at), news.last_at.or(news.at)) {
-        return a.since(b).is_some_and(|ahead| ahead < 0.0);
+    match seconds(row, news) {
+        Some(later) => later > 0.0,
+        None => row.source == news.source && NOW_WELL.contains(&news.kind),
     }
-    match (row.fields.int("ago"), news.fields.int("ago")) {
-        (Some(a), Some(b)) if row.source == news.source => b < a,
-        _ => row.source == news.source && NOW_WELL.contains(&news.kind),
+}
+
+/// Seconds from the last time that `a` was told to that of `b`: by their times, or by their ages in one table.
+fn seconds(a: &Row, b: &Row) -> Option<f64> {
+    if let (Some(a), Some(b)) = (a.last_at.or(a.at), b.last_at.or(b.at)) {
+        return b.since(a);
     }
+    let ages = a.fields.int("ago").zip(b.fields.int("ago")).filter(|_| a.source == b.source);
+    ages.map(|(a, b)| (a - b) as f64)
 }
 
 /// A document that describes one pod, and holds other lines, holds that pod's log.
