@@ -286,7 +286,7 @@ impl Case {
         self.ended = Some(ending);
     }
 
-    /// The plans that are carried out, one after the other: first [`Self::own`], then those that are looked at as well.
+    /// The plans that are carried out, one after the other: first `own`, then those that are looked at as well.
     #[must_use]
     pub fn todo(&self) -> Vec<&Plan> {
         let mut todo = self.own();
