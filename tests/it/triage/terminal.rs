@@ -54,6 +54,16 @@ impl Terminal {
         self.shows_within(what, Duration::from_secs(60));
     }
 
+    /// The shell has the terminal and waits for a line.
+    #[track_caller]
+    fn asks(&self, prompt: &str) {
+        let ends = Instant::now() + Duration::from_secs(60);
+        while self.text().trim_end().lines().last().map(str::trim) != Some(prompt) {
+            assert!(Instant::now() < ends, "no {prompt:?} at the end of\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
     #[track_caller]
     fn shows_within(&self, what: &str, patience: Duration) {
         let ends = Instant::now() + patience;
@@ -154,6 +164,8 @@ fn terminal_one_can_go_to_the_shell_and_come_back() {
         terminal.shows("[2 Timeline]");
     }
     terminal.press(&["q"]);
+    // What is typed before the shell asks again is read by whoever has the terminal then.
+    terminal.asks("shell>");
     terminal.press(&["echo CODE=$?; stty -a", "Enter"]);
     terminal.shows("CODE=1");
     terminal.shows(" icanon");
