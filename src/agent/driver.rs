@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::counsel::{Counsel, Menu, Topic};
-use super::entry::{Began, Ending, Entry};
+use super::entry::{Began, Ending, Entry, Want};
 use super::facts::{Fact, facts};
 use super::fate::in_words;
 use super::handover;
@@ -51,6 +51,10 @@ pub trait World {
     }
     /// Asks a person whether a step may be done; `None`: nobody is there.
     fn agree(&mut self, step: &Step, asked: &Asked) -> Option<bool>;
+    /// Why they said no.
+    fn because(&self) -> String {
+        "a person said no".to_owned()
+    }
     /// Says what happens.
     fn tell(&mut self, what: &str);
     /// Watches something that is about to run in so many parts.
@@ -242,6 +246,7 @@ impl<'a> Driver<'a> {
         let policy = self.policy()?;
         let facts = self.facts(step);
         match policy::judge(step, &facts, &policy, &self.said(world.now())).task(task) {
+            Ok(_) if self.case.holds() => self.hold(step, &policy, world),
             Ok(one) => {
                 if let Some(why) = self.stopped_by_breaker(step, task) {
                     return self.refuse(step, "breaker", why, world);
@@ -273,21 +278,32 @@ impl<'a> Driver<'a> {
 
     fn refuse(&mut self, step: &Step, by: &str, why: String, world: &mut dyn World) -> Result<(), Error> {
         world.tell(&format!("not done: {}: {why}", step.title));
-        self.write(Entry::Refused { step: step.id.clone(), by: by.to_owned(), why }, world).map(|_| ())
+        let (step, by) = (step.id.clone(), by.to_owned());
+        self.write(Entry::Refused { step, by, why, digest: None }, world).map(|_| ())
+    }
+
+    /// Leaves a step that needs no yes to whoever goes on.
+    fn hold(&mut self, step: &Step, policy: &Policy, world: &mut dyn World) -> Result<(), Error> {
+        let why = "nothing is run while nobody is there".to_owned();
+        let want = Want { why, held: true, ..want(step, policy, world) };
+        self.write(Entry::Wanted { step: step.id.clone(), want }, world).map(|_| ())
     }
 
     /// Asks a person for a step.
     fn wish(&mut self, step: &Step, asked: &Asked, policy: &Policy, world: &mut dyn World) -> Result<(), Error> {
         let why = asked.why.join("; ");
         let entry = match world.agree(step, asked) {
-            None => Entry::Wanted { step: step.id.clone(), why },
+            None => {
+                let want = Want { why, busy: asked.busy.clone(), ..want(step, policy, world) };
+                Entry::Wanted { step: step.id.clone(), want }
+            }
             Some(false) => {
-                let why = "a person said no".to_owned();
-                Entry::Refused { step: step.id.clone(), by: world.who(), why }
+                let (by, why, digest) = (world.who(), world.because(), Some(step.digest()));
+                Entry::Refused { step: step.id.clone(), by, why, digest }
             }
             Some(true) if asked.name => {
                 let why = format!("it has to be named on the command line: --name {}", step.of);
-                Entry::Refused { step: step.id.clone(), by: asked.rule.clone(), why }
+                Entry::Refused { step: step.id.clone(), by: asked.rule.clone(), why, digest: None }
             }
             Some(true) => {
                 let minutes = i64::try_from(policy.limits.consent_minutes).unwrap_or(0);
@@ -403,6 +419,12 @@ impl<'a> Driver<'a> {
             now,
         }
     }
+}
+
+/// A yes to exactly this is waited for, as long as the policy lets it.
+fn want(step: &Step, policy: &Policy, world: &dyn World) -> Want {
+    let (since, hours) = (world.now(), i64::try_from(policy.limits.wait_hours).unwrap_or(0));
+    Want { digest: step.digest(), since, until: since.saturating_add(hours.saturating_mul(3600)), ..Want::default() }
 }
 
 /// Most lines that are told of one task.

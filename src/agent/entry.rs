@@ -53,13 +53,17 @@ pub enum Entry {
         by: String,
         /// Why.
         why: String,
+        /// To exactly what, where a person said no.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
     },
     /// A step needs a yes, and nobody is there to give it.
     Wanted {
         /// The step.
         step: String,
-        /// Why it is asked.
-        why: String,
+        /// What it waits for.
+        #[serde(flatten)]
+        want: Want,
     },
     /// A question is open, and nobody is there to answer it.
     Unanswered {
@@ -135,6 +139,41 @@ pub enum Entry {
     Concluded(Ending),
 }
 
+/// A yes that is waited for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Want {
+    /// Why it is asked.
+    pub why: String,
+    /// To exactly what.
+    #[serde(default)]
+    pub digest: String,
+    /// Since when it waits, in seconds since 1970 (UTC).
+    #[serde(default)]
+    pub since: i64,
+    /// Until when.
+    #[serde(default)]
+    pub until: i64,
+    /// The jobs of which a yes has to know: node and job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub busy: Vec<(String, String)>,
+    /// The policy asks for none: it was not done as nothing is while nobody is there ([`Manner::Hold`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+}
+
+/// How a run goes about it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    /// From where it stands.
+    #[default]
+    GoOn,
+    /// What was read and tested before anything was changed counts no more: it is looked at anew.
+    Afresh,
+    /// Nothing is run: what would be done next is wanted of a person.
+    Hold,
+}
+
 /// How a run began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Began {
@@ -176,6 +215,9 @@ pub struct Began {
     pub node_minutes: u64,
     /// The policy.
     pub policy: Policy,
+    /// How it goes about it.
+    #[serde(default)]
+    pub manner: Manner,
 }
 
 /// A journal that says nothing of minutes of nodes was begun without such a limit.

@@ -51,6 +51,7 @@ fn deeds(case: &Case) -> Vec<String> {
         let rans: Vec<String> = work.done.get(&step.id)?.iter().flat_map(|runs| &runs.rans).map(in_words).collect();
         Some(format!("done: {} ({})", step.title, rans.join("; ")))
     });
-    let not = work.refused.iter().chain(&work.wanted).map(|(step, why)| format!("not done: {step}: {why}"));
+    let wanted = work.wanted.iter().map(|(step, want)| (step, &want.why));
+    let not = work.refused.iter().chain(wanted).map(|(step, why)| format!("not done: {step}: {why}"));
     done.chain(not).collect()
 }

@@ -11,11 +11,13 @@ mod replay;
 mod state;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use counsel::{Cited, Counsel, Heard, Menu, Offer, Pick, Summary, Topic};
 pub use driver::{Driver, World, rest};
-pub use entry::{Began, Ending, Entry, One};
+pub use entry::{Began, Ending, Entry, Manner, One, Want};
 pub use facts::{Fact, facts};
 pub use next::{Move, next};
 pub use replay::{Told, replay};
 pub use state::{Case, Reading, entry};
+pub use waiting::{Waiting, waiting};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::counsel::{Topic, looks_on, sees};
-use super::entry::{Began, Ending, One};
+use super::entry::{Began, Ending, One, Want};
 use super::fate::{Fate, fate};
 use super::state::{Case, Fixed, Work, key};
 use crate::plan::{NodeName, Plan, Question, Repair, Stage, Step, span};
@@ -220,7 +220,7 @@ impl Planner<'_> {
                 Standing::Over => {}
             }
         }
-        Move::Conclude(self.ending(&checks, passed, failed))
+        Move::Conclude(self.wanted(|_, want| want.held).unwrap_or_else(|| self.ending(&checks, passed, failed)))
     }
 
     /// Whether a step can be run and nobody said no. Where a finding is only looked at, nothing else may.
@@ -267,7 +267,7 @@ impl Planner<'_> {
             return None;
         }
         let fresh = self.case.scheduler.as_ref().is_some_and(|(_, acted)| *acted == self.case.acted);
-        if risk(step) != Risk::Observe && !step.nodes.is_empty() && !fresh {
+        if risk(step) != Risk::Observe && !step.nodes.is_empty() && !fresh && !self.case.holds() {
             return Some(Move::Probe);
         }
         Some(Move::Run { stage: step.stage, step: step.id.clone(), task: done, only })
@@ -275,10 +275,18 @@ impl Planner<'_> {
 
     /// The steps of a stage that need a yes.
     fn wants(&self, stage: Stage) -> Option<Move> {
-        let wanted = self.plan.stage(stage).filter(|step| self.work.wanted.contains_key(&step.id));
+        // A test that was only held back keeps nobody from seeing what would come after it.
+        let over = |want: &Want| want.held && stage == Stage::Confirm;
+        self.wanted(|step, want| step.stage == stage && !over(want)).map(Move::Conclude)
+    }
+
+    /// The end that some steps are wanted.
+    fn wanted(&self, which: impl Fn(&Step, &Want) -> bool) -> Option<Ending> {
+        let wanted = self.plan.steps.iter().filter_map(|step| Some((step, self.work.wanted.get(&step.id)?)));
+        let wanted = wanted.filter(|(step, want)| which(step, want));
         let steps: Vec<String> =
-            wanted.map(|step| format!("{}: {} ({})", step.id, step.title, self.work.wanted[&step.id])).collect();
-        (!steps.is_empty()).then_some(Move::Conclude(Ending::Wants { steps }))
+            wanted.map(|(step, want)| format!("{}: {} ({})", step.id, step.title, want.why)).collect();
+        (!steps.is_empty()).then_some(Ending::Wants { steps })
     }
 
     fn fix(&self, fix: &Step) -> Standing {

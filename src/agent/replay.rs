@@ -102,8 +102,8 @@ pub(super) fn tell(entry: &Entry) -> String {
             let until = super::driver::stamp(consent.until);
             format!("{} agrees to {step}, digest {}, until {until}", consent.who, short(&consent.digest))
         }
-        Entry::Refused { step, by, why } => format!("not done: {step}: {why} [{by}]"),
-        Entry::Wanted { step, why } => format!("{step} needs a yes: {why}"),
+        Entry::Refused { step, by, why, .. } => format!("not done: {step}: {why} [{by}]"),
+        Entry::Wanted { step, want } => format!("{step} needs a yes: {}", want.why),
         Entry::Unanswered { id } => format!("nobody is there to answer: {id}"),
         Entry::Intent { step, task, digest, by, .. } => {
             format!("begins {step}, part {}, by {by}, digest {}", task + 1, short(digest))

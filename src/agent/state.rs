@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::counsel::{Heard, Summary, Topic};
-use super::entry::{Began, Ending, Entry, One};
+use super::entry::{Began, Ending, Entry, Manner, One, Want};
 use crate::case::Line;
 use crate::error::Error;
 use crate::exec::{End, Ran};
@@ -35,6 +35,8 @@ pub struct Case {
     pub unanswered: BTreeSet<String>,
     /// What a person agreed to.
     pub consents: Vec<Consent>,
+    /// Digests of what a person said no to, in whichever run.
+    pub noes: BTreeSet<String>,
     /// What was done about each finding that is worked on, in order.
     pub works: Vec<Work>,
     /// Findings on which the work has come to an end; the next one is worked on.
@@ -65,7 +67,7 @@ pub struct Work {
     /// Steps that are not done, and why.
     pub refused: BTreeMap<String, String>,
     /// Steps that need a yes that nobody was there to give.
-    pub wanted: BTreeMap<String, String>,
+    pub wanted: BTreeMap<String, Want>,
     /// What came of the tasks of each step, in order.
     pub done: BTreeMap<String, Vec<Runs>>,
     /// What was changed of tests that did not do their work for reasons of their own, in order.
@@ -167,8 +169,11 @@ impl Case {
                 self.work_mut().wanted.remove(&step);
                 self.consents.push(consent);
             }
-            Entry::Refused { step, why, .. } => drop(self.work_mut().refused.insert(step, why)),
-            Entry::Wanted { step, why } => drop(self.work_mut().wanted.insert(step, why)),
+            Entry::Refused { step, why, digest, .. } => {
+                self.noes.extend(digest);
+                self.work_mut().refused.insert(step, why);
+            }
+            Entry::Wanted { step, want } => drop(self.work_mut().wanted.insert(step, want)),
             Entry::Unanswered { id } => drop(self.unanswered.insert(id)),
             Entry::Intent { step, task, only, .. } => {
                 self.use_up(&step, task);
@@ -191,10 +196,12 @@ impl Case {
 
     /// A run begins, or goes on: what nobody was there for is asked again.
     fn begin(&mut self, began: Began) {
-        if self.began.is_none() {
-            self.since = self.now;
+        if began.manner == Manner::Afresh && self.open.is_none() && !self.changed() {
+            (self.read, self.works) = (None, Vec::new());
         }
         self.began = Some(began);
+        // Others have worked on the nodes since.
+        self.scheduler = None;
         for work in &mut self.works {
             work.wanted.clear();
             work.refused.clear();
@@ -213,6 +220,20 @@ impl Case {
             self.read = None;
         }
         self.ended = None;
+    }
+
+    /// Whether anything was changed: a fix, or its undoing, may have run.
+    fn changed(&self) -> bool {
+        let changes = |(plan, work): (&Plan, &Work)| {
+            work.done.keys().filter_map(|id| plan.step(id)).any(|step| matches!(step.stage, Stage::Fix | Stage::Undo))
+        };
+        self.fixed.is_some() || self.todo().into_iter().zip(&self.works).any(changes)
+    }
+
+    /// Whether nothing is run.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.began.as_ref().is_some_and(|began| began.manner == Manner::Hold)
     }
 
     /// A yes that is good for one time is gone when the first task of its step begins.

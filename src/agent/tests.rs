@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests cut journals")]
 
 mod advised;
+mod held;
 mod many;
 
 use std::cell::RefCell;
@@ -220,6 +221,7 @@ fn began(approve: Option<Risk>) -> Began {
         minutes: 60,
         node_minutes: 600,
         policy: built_in().unwrap(),
+        manner: Manner::GoOn,
     }
 }
 

@@ -10,7 +10,7 @@ use super::plan::{self as planning, What};
 use super::session::Silent;
 use super::test;
 use super::transport::{self, How};
-use crate::agent::{Began, Case, Driver, Ending, World, handover};
+use crate::agent::{Began, Case, Driver, Ending, Manner, World, handover};
 use crate::breaker::Breaker;
 use crate::case::{Journal, Standing, standing};
 use crate::collect::Fence;
@@ -22,12 +22,6 @@ use crate::playbook::Library;
 use crate::policy::{Asked, risk};
 use crate::report::words::quoted;
 use crate::verdict::Outcome;
-
-/// Most tasks that are run.
-const ROUNDS: usize = 40;
-
-/// Most minutes of nodes that tasks take, all together.
-const NODE_MINUTES: u64 = 2000;
 
 /// What was said when the server was started.
 pub(super) struct Terms<'a> {
@@ -107,10 +101,11 @@ pub(super) fn go_on(
         how: terms.how.options(),
         scheduler: terms.how.scheduler(),
         brain: None,
-        rounds: ROUNDS,
+        rounds: fix::ROUNDS,
         minutes: terms.minutes,
-        node_minutes: NODE_MINUTES,
+        node_minutes: fix::NODE_MINUTES,
         policy,
+        manner: Manner::GoOn,
     };
     let executor = transport::executor(terms.how, true)?;
     let mut driver = Driver::open(Journal::open(&root)?, began, executor.as_ref(), Some(breaker), &mut nobody)?;
@@ -126,6 +121,7 @@ pub(super) fn go_on(
         ending
     })?;
     fix::hand_over(driver.case(), &root, &[])?;
+    fix::wait(driver.case(), &root, terms.state);
     Ok(came(&root, driver.case(), &ending, nobody, terms.how))
 }
 

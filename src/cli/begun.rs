@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args as _, Command};
 
+use super::approvals;
 use super::config::{foreign, with_defaults};
 use super::fix::last_began;
 use super::transport::How;
@@ -43,6 +44,7 @@ fn case_of(typed: &ArgMatches) -> Option<(&str, PathBuf)> {
             let (only, none) = (inputs.next(), inputs.next());
             only.filter(|_| none.is_none() && !inner.contains_id("case")).map(PathBuf::from)
         }
+        "approvals" => approvals::case_of(inner),
         _ => None,
     }?;
     matches!(standing(&root), Standing::Whole | Standing::Adding).then_some((verb, root))

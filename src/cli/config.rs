@@ -123,7 +123,8 @@ pub(super) fn with_defaults(
 ) -> Result<(Command, ArgMatches), Error> {
     let command = command.mut_subcommand(verb, |inner| {
         let set = |inner: Command, (id, value): (String, String)| {
-            inner.mut_arg(id, |arg| arg.default_value(OsStr::from(value)))
+            let has = inner.get_arguments().any(|arg| arg.get_id() == id.as_str());
+            if has { inner.mut_arg(id, |arg| arg.default_value(OsStr::from(value))) } else { inner }
         };
         defaults.into_iter().fold(inner, set)
     });

@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::counsel::Counsellor;
 use super::phase::Phase;
 use super::plan::{self as planning, What};
-use super::{EXIT_HEALTHY, EXIT_TROUBLE, transport};
-use crate::agent::{Began, Counsel, Driver, Ending, Fact, Menu, World, handover};
+use super::{EXIT_HEALTHY, EXIT_TROUBLE, approvals, transport};
+use crate::agent::{Began, Counsel, Driver, Ending, Fact, Manner, Menu, World, handover, waiting};
 use crate::breaker::Breaker;
-use crate::case::{Collection, Draft, Journal, Standing, pages, standing};
+use crate::case::{Collection, Draft, Journal, Pages, Standing, pages, standing};
 use crate::collect;
 use crate::config::Config;
 use crate::error::Error;
@@ -104,13 +104,13 @@ pub(super) struct Terms {
     #[command(flatten)]
     pub(super) how: transport::How,
     /// Most tasks that are run.
-    #[arg(long, default_value_t = 40, value_name = "N")]
+    #[arg(long, default_value_t = ROUNDS, value_name = "N")]
     rounds: usize,
     /// Most minutes that it may take.
-    #[arg(long, default_value_t = 120, value_name = "N")]
+    #[arg(long, default_value_t = MINUTES, value_name = "N")]
     minutes: u64,
     /// Most minutes of nodes that its tasks may take, all together: a test of 10 minutes on 64 nodes takes 640.
-    #[arg(long, default_value_t = 2000, value_name = "N")]
+    #[arg(long, default_value_t = NODE_MINUTES, value_name = "N")]
     node_minutes: u64,
     /// Where the breaker counts the nodes that were taken from service; shared by all who use diag on this cluster.
     #[arg(long, value_name = "DIR", env = "DIAG_STATE")]
@@ -123,7 +123,23 @@ impl Terms {
         let nodes = self.nodes.as_deref().map(transport::nodes).transpose()?.unwrap_or_default();
         Ok(nodes.into_iter().map(String::from).collect())
     }
+
+    /// Of whoever agrees to nothing beforehand.
+    pub(super) fn bare(how: transport::How, state: Option<PathBuf>) -> Self {
+        let (rounds, minutes, node_minutes) = (ROUNDS, MINUTES, NODE_MINUTES);
+        let (approve, on_busy, name, nodes) = (None, false, Vec::new(), None);
+        Self { approve, on_busy, name, nodes, how, rounds, minutes, node_minutes, state }
+    }
 }
+
+/// Most tasks that are run.
+pub(super) const ROUNDS: usize = 40;
+
+/// Most minutes of nodes that tasks may take.
+pub(super) const NODE_MINUTES: u64 = 2000;
+
+/// Most minutes that it may take.
+const MINUTES: u64 = 120;
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Level {
@@ -153,8 +169,8 @@ pub(super) fn run(args: &Args, mut library: Library, config: &Config) -> Result<
     let tools = args.terms.how.tools.clone();
     let evidence = Evidence { what: &args.what, library: &library, root: &root, given: answers, tools };
     let person = Person { evidence, counsel };
-    let (what, terms, library) = (&args.what, &args.terms, &library);
-    work(&Job { what, terms, root: &root, inputs, nodes, library, site: config }, person)
+    let (what, terms, library, manner) = (&args.what, &args.terms, &library, Manner::GoOn);
+    work(&Job { what, terms, root: &root, inputs, nodes, library, site: config, manner }, person)
 }
 
 /// Goes on with a case.
@@ -167,22 +183,32 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library, config: &Config) -
     };
     let began = last_began(root)?.ok_or_else(none)?;
     let what = What {
-        inputs: vec![root.display().to_string()],
-        // What was looked at is looked at again.
-        narrow: serde_json::from_value(began.narrow).unwrap_or_default(),
         set: args.set.clone(),
-        cause: began.cause,
         policy: args.policy.clone(),
         quiet: args.quiet,
-        playbooks: None,
         formats: args.formats.clone(),
+        ..again(root, &began)
     };
     let given = planning::answers(&args.set)?;
     let counsel = counsellor(args.brain, config, &what)?;
     let evidence = Evidence { what: &what, library: &library, root, given, tools: args.terms.how.tools.clone() };
     let person = Person { evidence, counsel };
-    let (terms, nodes, library) = (&args.terms, args.terms.nodes()?, &library);
-    work(&Job { what: &what, terms, root, inputs: began.inputs, nodes, library, site: config }, person)
+    let (terms, nodes, library, manner) = (&args.terms, args.terms.nodes()?, &library, Manner::GoOn);
+    work(&Job { what: &what, terms, root, inputs: began.inputs, nodes, library, site: config, manner }, person)
+}
+
+/// What was looked at is looked at again.
+pub(super) fn again(root: &Path, began: &Began) -> What {
+    What {
+        inputs: vec![root.display().to_string()],
+        narrow: serde_json::from_value(began.narrow.clone()).unwrap_or_default(),
+        set: Vec::new(),
+        cause: began.cause.clone(),
+        policy: None,
+        quiet: false,
+        playbooks: None,
+        formats: None,
+    }
 }
 
 /// The model that is asked, where a person wants that.
@@ -216,6 +242,8 @@ pub(super) struct Job<'a> {
     pub(super) library: &'a Library,
     /// The site's settings.
     pub(super) site: &'a Config,
+    /// How it is gone about.
+    pub(super) manner: Manner,
 }
 
 fn work(job: &Job<'_>, mut person: Person<'_>) -> Result<u8, Error> {
@@ -231,7 +259,17 @@ pub(super) fn carry_out(
     world: &mut dyn World,
     stopper: &mut dyn FnMut(CancellationToken),
 ) -> Result<(crate::agent::Case, Ending), Error> {
-    let Job { what, terms, root, inputs, nodes, library, site } = job;
+    carry_on(job, Journal::open(job.root)?, world, stopper)
+}
+
+/// The same with a journal that is open already.
+pub(super) fn carry_on(
+    job: &Job<'_>,
+    journal: (Journal, Pages),
+    world: &mut dyn World,
+    stopper: &mut dyn FnMut(CancellationToken),
+) -> Result<(crate::agent::Case, Ending), Error> {
+    let Job { what, terms, root, inputs, nodes, library, site, manner } = job;
     let policy = planning::policy(what.policy.as_deref())?;
     let breaker = Breaker::new(&state(terms.state.as_deref()), "taken", policy.limits.nodes_per_hour);
     let began = Began {
@@ -251,16 +289,24 @@ pub(super) fn carry_out(
         minutes: terms.minutes,
         node_minutes: terms.node_minutes,
         policy,
+        manner: *manner,
     };
     let executor = transport::executor(&terms.how, true)?;
-    let journal = Journal::open(root)?;
     let mut driver = Driver::open(journal, began, executor.as_ref(), Some(breaker), world)?;
     stopper(driver.stopper());
     let ending = driver.run(world)?;
     let case = driver.case();
     hand_over(case, root, &super::past::beside(case, terms.state.as_deref(), site))?;
+    wait(case, root, terms.state.as_deref());
     super::past::enter(case, root, terms.state.as_deref(), library);
     Ok((case.clone(), ending))
+}
+
+/// Puts what waits for a yes in a case where people look for it.
+pub(super) fn wait(case: &crate::agent::Case, root: &Path, told: Option<&Path>) {
+    if let Err(error) = approvals::put_up(&state(told), root, case) {
+        super::complain(&error);
+    }
 }
 
 /// Writes what to hand over beside the journal, and what is known of the nodes besides.
@@ -306,7 +352,9 @@ pub(super) fn summary(case: &crate::agent::Case, ending: &Ending, root: &Path) -
     };
     match last {
         Ending::Wants { .. } => {
-            text += &format!("next: diag resume {root} --approve LEVEL, or at a terminal, where it asks\n")
+            text += &format!("next: diag resume {root} --approve LEVEL, or at a terminal, where it asks\n");
+            let waits = waiting(case);
+            text += &waits.iter().map(|one| format!("or:   diag approvals show {}\n", one.id)).collect::<String>();
         }
         Ending::Asks { .. } => text += &format!("next: diag resume {root} --set NAME=VALUE\n"),
         Ending::Fixed { quiet_s, .. } if *quiet_s > 0 => {
@@ -512,17 +560,7 @@ impl World for Person<'_> {
     }
 
     fn agree(&mut self, step: &Step, asked: &Asked) -> Option<bool> {
-        if !someone_is_there() {
-            return None;
-        }
-        let mut lines = vec![String::new(), format!("{}: {}", step.id, step.title)];
-        lines.extend(crate::plan::tell::shown(step).into_iter().map(|line| format!("  {line}")));
-        lines.extend(asked.why.iter().map(|why| format!("  asked, because {why}")));
-        lines.extend(asked.busy.iter().map(|(node, job)| format!("  {node} runs {job}")));
-        say(&lines);
-        let word = if asked.busy.is_empty() { "Do it?" } else { "Do it although these jobs run?" };
-        let answer = prompt(&format!("{word} (yes/no)"))?;
-        Some(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+        put(step, asked)
     }
 
     fn tell(&mut self, what: &str) {
@@ -538,12 +576,27 @@ impl World for Person<'_> {
     }
 }
 
-fn someone_is_there() -> bool {
+/// Puts a step to the person at the terminal, whole; `None`: nobody is there.
+pub(super) fn put(step: &Step, asked: &Asked) -> Option<bool> {
+    if !someone_is_there() {
+        return None;
+    }
+    let mut lines = vec![String::new(), format!("{}: {}", step.id, step.title)];
+    lines.extend(crate::plan::tell::shown(step).into_iter().map(|line| format!("  {line}")));
+    lines.extend(asked.why.iter().map(|why| format!("  asked, because {why}")));
+    lines.extend(asked.busy.iter().map(|(node, job)| format!("  {node} runs {job}")));
+    say(&lines);
+    let word = if asked.busy.is_empty() { "Do it?" } else { "Do it although these jobs run?" };
+    let answer = prompt(&format!("{word} (yes/no)"))?;
+    Some(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+pub(super) fn someone_is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Asks on the terminal; `None` where nobody is there.
-fn prompt(what: &str) -> Option<String> {
+pub(super) fn prompt(what: &str) -> Option<String> {
     if !someone_is_there() {
         return None;
     }
@@ -555,7 +608,7 @@ fn prompt(what: &str) -> Option<String> {
 }
 
 /// Lines for the person; a closed pipe is their choice.
-fn say(lines: &[String]) {
+pub(super) fn say(lines: &[String]) {
     let mut out = io::stdout().lock();
     for line in lines.iter().flat_map(|text| text.lines()) {
         let _ = writeln!(out, "{}", guard::plain(line));

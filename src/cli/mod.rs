@@ -4,6 +4,7 @@
 #[cfg(feature = "mcp")]
 mod absent;
 mod analyze;
+mod approvals;
 mod ask;
 mod begun;
 mod brain;
@@ -99,6 +100,8 @@ struct Cli {
 enum Verb {
     /// Read logs of any kind and name the cause of what they tell of.
     Analyze(analyze::Args),
+    /// What waits for a person's yes: list it, show it whole, agree to it or refuse it.
+    Approvals(approvals::Args),
     /// Say in your words what you want: it says which command that is, and runs it.
     Ask(ask::Args),
     /// Bring all witnesses of an incident into a case folder, to be read elsewhere or later.
@@ -203,6 +206,7 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
     let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
     match cli.verb {
         Verb::Analyze(args) => analyze::run(&args, library, &["*".to_owned()], &site.config),
+        Verb::Approvals(args) => approvals::run(&args, library, &site.config),
         Verb::Ask(args) => ask::run(&args, &site.config, cli.config.as_deref(), command, library),
         Verb::Collect(args) => collect::run(&args),
         Verb::Config(args) => config::run(&args, command, cli.config.as_deref()),

@@ -93,7 +93,8 @@ impl Session {
         Ok(facts)
     }
 
-    fn ask_scheduler(&self, nodes: &[NodeName]) -> Result<Scheduler, Error> {
+    /// What the scheduler says of nodes.
+    pub(super) fn ask_scheduler(&self, nodes: &[NodeName]) -> Result<Scheduler, Error> {
         let asks = scheduler::step(&self.who, nodes);
         let known = Facts::of(Status::Stable, nodes.to_vec());
         let task = judge(&asks, &known, &self.policy, &Said::default()).task(0).map_err(|held| refusal(&asks, held))?;

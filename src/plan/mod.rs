@@ -3,6 +3,7 @@
 mod answers;
 mod bind;
 mod build;
+mod differ;
 pub mod grammar;
 mod identity;
 mod name;
@@ -15,6 +16,7 @@ mod witness;
 
 pub use answers::Answers;
 pub use build::{Known, plan, span};
+pub use differ::differs;
 pub use name::{NodeName, NotANode};
 pub use repair::{Change, Repair};
 pub use step::{Hand, Plan, Question, SCHEMA, Stage, Step, Subject};

@@ -37,11 +37,13 @@ pub struct Limits {
     pub many: usize,
     /// How long a yes is good, in minutes.
     pub consent_minutes: u64,
+    /// How long what needs a yes waits for one, in hours.
+    pub wait_hours: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { nodes_per_hour: 2, partition_share: 0.01, keep_spare: 1, many: 5, consent_minutes: 30 }
+        Self { nodes_per_hour: 2, partition_share: 0.01, keep_spare: 1, many: 5, consent_minutes: 30, wait_hours: 24 }
     }
 }
 

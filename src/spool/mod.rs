@@ -15,6 +15,7 @@
 
 mod files;
 mod lines;
+mod pending;
 mod queue;
 mod record;
 
@@ -23,6 +24,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 pub use lines::Lines;
+pub use pending::{Incident, Pending, Pointer, foreign};
 pub use queue::Queue;
 pub use record::{Letter, Record};
 

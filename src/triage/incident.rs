@@ -99,7 +99,7 @@ impl Incident {
             return Some(("done", words(&ends)));
         }
         let refused = work.refused.get(&step.id).map(|why| ("not done", why.clone()));
-        refused.or_else(|| work.wanted.get(&step.id).map(|why| ("needs a yes", why.clone())))
+        refused.or_else(|| work.wanted.get(&step.id).map(|want| ("needs a yes", want.why.clone())))
     }
 }
 

@@ -109,7 +109,7 @@ impl Stage {
         self.0.path().join(name)
     }
 
-    fn program(&self, name: &str, text: &str) {
+    pub(crate) fn program(&self, name: &str, text: &str) {
         fs::write(self.at(name), format!("#!/bin/sh\n{text}\n")).unwrap();
         fs::set_permissions(self.at(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -126,8 +126,10 @@ impl Stage {
         if words[0] != "replay" {
             command.args(["--playbooks", "playbooks", "--formats", "formats"]);
             // Whoever goes on reaches nodes as the case was begun.
-            command.args(self.1.iter().filter(|_| words[0] != "resume"));
-            command.args(["--policy", concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/policy.toml")]);
+            command.args(self.1.iter().filter(|_| !["resume", "approvals"].contains(&words[0])));
+            let own = self.at("policy.toml");
+            let built_in = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/policy.toml"));
+            command.arg("--policy").arg(if own.exists() { own } else { built_in });
         }
         command
     }
@@ -138,7 +140,7 @@ impl Stage {
         (text, done.status.code().unwrap_or(-1))
     }
 
-    fn fix(&self, more: &[&str]) -> (String, i32) {
+    pub(crate) fn fix(&self, more: &[&str]) -> (String, i32) {
         self.run(&[&["fix", "logs", "--case", "case"][..], more].concat())
     }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Args;
 use super::session::{Message, Setting};
-use crate::agent::{World, handover};
+use crate::agent::{Manner, World, handover};
 use crate::cli::fix::{self, Evidence, Job};
 use crate::cli::plan::{self as planning, What};
 use crate::config::Config;
@@ -67,7 +67,7 @@ fn carry_out(setting: &Setting<'_>, root: Option<PathBuf>, cause: Option<String>
     let tell = line.tell.clone();
     let mut person = Person { evidence, policy, line };
     let (terms, nodes, site) = (&args.terms, args.terms.nodes()?, &Config::default());
-    let job = Job { what: &what, terms, root: &root, inputs, nodes, library, site };
+    let job = Job { what: &what, terms, root: &root, inputs, nodes, library, site, manner: Manner::GoOn };
     let mut stopper = |token: CancellationToken| drop(tell.send(Message::Stopper(token)));
     let (case, ending) = fix::carry_out(&job, &mut person, &mut stopper)?;
     person.say(News::Told(fix::summary(&case, &ending, &root)));

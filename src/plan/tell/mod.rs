@@ -73,7 +73,7 @@ pub(crate) const fn label(step: &Step) -> &'static str {
 }
 
 /// Where a step runs and whom it touches: `on gpu-17 and gpu-18`, `here, for gpu-17`.
-fn place(step: &Step) -> String {
+pub(crate) fn place(step: &Step) -> String {
     let targets: Vec<&Target> = step.tasks.iter().flat_map(Task::targets).collect();
     let nodes = few(&step.nodes.iter().map(|node| node.as_str()).collect::<Vec<_>>());
     let here = targets.iter().any(|target| **target == Target::Here);
