@@ -51,6 +51,10 @@ pub trait World {
     }
     /// Asks a person whether a step may be done; `None`: nobody is there.
     fn agree(&mut self, step: &Step, asked: &Asked) -> Option<bool>;
+    /// Whether a person says no to a step that needs no yes, and is held back.
+    fn declines(&mut self, _step: &Step) -> bool {
+        false
+    }
     /// Why they said no.
     fn because(&self) -> String {
         "a person said no".to_owned()
@@ -284,9 +288,18 @@ impl<'a> Driver<'a> {
 
     /// Leaves a step that needs no yes to whoever goes on.
     fn hold(&mut self, step: &Step, policy: &Policy, world: &mut dyn World) -> Result<(), Error> {
+        if world.declines(step) {
+            return self.decline(step, world);
+        }
         let why = "nothing is run while nobody is there".to_owned();
         let want = Want { why, held: true, ..want(step, policy, world) };
         self.write(Entry::Wanted { step: step.id.clone(), want }, world).map(|_| ())
+    }
+
+    /// A person said no.
+    fn decline(&mut self, step: &Step, world: &dyn World) -> Result<(), Error> {
+        let (by, why, digest) = (world.who(), world.because(), Some(step.digest()));
+        self.write(Entry::Refused { step: step.id.clone(), by, why, digest }, world).map(|_| ())
     }
 
     /// Asks a person for a step.
@@ -297,10 +310,7 @@ impl<'a> Driver<'a> {
                 let want = Want { why, busy: asked.busy.clone(), ..want(step, policy, world) };
                 Entry::Wanted { step: step.id.clone(), want }
             }
-            Some(false) => {
-                let (by, why, digest) = (world.who(), world.because(), Some(step.digest()));
-                Entry::Refused { step: step.id.clone(), by, why, digest }
-            }
+            Some(false) => return self.decline(step, world),
             Some(true) if asked.name => {
                 let why = format!("it has to be named on the command line: --name {}", step.of);
                 Entry::Refused { step: step.id.clone(), by: asked.rule.clone(), why, digest: None }

@@ -192,6 +192,10 @@ impl World for Person {
         self.yes
     }
 
+    fn declines(&mut self, _: &Step) -> bool {
+        self.yes == Some(false)
+    }
+
     fn tell(&mut self, _: &str) {}
 
     fn watch(&mut self, _: &str, _: usize) -> Box<dyn Watch> {

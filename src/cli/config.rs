@@ -28,7 +28,7 @@ const WITHOUT: [&str; 2] = ["config", "hook"];
 
 /// Settings that are defaults of options: key, option (by its id), and the verbs; of all verbs that have it where none is named.
 const OPTIONS: [(&str, &str, &[&str]); 14] = [
-    ("inventory.nodes", "nodes", &["fix", "mcp", "resume"]),
+    ("inventory.nodes", "nodes", &["approvals", "fix", "mcp", "resume"]),
     ("inventory.switches", "topology", &["test"]),
     ("transport.via", "via", &[]),
     ("transport.at_once", "at_once", &[]),

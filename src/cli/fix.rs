@@ -125,9 +125,9 @@ impl Terms {
     }
 
     /// Of whoever agrees to nothing beforehand.
-    pub(super) fn bare(how: transport::How, state: Option<PathBuf>) -> Self {
+    pub(super) fn bare(how: transport::How, nodes: Option<String>, state: Option<PathBuf>) -> Self {
         let (rounds, minutes, node_minutes) = (ROUNDS, MINUTES, NODE_MINUTES);
-        let (approve, on_busy, name, nodes) = (None, false, Vec::new(), None);
+        let (approve, on_busy, name) = (None, false, Vec::new());
         Self { approve, on_busy, name, nodes, how, rounds, minutes, node_minutes, state }
     }
 }
@@ -588,7 +588,12 @@ pub(super) fn put(step: &Step, asked: &Asked) -> Option<bool> {
     say(&lines);
     let word = if asked.busy.is_empty() { "Do it?" } else { "Do it although these jobs run?" };
     let answer = prompt(&format!("{word} (yes/no)"))?;
-    Some(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+    Some(is_yes(&answer))
+}
+
+/// Whether an answer is a yes.
+pub(super) fn is_yes(answer: &str) -> bool {
+    matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 pub(super) fn someone_is_there() -> bool {

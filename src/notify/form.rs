@@ -70,6 +70,7 @@ pub fn letter(notice: &Notice, cluster: &str, beside: &[String]) -> Value {
         "of_more": more(notice.count),
         "lines": lines.collect::<Vec<_>>(),
         "next": safe(&found.fix),
+        "waits": found.waits.iter().map(|id| format!("diag approvals show {}", safe(id))).collect::<Vec<_>>(),
         "history": beside.iter().map(|text| safe(text)).collect::<Vec<_>>(),
         "reports": named(&found.placed),
     })
@@ -101,6 +102,7 @@ fn slack(letter: &Value) -> String {
     }
     lines.extend(strings(&letter["history"]).iter().map(|line| escaped(line)));
     lines.extend((!text("next").is_empty()).then(|| format!("next: {}", text("next"))));
+    lines.extend(strings(&letter["waits"]).iter().map(|command| format!("waits for a yes: {}", escaped(command))));
     lines.extend((!list("reports").is_empty()).then(|| format!("report: {}", list("reports"))));
     lines.join("\n")
 }
@@ -163,6 +165,8 @@ mod tests {
             placed: Vec::new(),
             not_placed: None,
             report: None,
+            waits: Vec::new(),
+            kept: Vec::new(),
         };
         let subjects = vec!["job 1".to_owned(), "job 2".to_owned()];
         Notice { key: "k".to_owned(), first: 0, last: 60, count: 7, told: 0, told_at: None, subjects, found }

@@ -72,6 +72,8 @@ mod tests {
             placed: Vec::new(),
             not_placed: None,
             report: None,
+            waits: Vec::new(),
+            kept: Vec::new(),
         };
         let object = Object {
             context: None,

@@ -33,6 +33,12 @@ pub struct Found {
     pub not_placed: Option<String>,
     /// The report, where it could not be placed beside the job's output.
     pub report: Option<String>,
+    /// By what it is known what would be done, which waits for a person's yes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<String>,
+    /// How much of each file follows what is said here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
 }
 
 /// A line.
@@ -44,6 +50,15 @@ pub struct Cited {
     pub line: u64,
     /// The line.
     pub text: String,
+}
+
+/// How much of a file was kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Bytes; none of what could not be read.
+    pub bytes: u64,
+    /// Only its end.
+    pub cut: bool,
 }
 
 /// A piece of hardware, as far as the evidence names it.

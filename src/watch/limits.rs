@@ -29,6 +29,8 @@ pub struct Limits {
     pub records: Vec<PathBuf>,
     /// Whether an object of Kubernetes is told its cause, as an event (`create` of `events.k8s.io`).
     pub k8s_events: bool,
+    /// Most cases that are kept of faults of machines, so that what would be done waits for a yes (`diag approvals`); 0: none.
+    pub cases: u64,
     /// Forms of the report: `text`, `json`, `html`.
     pub reports: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl Default for Limits {
             logs: Vec::new(),
             records: Vec::new(),
             k8s_events: false,
+            cases: 100,
             reports: vec!["text".to_owned()],
         }
     }
@@ -74,6 +77,7 @@ impl Limits {
         range("queue", self.queue, 1, 100_000);
         range("window", self.window, 0, 30 * 86_400);
         range("gather", self.gather, 0, 3600);
+        range("cases", self.cases, 0, 10_000);
         let mut words = |key: &str, said: &[String], known: &[&str]| {
             for word in said.iter().filter(|word| !known.contains(&word.as_str())) {
                 wrong.push((key.to_owned(), format!("`{}` is none of {}", word.escape_debug(), known.join(", "))));

@@ -14,7 +14,7 @@ mod workloads;
 
 pub use announcement::announcement;
 pub use entry::{Entry, Object, Subject};
-pub use found::{Board, Cited, Found, of_a_machine};
+pub use found::{Board, Cited, Found, Kept, of_a_machine};
 pub use limits::Limits;
 pub use name::beside;
 pub use workloads::{Patience, Workloads};

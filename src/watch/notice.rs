@@ -55,12 +55,13 @@ impl Book {
                 told: 0,
                 told_at: None,
                 subjects: Vec::new(),
-                found: Found { report: None, ..found.clone() },
+                found: Found { report: None, kept: Vec::new(), ..found.clone() },
             };
             self.open.insert(key.to_owned(), fresh);
         }
         let Some(notice) = self.open.get_mut(key) else { return };
         notice.count += 1;
+        notice.found.waits.clone_from(&found.waits);
         notice.last = notice.last.max(at);
         if notice.subjects.len() < NAMED {
             notice.subjects.push(subject.to_owned());
@@ -130,6 +131,8 @@ mod tests {
             placed: Vec::new(),
             not_placed: None,
             report: None,
+            waits: Vec::new(),
+            kept: Vec::new(),
         }
     }
 

@@ -55,6 +55,10 @@ fn what_waits_is_listed_shown_whole_and_done_once_a_person_agrees() {
     for wanted in [mend.as_str(), "serial Swidget", "job.log:1", "Errors of the widget", "changes something"] {
         assert!(code == 1 && text.contains(wanted), "{wanted}: {text}");
     }
+    let mut narrow = stage.diag(&["approvals", "show", id]);
+    let text = String::from_utf8(narrow.env("COLUMNS", "40").output().unwrap().stdout).unwrap();
+    let run: String = text.split_whitespace().collect();
+    assert!(run.contains(&mend), "what is run is shown whole on the narrowest screen: {text}");
     // Nobody is asked where nobody is there.
     let (text, code) = stage.run(&["approvals", "approve", id]);
     assert!(code == 2 && text.contains("--yes") && stage.ran().is_empty(), "{text}");
@@ -107,6 +111,60 @@ fn a_step_that_has_changed_is_not_done_and_waits_anew() {
     assert!(code == 2 && text.contains("approvals.none") && stage.ran().is_empty(), "another's id: {text}");
     let (text, code) = stage.run(&["approvals", "approve", &after, "--yes"]);
     assert!(code == 0 && stage.ran() == ["mend-widget"], "{text}");
+}
+
+/// A policy under which nothing is changed on one kind of evidence.
+const ON_LITTLE: &str = r#"schema = 1
+[limits]
+[[rule]]
+id   = "looks"
+when = { risk = ["observe"] }
+then = "allow"
+why  = "it only looks"
+[[rule]]
+id   = "changes"
+when = { risk = ["reversible"] }
+then = "ask"
+why  = "it changes something"
+[[rule]]
+id   = "on-little"
+when = { risk = ["reversible"], witnesses = 2 }
+then = "forbid"
+why  = "it has one kind of evidence"
+[[example]]
+name  = "a look"
+risk  = "observe"
+gives = "allow"
+by    = "looks"
+[[example]]
+name  = "a change"
+risk  = "reversible"
+gives = "ask"
+by    = "changes"
+[[example]]
+name      = "a change on little"
+risk      = "reversible"
+witnesses = ["job"]
+gives     = "forbid"
+by        = "on-little"
+"#;
+
+/// Where the fix is forbidden until a test has failed, the test is what waits; once it has, the fix does.
+#[test]
+fn where_a_test_has_to_fail_first_it_waits_and_then_the_fix() {
+    let stage = Stage::new(&[("widget", HELPS)]);
+    fs::write(stage.at("policy.toml"), ON_LITTLE).unwrap();
+    let mut collect = std::process::Command::new(env!("CARGO_BIN_EXE_diag"));
+    let done = collect.args(["collect", "logs", "-o", "case"]).current_dir(stage.at("")).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let (text, code) = stage.run(&["approvals", "put", "case", "--via", "local"]);
+    assert!(code == 1 && text.contains("waits: Errors of the widget") && stage.ran().is_empty(), "{text}");
+    assert_eq!(list(&stage)[0]["step"], "confirm-count");
+    let (text, code) = stage.run(&["approvals", "approve", &id(&stage), "--yes"]);
+    assert!(code == 1 && !text.contains("NOT DONE") && text.contains("NEEDS A YES: fix-mend"), "{text}");
+    let (text, code) = stage.run(&["approvals", "approve", &id(&stage), "--yes"]);
+    assert!(code == 0 && stage.ran() == ["mend-widget"], "{text}");
+    stage.replays();
 }
 
 #[test]

@@ -234,6 +234,59 @@ fn a_job_that_did_not_fail_is_left_alone_and_one_that_goes_on_is_waited_for() {
     wait("the fourth has come to its end", SOON, || site.report(4).is_some());
 }
 
+/// The lines of a kernel whose GPU is gone.
+const FELL_OFF: &str = "2026-11-27T03:10:01.000000+00:00 gpu-17 kernel: NVRM: Xid (PCI:0000:3b:00): 79, pid=2211, \
+                        name=python3, GPU has fallen off the bus.\n2026-11-27T03:10:01.100000+00:00 gpu-17 kernel: \
+                        NVRM: GPU 0000:3b:00.0: GPU has fallen off the bus.\n";
+
+/// Nothing is run, a wave is one line, a notice says what waits, and what was refused does not come again.
+#[test]
+fn what_would_be_done_about_a_machine_waits_for_a_person() {
+    let receiver = Receiver::new(vec![Act::Status(200)]);
+    let site = Site::new("");
+    fs::write(site.at("kern.log"), FELL_OFF).unwrap();
+    let logs = format!("gather = 0\nlogs = [{:?}]", site.at("kern.log"));
+    site.settings(&hooks(&receiver.url(), "").replace("gather = 0", &logs));
+    for program in ["ssh", "srun"] {
+        site.program(program, &format!("touch {}", site.at("ran").display()));
+    }
+    let approvals = |words: &[&str]| {
+        let done = site.diag(&[]).get_args().take(2).map(std::ffi::OsStr::to_owned).collect::<Vec<_>>();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_diag"));
+        command.args(done).arg("approvals").args(words).arg("--state").arg(site.at("state")).stdin(Stdio::null());
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let list =
+        || serde_json::from_str::<Value>(&approvals(&["--format", "json", "--all"])).unwrap()["approvals"].clone();
+    site.epilog(1, FAILED);
+    wait("what would be done waits", SOON, || list().as_array().is_some_and(|all| all.len() == 1));
+    let item = list()[0].clone();
+    let id = item["id"].as_str().unwrap().to_owned();
+    assert_eq!((&item["cause"], &item["culprit"]["nodes"][0]), (&"gpu-fell-off-bus".into(), &"gpu-17".into()));
+    wait("a notice", SOON, || !receiver.got().is_empty());
+    assert_eq!(receiver.bodies()[0]["waits"][0], format!("diag approvals show {id}"));
+    for job in 2..=4 {
+        site.epilog(job, FAILED);
+    }
+    wait("the others are counted", SOON, || list()[0]["count"] == 4);
+    assert_eq!((list().as_array().unwrap().len(), list()[0]["of"].as_array().unwrap().len()), (1, 4));
+    assert!(site.status()["notices"].to_string().contains(&id));
+    let text = approvals(&["show", &id]);
+    assert!(text.contains("kern.log") && text.contains("job 1, job ") && text.contains(" and 1 more"), "{text}");
+    let mode = |path: &PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let case = PathBuf::from(item["case"].as_str().unwrap());
+    assert!(
+        mode(&case) == 0o700 && mode(&site.at("state/cases")) == 0o700 && mode(&site.at("state/approvals")) == 0o700
+    );
+    let text = approvals(&["refuse", &id, "--because", "swapped at noon"]);
+    assert!(text.contains("refused") && list().as_array().unwrap().is_empty(), "{text}");
+    site.epilog(5, FAILED);
+    wait("the fifth is looked at", SOON, || site.status()["looked"] == 5);
+    assert!(list().as_array().unwrap().is_empty(), "it is not put up again: {}", list());
+    assert_eq!(site.at("state/cases").read_dir().unwrap().count(), 1, "and no case is left of it");
+    assert!(!site.at("ran").exists(), "nothing was run");
+}
+
 #[test]
 fn slurmctld_is_not_held() {
     let site = Site::new("");

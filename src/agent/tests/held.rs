@@ -43,9 +43,17 @@ fn where_only_tests_are_known_these_are_what_waits() {
     let (folder, cluster) = (tempfile::tempdir().unwrap(), Cluster::new(true));
     let mut plan = mend();
     plan.steps.retain(|step| step.stage == Stage::Confirm);
-    let ending = run(folder.path(), &cluster, &mut Person::new(plan, None), Manner::Hold);
+    let mut person = Person::new(plan, None);
+    let ending = run(folder.path(), &cluster, &mut person, Manner::Hold);
     assert!(matches!(ending, Ending::Wants { .. }), "{ending:?}");
     assert_eq!((waits(folder.path())[0].step.id.as_str(), cluster.ran.lock().unwrap().len()), ("confirm-count", 0));
+    person.yes = Some(false);
+    run(folder.path(), &cluster, &mut person, Manner::Hold);
+    assert_eq!(
+        (waits(folder.path()).len(), cluster.ran.lock().unwrap().len()),
+        (0, 0),
+        "a person may say no to a look"
+    );
 }
 
 #[test]

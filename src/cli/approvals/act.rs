@@ -5,7 +5,7 @@ use super::queue::{Item, Queue, trusted};
 use super::{Args, now, tell};
 use crate::agent::{Case, Ending, Manner, Waiting, World, waiting};
 use crate::case::{Journal, Pages};
-use crate::cli::fix::{self, Evidence, Job, Terms, say, someone_is_there};
+use crate::cli::fix::{self, Evidence, Job, Terms, prompt, say, someone_is_there};
 use crate::cli::phase::Phase;
 use crate::cli::plan::What;
 use crate::cli::{EXIT_HEALTHY, EXIT_TROUBLE};
@@ -35,11 +35,27 @@ pub(super) fn approve(args: &Args, queue: &Queue, item: &Item, site: Site<'_>) -
         return Err(error.with_way_on("--yes agrees without a further question"));
     }
     say(&[format!("{}: {}", waiting.id, waiting.step.title), format!("case: {}", item.case.display())]);
+    // Of what the policy asks for it is asked when all is known; of the rest nobody would ask.
+    if waiting.want.held && !args.yes && !prompt("Do it? (yes/no)").is_some_and(|word| fix::is_yes(&word)) {
+        return Ok(EXIT_TROUBLE);
+    }
     let said = if args.yes { Word::Yes { on_busy: args.on_busy } } else { Word::Ask };
     let (case, ending, person) = decide(args, item, site, said)?;
-    say(&if person.decided { let_go(item, queue) } else { unlike(waiting, &case, &person.why) });
+    let decided = person.decided || ran(waiting, &case);
+    say(&if decided { let_go(item, queue) } else { unlike(waiting, &case, &person.why) });
     say(&[fix::summary(&case, &ending, &item.case)]);
     Ok(if ending.is_well() { EXIT_HEALTHY } else { EXIT_TROUBLE })
+}
+
+/// Whether what needs no yes was run as it was shown.
+fn ran(waiting: &Waiting, case: &Case) -> bool {
+    let (id, cause) = (&waiting.step.id, &waiting.subject.cause);
+    let same = |view: &Case| {
+        let plan = view.plan().filter(|plan| plan.subject.cause == *cause);
+        let step = plan.and_then(|plan| plan.step(id));
+        step.is_some_and(|step| step.digest() == waiting.want.digest) && view.work().done.contains_key(id)
+    };
+    waiting.want.held && case.each().iter().any(same)
 }
 
 /// Closes what waits: nothing is run, and the same is not put up again.
@@ -82,9 +98,10 @@ fn decide<'a>(
         ..fix::again(root, &began)
     };
     let manner = if matches!(said, Word::No { .. }) { Manner::Hold } else { Manner::Afresh };
-    let terms = Terms::bare(args.how.clone(), args.state.clone());
+    let terms = Terms::bare(args.how.clone(), args.nodes.clone(), args.state.clone());
     let evidence = Evidence { what: &what, library, root, given: Answers::default(), tools: args.how.tools.clone() };
-    let (inputs, nodes) = (began.inputs.clone(), began.nodes.clone());
+    // Those of the run before are the default of --nodes.
+    let (inputs, nodes) = (began.inputs.clone(), terms.nodes()?);
     let noes = Case::of(&journal.1.lines)?.noes;
     let mut person =
         Approver { evidence, waiting: &item.waiting, said, noes, result: PersonSaid::default(), quiet: args.quiet };
@@ -214,6 +231,13 @@ impl World for Approver<'_> {
         }
         // What was refused before stays refused; nothing else is answered.
         self.noes.contains(&digest).then_some(false)
+    }
+
+    fn declines(&mut self, step: &Step) -> bool {
+        let digest = step.digest();
+        let now = matches!(self.said, Word::No { .. }) && digest == self.waiting.want.digest;
+        self.result.decided |= now;
+        now || self.noes.contains(&digest)
     }
 
     fn because(&self) -> String {

@@ -2,13 +2,14 @@
 
 mod act;
 mod person;
+mod put;
 mod queue;
 mod show;
 mod tell;
 
 use std::path::PathBuf;
 
-pub(in crate::cli) use queue::put_up;
+pub(in crate::cli) use queue::{name, put_up};
 
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery, fix, transport};
 use crate::config::Config;
@@ -22,6 +23,7 @@ Examples:
   diag approvals show 3f9a2c41            the step whole, with the lines that led there
   diag approvals approve 3f9a2c41         does exactly that, tests it, and stops at the next step that needs a yes
   diag approvals refuse 3f9a2c41 --because 'the board is swapped today'
+  diag approvals put case-4242            what would be done about a case waits; nothing is run
   diag approvals --format json
 
 What waits was left by `diag fix` where nobody was there, by `diag watch`, or by an assistant. Whoever agrees stands in the case's
@@ -34,8 +36,8 @@ pub(super) struct Args {
     /// What to do with it.
     #[arg(value_enum, default_value_t = Verb::List)]
     verb: Verb,
-    /// What it is known by.
-    #[arg(value_name = "ID", required_if_eq_any = [("verb", "show"), ("verb", "approve"), ("verb", "refuse")])]
+    /// What it is known by; put: the case.
+    #[arg(value_name = "ID|CASE", required_if_eq_any = [("verb", "show"), ("verb", "approve"), ("verb", "refuse"), ("verb", "put")])]
     id: Option<String>,
     /// How to tell it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -52,6 +54,9 @@ pub(super) struct Args {
     /// refuse: why.
     #[arg(long, value_name = "TEXT")]
     because: Option<String>,
+    /// Touch no other nodes: `gpu-[17-18]`.
+    #[arg(long, value_name = "SET")]
+    nodes: Option<String>,
     #[command(flatten, next_help_heading = "Nodes")]
     how: transport::How,
     /// The policy; without it /etc/diag/policy.toml, where that is there, or the built-in one.
@@ -81,6 +86,8 @@ enum Verb {
     Approve,
     /// Don't.
     Refuse,
+    /// Have what would be done about a case wait, and run nothing.
+    Put,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -101,6 +108,7 @@ pub(super) fn run(args: &Args, mut library: Library, config: &Config) -> Result<
         Verb::Show => show::run(args, queue.find(id)?, &library),
         Verb::Approve => act::approve(args, &queue, &queue.find(id)?, (&library, config)),
         Verb::Refuse => act::refuse(args, &queue, &queue.find(id)?, (&library, config)),
+        Verb::Put => put::run(args, std::path::Path::new(id), (&library, config)),
     }
 }
 

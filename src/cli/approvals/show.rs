@@ -17,6 +17,9 @@ use crate::report::{self, guard, words};
 /// Columns of the labels at the left.
 const GUTTER: usize = 10;
 
+/// Columns before what is run; of a line that goes on, twice as many.
+const INDENT: usize = 2;
+
 /// Most lines of evidence that are shown.
 const LINES: usize = 12;
 
@@ -91,7 +94,7 @@ fn text(item: &Item, planned: &Planned) -> String {
     page.line("stale", Tone::Bad, item.gone.as_deref().unwrap_or_default());
     page.head("WHAT WOULD BE RUN");
     waiting.before.iter().for_each(|test| page.line("first", Tone::Faint, &format!("{test} (needs no yes)")));
-    steps::shown(&waiting.step).iter().for_each(|line| page.0.verbatim(2, line));
+    steps::shown(&waiting.step).iter().for_each(|line| page.whole(line));
     page.follows(item, planned);
     page.evidence(evidence(item, planned));
     if item.waits(now()) {
@@ -123,6 +126,16 @@ impl Page {
     fn head(&mut self, text: &str) {
         self.0.blank();
         self.0.flow(&[Span::new(text, Tone::Strong)], 0, &[]);
+    }
+
+    /// A line of what is run, whole: of what is not seen nobody can agree to.
+    fn whole(&mut self, line: &str) {
+        let letters: Vec<char> = line.chars().collect();
+        let wide = if line.is_ascii() { 1 } else { 2 };
+        let room = (self.0.width().saturating_sub(2 * INDENT) / wide).max(INDENT);
+        for (at, piece) in letters.chunks(room).enumerate() {
+            self.0.verbatim(if at == 0 { INDENT } else { 2 * INDENT }, &piece.iter().collect::<String>());
+        }
     }
 
     /// What comes after it, or how it is planned now.

@@ -55,7 +55,7 @@ const LAST_LINES: u64 = 30;
 const STATE: &str = "dir";
 
 /// Watches until it is ended.
-pub(super) fn run(args: &Args, config: &Config) -> Result<u8, Error> {
+pub(super) fn run(args: &Args, config: &Config, named: Option<&Path>) -> Result<u8, Error> {
     let spool = args.state.spool()?;
     let scanner = analyze::scanner(config.library.formats.as_deref())?;
     let known: Option<BTreeMap<PathBuf, Seen>> = spool.state(STATE);
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, config: &Config) -> Result<u8, Error> {
     loop {
         let found = watch.round()?;
         if args.once || found > 0 {
-            work::work(&spool, config, false)?;
+            work::work(&spool, config, named, false)?;
         }
         if args.once {
             return Ok(EXIT_HEALTHY);

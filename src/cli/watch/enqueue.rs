@@ -41,7 +41,7 @@ pub(super) fn wake(spool: &Spool, state: Option<&Path>, config: Option<&Path>) -
 }
 
 /// A path that holds from any folder; `none` of --config names no file.
-fn whole(path: &Path) -> PathBuf {
+pub(super) fn whole(path: &Path) -> PathBuf {
     if path == Path::new("none") {
         path.to_owned()
     } else {

@@ -2,7 +2,7 @@
 //! holds. Whatever a log or a file system does to it, it does to nobody else.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ use crate::playbook::{Library, Playbook};
 use crate::redact::{Masked, Masker};
 use crate::report::{self, Note, Report, Task, guard};
 use crate::verdict::Outcome;
-use crate::watch::{Cited, Found};
+use crate::watch::{Cited, Found, Kept};
 
 /// What is to be looked at, and how.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -49,6 +49,8 @@ pub(super) struct Spec {
     pub(super) memory: u64,
     /// Most seconds of a processor.
     pub(super) seconds: u64,
+    /// Whether the bytes of the files are handed on where a machine is to blame, so that a case can be made of them.
+    pub(super) keep: bool,
     /// Playbooks and formats of the site's own.
     pub(super) playbooks: Option<PathBuf>,
     pub(super) formats: Option<PathBuf>,
@@ -56,6 +58,9 @@ pub(super) struct Spec {
 
 /// Most lines of a log that are told on.
 const LINES: usize = 5;
+
+/// Most bytes of files that are handed on; of more the ends. Less than a look may write.
+const MOST_KEPT: u64 = 48 << 20;
 
 /// Looks, and says what came of it on standard output.
 pub(super) fn run(mut library: Library) -> Result<u8, Error> {
@@ -87,9 +92,36 @@ pub(super) fn run(mut library: Library) -> Result<u8, Error> {
     if let Some(cluster) = &spec.cluster {
         found.not_placed = cluster.tell(&found).or(found.not_placed);
     }
-    let bytes = serde_json::to_vec(&found).map_err(|error| failed(error.to_string()))?;
-    io::stdout().write_all(&bytes).map_err(|error| failed(error.to_string()))?;
+    let keep = spec.keep && found.outcome == Outcome::Diagnosed && found.of_a_machine();
+    say(&mut found, if keep { &spec.files } else { &[] }, &files).map_err(|error| failed(error.to_string()))?;
     Ok(EXIT_HEALTHY)
+}
+
+/// Says what was found in a line, and behind it the bytes of the files: of those that were read, in the order of all.
+fn say(found: &mut Found, all: &[String], read: &[String]) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for name in all {
+        let kept = if read.contains(name) {
+            end(name, MOST_KEPT - bytes.len() as u64, &mut bytes)
+        } else {
+            Ok(Kept::default())
+        };
+        found.kept.push(kept.unwrap_or_default());
+    }
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, found)?;
+    out.write_all(b"\n")?;
+    out.write_all(&bytes)?;
+    out.flush()
+}
+
+/// The end of a file.
+fn end(name: &str, most: u64, into: &mut Vec<u8>) -> io::Result<Kept> {
+    let mut file = fs::File::open(name)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(most)))?;
+    let bytes = file.take(most).read_to_end(into)? as u64;
+    Ok(Kept { bytes, cut: size > most })
 }
 
 /// Takes on the rights that are wanted, for good, and limits that the kernel holds.
@@ -183,6 +215,8 @@ fn summary(report: &Report, table: &Table, library: &Library) -> Result<Found, E
         placed: Vec::new(),
         not_placed: None,
         report: None,
+        waits: Vec::new(),
+        kept: Vec::new(),
     })
 }
 

@@ -55,6 +55,7 @@ pub(super) fn spec(entry: &mut Entry, config: &Config) -> Spec {
     let mut spec = Spec {
         subject: entry.subject.named(),
         forms: limits.reports.clone(),
+        keep: limits.cases > 0,
         memory: limits.memory << 20,
         seconds: limits.deadline,
         playbooks: config.library.playbooks.clone(),

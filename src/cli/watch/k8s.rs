@@ -3,6 +3,8 @@
 #[cfg(feature = "k8s")]
 mod follow;
 
+use std::path::Path;
+
 use super::State;
 use crate::config::Config;
 use crate::error::Error;
@@ -48,13 +50,13 @@ fn namespace(text: &str) -> Result<String, String> {
 
 /// Watches until it is ended.
 #[cfg(feature = "k8s")]
-pub(super) fn run(args: &Args, config: &Config) -> Result<u8, Error> {
-    follow::watch(args, config)
+pub(super) fn run(args: &Args, config: &Config, named: Option<&Path>) -> Result<u8, Error> {
+    follow::watch(args, config, named)
 }
 
 /// Says how to get a build that can.
 #[cfg(not(feature = "k8s"))]
-pub(super) fn run(_args: &Args, _config: &Config) -> Result<u8, Error> {
+pub(super) fn run(_args: &Args, _config: &Config, _named: Option<&Path>) -> Result<u8, Error> {
     let wrong = Error::new("k8s.absent", "diag watch k8s", "this build has no client for Kubernetes");
     Err(wrong.with_way_on("build it with `cargo build --release --features k8s`"))
 }

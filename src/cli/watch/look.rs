@@ -1,7 +1,7 @@
 //! A look that runs: a process of its own, with a deadline.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -81,7 +81,11 @@ impl Look {
     /// What it said. Where it ran with the rights of a user this is as much as that user's word.
     fn read(&mut self) -> Ended {
         let mut bytes = Vec::new();
-        let read = self.out.rewind().and_then(|()| (&self.out).take(MOST).read_to_end(&mut bytes));
+        let mut out = BufReader::new(&self.out);
+        let read = out.rewind().and_then(|()| out.by_ref().take(MOST).read_until(b'\n', &mut bytes));
+        // What follows is the files', for whoever makes a case of them.
+        let at = out.stream_position().and_then(|at| (&self.out).seek(SeekFrom::Start(at)));
+        let read = read.and_then(|count| at.map(|_| count));
         let found = read.map_err(|error| error.to_string());
         let found = found.and_then(|_| serde_json::from_slice::<Found>(&bytes).map_err(|error| error.to_string()));
         found.map_or_else(
@@ -97,6 +101,11 @@ impl Look {
         let text = String::from_utf8_lossy(&bytes);
         let first = text.lines().next().unwrap_or_default().trim_start_matches("diag: ");
         if first.is_empty() { String::new() } else { format!(": {first}") }
+    }
+
+    /// The bytes of the files, one after the other, once it has ended.
+    pub(super) fn kept(&self) -> &File {
+        &self.out
     }
 
     fn kill(&mut self) {

@@ -6,6 +6,7 @@ mod enqueue;
 mod examine;
 mod gather;
 mod k8s;
+mod keep;
 mod look;
 mod object;
 mod place;
@@ -88,8 +89,8 @@ impl State {
 pub(super) fn run(args: &Args, library: Library, config: &Config, named: Option<&Path>) -> Result<u8, Error> {
     match &args.verb {
         Verb::Slurm(args) => slurm::run(args, config, named),
-        Verb::Dir(args) => dir::run(args, config),
-        Verb::K8s(args) => k8s::run(args, config),
+        Verb::Dir(args) => dir::run(args, config, named),
+        Verb::K8s(args) => k8s::run(args, config, named),
         Verb::Run(args) => work::run(args, config, named),
         Verb::Status(args) => status::run(args, config),
         Verb::Examine => examine::run(library),

@@ -122,6 +122,7 @@ fn as_json(spool: &Spool, sum: &Sum, wrong: &[Error]) -> Value {
         "notices": notices(sum).iter().take(MOST).map(|notice| json!({
             "key": notice.key, "count": notice.count, "told": notice.told, "first": notice.first, "last": notice.last,
             "headline": notice.found.headline, "of": notice.subjects, "reports": notice.found.placed,
+            "waits": notice.found.waits,
         })).collect::<Vec<_>>(),
         "complaints": sum.complaints.iter().rev().take(MOST).collect::<Vec<_>>(),
         "settings": wrong.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -153,6 +154,7 @@ fn as_text(spool: &Spool, sum: &Sum, wrong: &[Error]) -> String {
             notice.found.headline,
             notice.subjects.first().map_or("", String::as_str)
         ));
+        lines.extend(notice.found.waits.iter().map(|id| format!("         waits for a yes: diag approvals show {id}")));
     }
     for letter in spool.letters().iter().filter(|letter| letter.tries > 0).take(MOST) {
         lines.push(format!("not sent yet to {}, after {} tries: {}", letter.to, letter.tries, letter.last));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use diag_parsers::hostlist;
 
+use super::keep::{Keeper, Kept};
 use super::look::{Ended, Look};
 use super::post::Mail;
 use super::{State, gather, now};
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args, config: &Config, named: Option<&Path>) -> Result<
         nix::unistd::setsid().map_err(|error| Error::new("watch.worker", "diag watch run", error.to_string()))?;
     }
     let spool = args.state.spool()?;
-    work(&spool, config, args.stay)?;
+    work(&spool, config, named, args.stay)?;
     Ok(EXIT_HEALTHY)
 }
 
@@ -88,10 +89,10 @@ fn detach(args: &Args, named: Option<&Path>) -> Result<u8, Error> {
 }
 
 /// Works until nothing waits; a further worker that comes meanwhile goes away again.
-pub(super) fn work(spool: &Spool, config: &Config, stay: bool) -> Result<(), Error> {
+pub(super) fn work(spool: &Spool, config: &Config, named: Option<&Path>, stay: bool) -> Result<(), Error> {
     loop {
         let Some(_held) = spool.work()? else { return Ok(()) };
-        Worker::new(spool, config)?.run(stay);
+        Worker::new(spool, config, named)?.run(stay);
         drop(_held);
         // Whoever put something into the queue while the lock was held has begun nobody.
         if spool.idle() {
@@ -105,6 +106,9 @@ struct Worker<'a> {
     config: &'a Config,
     waiting: BTreeMap<String, Entry>,
     running: Vec<Look>,
+    /// Cases that are planned for.
+    planning: Vec<Kept>,
+    keeper: Keeper,
     book: Book,
     mail: Mail,
     history: Lines,
@@ -112,7 +116,7 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(spool: &'a Spool, config: &'a Config) -> Result<Self, Error> {
+    fn new(spool: &'a Spool, config: &'a Config, named: Option<&Path>) -> Result<Self, Error> {
         let records = spool.records();
         let mut book = Book::default();
         let mut over = std::collections::BTreeSet::new();
@@ -136,8 +140,10 @@ impl<'a> Worker<'a> {
             if over.contains(&entry.id) { spool.done(&entry) } else { spool.put_back(&entry)? }
         }
         let history = Lines::new(&spool.root().with_file_name(history::FILE));
+        let keeper = Keeper::new(spool.root().parent().unwrap_or(spool.root()), named)?;
         let mail = Mail::new(spool, &config.notify)?;
-        Ok(Self { spool, config, waiting: BTreeMap::new(), running: Vec::new(), book, mail, history, asked: None })
+        let (waiting, running, planning) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Ok(Self { spool, config, waiting, running, planning, keeper, book, mail, history, asked: None })
     }
 
     fn run(&mut self, stay: bool) {
@@ -147,7 +153,7 @@ impl<'a> Worker<'a> {
             self.begin();
             self.end();
             self.mail.tell(&mut self.book, self.spool, self.config, &self.history);
-            let nothing = self.waiting.is_empty() && self.running.is_empty();
+            let nothing = self.waiting.is_empty() && self.running.is_empty() && self.planning.is_empty();
             if nothing && !stay && !self.mail.waits(&self.book, &self.config.watch) {
                 return;
             }
@@ -183,7 +189,8 @@ impl<'a> Worker<'a> {
 
     /// Begins what may be begun.
     fn begin(&mut self) {
-        let free = usize::try_from(self.config.watch.at_once).unwrap_or(1).saturating_sub(self.running.len());
+        let free = usize::try_from(self.config.watch.at_once).unwrap_or(1);
+        let free = free.saturating_sub(self.running.len() + self.planning.len());
         let ready = self.waiting.values().filter(|entry| ready(entry, self.config)).take(free);
         let ready: Vec<Entry> = ready.cloned().collect();
         for mut entry in ready {
@@ -215,16 +222,52 @@ impl<'a> Worker<'a> {
         for mut look in std::mem::take(&mut self.running) {
             match look.ended() {
                 None => still.push(look),
-                Some(Ended::Found(found)) => self.found(&look, *found),
+                Some(Ended::Found(found)) => self.found(look, *found),
                 Some(Ended::Late(why)) => self.failed(&look.entry, &why),
                 Some(Ended::Failed(why)) if look.entry.tries >= TRIES => self.failed(&look.entry, &why),
                 Some(Ended::Failed(_)) => drop(self.spool.put_back(&look.entry)),
             }
         }
         self.running = still;
+        self.planned();
     }
 
-    fn found(&mut self, look: &Look, mut found: Found) {
+    /// What was found: where a machine is to blame, a case is kept of it first, in which what would be done waits.
+    fn found(&mut self, look: Look, mut found: Found) {
+        if found.kept.is_empty() && look.spec.held.is_empty() || !found.of_a_machine() || !look.spec.keep {
+            return self.told(&look, found);
+        }
+        let (key, subject) = (found.key(&look.entry.subject.family()), look.entry.subject.named());
+        found.waits = self.keeper.known(&key, &subject, self.config);
+        if !found.waits.is_empty() || found.outcome != Outcome::Diagnosed {
+            return self.told(&look, found);
+        }
+        match self.keeper.begin(look, found, self.config) {
+            Ok(kept) => self.planning.push(kept),
+            Err((look, found)) => self.told(&look, *found),
+        }
+    }
+
+    /// Takes in what was planned.
+    fn planned(&mut self) {
+        let mut still = Vec::new();
+        for mut kept in std::mem::take(&mut self.planning) {
+            let entry = &kept.look.entry;
+            let (key, subject) = (kept.found.key(&entry.subject.family()), entry.subject.named());
+            match self.keeper.ended(&mut kept, &key, &subject, self.config) {
+                None => still.push(kept),
+                Some(waits) => {
+                    let found = Found { waits, ..kept.found.clone() };
+                    self.told(&kept.look, found);
+                }
+            }
+        }
+        self.planning = still;
+    }
+
+    /// That a look has come to its end.
+    fn told(&mut self, look: &Look, mut found: Found) {
+        found.kept.clear();
         let (at, subject) = (now(), look.entry.subject.named());
         if let Some(text) = found.report.take() {
             let placed = self.keep(look, &text);

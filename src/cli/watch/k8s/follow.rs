@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ const TICK: Duration = Duration::from_secs(1);
 const WORKER: Duration = Duration::from_secs(5);
 
 /// Watches until it is ended.
-pub(super) fn watch(args: &Args, config: &Config) -> Result<u8, Error> {
+pub(super) fn watch(args: &Args, config: &Config, named: Option<&Path>) -> Result<u8, Error> {
     let spool = args.state.spool()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -38,13 +39,17 @@ pub(super) fn watch(args: &Args, config: &Config) -> Result<u8, Error> {
         .map_err(|error| Error::new("k8s.client", "diag watch k8s", error.to_string()))?;
     let ear = Ear::new(args, config, &spool);
     let ended = runtime.block_on(async {
-        if args.once { ear.once(args).await } else { until_ended(ear.listen(args, start_worker(&spool, config))).await }
+        if args.once {
+            ear.once(args).await
+        } else {
+            until_ended(ear.listen(args, start_worker(&spool, config, named))).await
+        }
     });
     // A program for logging in that hangs is not waited for.
     runtime.shutdown_background();
     ended?;
     if args.once {
-        work::work(&spool, config, false)?;
+        work::work(&spool, config, named, false)?;
     }
     Ok(EXIT_HEALTHY)
 }
@@ -62,11 +67,11 @@ async fn until_ended(work: impl Future<Output = Result<(), Error>>) -> Result<()
 }
 
 /// Somebody who looks at what waits, wherever it comes from.
-fn start_worker(spool: &Spool, config: &Config) -> JoinHandle<Error> {
-    let (spool, config) = (spool.clone(), config.clone());
+fn start_worker(spool: &Spool, config: &Config, named: Option<&Path>) -> JoinHandle<Error> {
+    let (spool, config, named) = (spool.clone(), config.clone(), named.map(Path::to_owned));
     thread::spawn(move || {
         loop {
-            if let Err(error) = work::work(&spool, &config, true) {
+            if let Err(error) = work::work(&spool, &config, named.as_deref(), true) {
                 return error;
             }
             thread::sleep(WORKER);
