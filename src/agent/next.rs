@@ -266,11 +266,21 @@ impl Planner<'_> {
         if done >= step.tasks.len() || self.work.wanted.contains_key(&step.id) {
             return None;
         }
-        let fresh = self.case.scheduler.as_ref().is_some_and(|(_, acted)| *acted == self.case.acted);
-        if risk(step) != Risk::Observe && !step.nodes.is_empty() && !fresh && !self.case.holds() {
+        if risk(step) != Risk::Observe && !step.nodes.is_empty() && self.probes() {
             return Some(Move::Probe);
         }
         Some(Move::Run { stage: step.stage, step: step.id.clone(), task: done, only })
+    }
+
+    /// What the scheduler said since anything was done.
+    fn seen(&self) -> Option<&Scheduler> {
+        self.case.scheduler.as_ref().filter(|(_, acted)| *acted == self.case.acted).map(|(seen, _)| seen)
+    }
+
+    /// Whether the scheduler is to be asked: it was not since anything was done, and asking it was not held back.
+    fn probes(&self) -> bool {
+        let held = self.work.refused.contains_key(scheduler::STEP) || self.work.wanted.contains_key(scheduler::STEP);
+        self.seen().is_none() && !held && !self.case.holds()
     }
 
     /// The steps of a stage that need a yes.
@@ -308,21 +318,22 @@ impl Planner<'_> {
 
     /// After a drain: does the scheduler say that no new job comes?
     fn contained(&self, fix: &Step, fate: &Fate) -> Standing {
-        let Some((seen, _)) = self.case.scheduler.as_ref().filter(|(_, acted)| *acted == self.case.acted) else {
+        if self.probes() {
             return Standing::Next(Move::Probe);
-        };
+        }
         let nodes: Vec<&str> = fix.nodes.iter().map(|node| node.as_str()).collect();
         let nodes = nodes.join(", ");
+        let unsaid = || {
+            let why = format!("the scheduler does not say whether new jobs are kept off {nodes}");
+            Standing::Next(Move::Conclude(Ending::Inconclusive { why }))
+        };
+        let Some(seen) = self.seen().filter(|seen| **seen != Scheduler::default()) else { return unsaid() };
         if fix.nodes.iter().all(|node| seen.kept_off.contains(node)) {
             let left = self.left();
             let left = if left.is_empty() { String::new() } else { format!("; left: {}", left.join("; ")) };
             let why =
                 format!("no new job comes to {nodes}; what is broken there stays so until somebody mends it{left}");
             return Standing::Next(Move::Conclude(Ending::Contained { why }));
-        }
-        if *seen == Scheduler::default() {
-            let why = format!("the scheduler does not say whether new jobs are kept off {nodes}");
-            return Standing::Next(Move::Conclude(Ending::Inconclusive { why }));
         }
         self.undo(fix, fate, |node| !node.is_some_and(|node| seen.kept_off.contains(node)))
     }

@@ -21,7 +21,7 @@ use crate::verify::{Check, check, failing};
 pub struct Case {
     /// How the run that goes on began.
     pub began: Option<Began>,
-    /// When the first run began, in seconds since 1970.
+    /// When the run began, in seconds since 1970.
     pub since: i64,
     /// When the last line was written.
     pub now: i64,
@@ -199,9 +199,11 @@ impl Case {
         if began.manner == Manner::Afresh && self.open.is_none() && !self.changed() {
             (self.read, self.works) = (None, Vec::new());
         }
+        // Others have worked on the nodes since. Where nothing is run, nobody is asked anew.
+        if began.manner != Manner::Hold {
+            self.scheduler = None;
+        }
         self.began = Some(began);
-        // Others have worked on the nodes since.
-        self.scheduler = None;
         for work in &mut self.works {
             work.wanted.clear();
             work.refused.clear();

@@ -108,3 +108,27 @@ fn what_waits_is_known_by_what_it_does_and_where() {
     }
     assert_ne!(one, wait(other));
 }
+
+/// Of two findings the first was kept off, and the second waits: whoever says no to that has nothing asked about the first.
+#[test]
+fn where_nothing_is_run_the_scheduler_is_not_asked_either() {
+    let (folder, cluster) = (tempfile::tempdir().unwrap(), Cluster::new(true));
+    let drain = plan("scontrol update NodeName=gpu-17 State=DRAIN", "", Risk::Reversible, Aim::Contain);
+    let mut other = plan("mend else", "unmend it", Risk::Disruptive, Aim::Repair);
+    other.subject.cause = "other-cause".into();
+    other.steps.retain(|step| step.stage == Stage::Fix);
+    let mut person = Person::new(drain, None);
+    person.more = vec![other];
+    let ending = work(folder.path(), &cluster, &mut person, Some(Risk::Reversible));
+    let ends = |ending: Ending| match ending {
+        Ending::Each { of } => of.into_iter().map(|one| one.ending).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    let before = ends(ending);
+    assert!(matches!(before[..], [Ending::Contained { .. }, Ending::Wants { .. }]), "{before:?}");
+    let ran = cluster.ran.lock().unwrap().len();
+    person.yes = Some(false);
+    let after = ends(run(folder.path(), &cluster, &mut person, Manner::Hold));
+    assert!(matches!(after[..], [Ending::Contained { .. }, Ending::Hands { .. }]), "{after:?}");
+    assert_eq!(cluster.ran.lock().unwrap().len(), ran);
+}
