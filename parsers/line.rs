@@ -149,27 +149,30 @@ impl<'a> Cursor<'a> {
         like: L,
         most: usize,
     ) -> impl Iterator<Item = Line<'a>> + use<'a, L> {
+        let liked = self.places_before().take(most).filter(move |(_, _, raw)| like(raw));
+        liked.map(|(number, start, raw)| Line::new(number, start, raw))
+    }
+
+    /// The bytes of the lines before this one, nearest first, at most [`REACH`] bytes away: where nobody asks for the
+    /// text behind prefixes, finding those would cost most.
+    pub(crate) fn bytes_before(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.places_before().map(|(_, _, raw)| raw)
+    }
+
+    /// The lines before this one, nearest first, at most [`REACH`] bytes away: number, first byte, bytes.
+    fn places_before(&self) -> impl Iterator<Item = (u64, usize, &'a [u8])> + use<'a> {
         let block = self.block;
         let furthest = self.line.start.saturating_sub(REACH);
         let mut start = self.line.start;
         let mut number = self.line.number;
-        let mut left = most;
         std::iter::from_fn(move || {
-            loop {
-                left = left.checked_sub(1)?;
-                let end = start.checked_sub(1)?;
-                if block.data[end] == b'\n' {
-                    number -= 1;
-                }
-                let low = end.saturating_sub(MAX_LINE);
-                start = memrchr2(b'\n', b'\r', &block.data[low..end]).map_or(low, |found| low + found + 1);
-                if start < furthest {
-                    return None;
-                }
-                if like(&block.data[start..end]) {
-                    return Some(Line::new(number, start, &block.data[start..end]));
-                }
+            let end = start.checked_sub(1)?;
+            if block.data[end] == b'\n' {
+                number -= 1;
             }
+            let low = end.saturating_sub(MAX_LINE);
+            start = memrchr2(b'\n', b'\r', &block.data[low..end]).map_or(low, |found| low + found + 1);
+            (start >= furthest).then(|| (number, start, &block.data[start..end]))
         })
     }
 

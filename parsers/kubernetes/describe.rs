@@ -169,7 +169,11 @@ const REACH: usize = 4096;
 /// The object that a row of events is about: that of the description it stands in, or of the command or the table of a
 /// single pod before it; of several pods the one whose state is the event's reason.
 pub(super) fn subject(cursor: &Cursor<'_>, reason: &str) -> Subject {
-    let marks = |raw: &[u8]| begins(raw) || prompt(raw).is_some() || pods::is_row(raw) || raw.starts_with(b"NAME ");
+    // Thousands of lines around a row have no mark: what they lack together is not looked for in each.
+    let above = &cursor.block.data[cursor.line.start.saturating_sub(crate::REACH)..cursor.line.start];
+    let commands = COMMAND.find(above).is_some();
+    let headed = |raw: &[u8]| raw.first() == Some(&b'N') && (begins(raw) || raw.starts_with(b"NAME "));
+    let marks = |raw: &[u8]| headed(raw) || (commands && prompt(raw).is_some()) || pods::is_row(raw);
     let mut told: Vec<pods::Row> = Vec::new();
     for line in cursor.raw_before(marks, REACH) {
         if begins(line.raw) {
@@ -196,10 +200,10 @@ fn record_from<'a>(cursor: &Cursor<'a>, line: Line<'a>) -> impl Iterator<Item = 
     std::iter::once(line).chain(rest)
 }
 
+static COMMAND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"kubectl "));
+
 /// The object that a command line names: `$ kubectl describe pod train-0 -n research`.
 fn prompt(raw: &[u8]) -> Option<Subject> {
-    /// Prepared once: this is asked of thousands of lines around a row.
-    static COMMAND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"kubectl "));
     COMMAND.find(raw)?;
     let text = String::from_utf8_lossy(raw);
     let words: Vec<&str> = text.split_once("kubectl ")?.1.split_whitespace().collect();

@@ -65,9 +65,7 @@ impl Grammar for Objects {
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
-        let Some(start) = cursor.raw_before(|_| true, NEAR).find(|line| line.raw.trim_ascii_end() == b"{") else {
-            return;
-        };
+        let Some(start) = cursor.raw_before(|raw| raw.trim_ascii_end() == b"{", NEAR).next() else { return };
         let text = String::from_utf8_lossy(&cursor.block.data[start.start..]);
         let mut lines = LineIndex::new(&text, start.number);
         for tree in values(&text) {

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
 use regex::bytes::Regex;
 use regex_automata::Input;
 
 use super::subject::Subject;
 use crate::catalogue::built_in_file;
 use crate::event::{Fields, Name, Says};
+use crate::index::{Index, Owner};
 use crate::signature::{FormatFile, Signature, compile};
 
 /// A statement: the kind of event that it makes, and what it tells by itself.
@@ -48,23 +48,31 @@ pub(super) fn subject(text: &str) -> Subject {
     Subject { pod: get("pod"), namespace: get("namespace"), ..Subject::default() }
 }
 
+/// Which of their patterns a message may match.
+static INDEX: LazyLock<Index> = LazyLock::new(|| Index::plain(&SIGNATURES, &[]));
+
 /// What a message says: one statement for each signature that knows it, in the order of the format file.
 pub(super) fn read(text: &str) -> Vec<Said> {
-    SIGNATURES.iter().filter_map(|signature| matched(signature, text.as_bytes())).collect()
-}
-
-fn matched(signature: &Signature, text: &[u8]) -> Option<Said> {
-    let mut slots = Vec::new();
-    for (number, pattern) in signature.patterns.iter().enumerate() {
-        let held = pattern.anchors.iter().any(|anchor| memmem::find(text, anchor.as_bytes()).is_some());
-        if held
-            && let Some(groups) = signature.search(number, &Input::new(text), &mut slots)
-            && let Some(fields) = signature.fields(groups, text, &slots)
-        {
-            return Some(Said { kind: signature.kind, says: signature.says, fields });
+    let mut hits = Vec::new();
+    INDEX.find(text.as_bytes(), &mut hits);
+    let mut owners: Vec<Owner> = hits.into_iter().flat_map(|hit| INDEX.owners(hit)).copied().collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let mut said: Vec<(u32, Said)> = Vec::new();
+    for owner in owners {
+        let Owner::Signature(at, pattern) = owner else { continue };
+        if said.last().is_none_or(|(known, _)| *known != at) {
+            said.extend(matched(&SIGNATURES[at as usize], pattern, text.as_bytes()).map(|one| (at, one)));
         }
     }
-    None
+    said.into_iter().map(|(_, one)| one).collect()
+}
+
+fn matched(signature: &Signature, pattern: u16, text: &[u8]) -> Option<Said> {
+    let mut slots = Vec::new();
+    let groups = signature.search(pattern.into(), &Input::new(text), &mut slots)?;
+    let fields = signature.fields(groups, text, &slots)?;
+    Some(Said { kind: signature.kind, says: signature.says, fields })
 }
 
 #[cfg(test)]

@@ -93,11 +93,33 @@ static BYTES: LazyLock<Option<bytes::Regex>> = LazyLock::new(|| bytes::Regex::ne
 
 /// Whether a line is a row of pods.
 pub(super) fn is_row(raw: &[u8]) -> bool {
-    // Most lines fail here: how many containers are ready is told as `0/1`.
-    let ready = |slash: usize| {
-        slash > 0 && raw[slash - 1].is_ascii_digit() && raw.get(slash + 1).is_some_and(u8::is_ascii_digit)
+    may_be_row(raw) && BYTES.as_ref().is_some_and(|shape| shape.is_match(raw))
+}
+
+/// Whether a line begins as a row does; most lines fail here, long before a regex would see it: how many containers are
+/// ready is told as `0/1`, behind one or two names.
+fn may_be_row(raw: &[u8]) -> bool {
+    let ready = |word: &[u8]| {
+        let slash = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        slash > 0 && word.get(slash) == Some(&b'/') && word.get(slash + 1).is_some_and(u8::is_ascii_digit)
     };
-    memchr::memchr_iter(b'/', raw).any(ready) && BYTES.as_ref().is_some_and(|shape| shape.is_match(raw))
+    // Some characters beyond ASCII are blanks to the regex.
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b || !byte.is_ascii();
+    let named = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-./".contains(byte);
+    let run = |text: &[u8], of: &dyn Fn(&u8) -> bool| text.iter().take_while(|byte| of(byte)).count();
+    let mut rest = &raw[run(raw, &blank)..];
+    for _ in 0..2 {
+        let name = run(rest, &named);
+        let behind = name + run(&rest[name..], &blank);
+        if name == 0 || behind == name {
+            return false;
+        }
+        rest = &rest[behind..];
+        if ready(rest) {
+            return true;
+        }
+    }
+    false
 }
 
 impl Row {

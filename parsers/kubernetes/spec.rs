@@ -33,8 +33,7 @@ fn is_command(cursor: &Cursor<'_>) -> bool {
     }
     let mut item = is_item(cursor.line.raw);
     let mut levels = 0;
-    for line in cursor.raw_before(|_| true, MOST_LINES) {
-        let raw = line.raw;
+    for raw in cursor.bytes_before().take(MOST_LINES) {
         // YAML lets a list stand as far left as its key.
         let key = key(raw);
         let left = indent(raw) < margin || item && key.is_some() && !is_item(raw) && indent(raw) == margin;

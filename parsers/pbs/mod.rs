@@ -82,7 +82,7 @@ impl Grammar for Nodes {
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let text = String::from_utf8_lossy(cursor.line.raw).into_owned();
         let Some(state) = value(&text, "state") else { return };
-        let above = cursor.preceding().take(REACH).map(|line| String::from_utf8_lossy(line.raw).into_owned());
+        let above = cursor.bytes_before().take(REACH).map(|raw| String::from_utf8_lossy(raw).into_owned());
         let Some(name) = above.take_while(|line| !line.trim().is_empty()).find(|line| is_name(line)) else { return };
         let below = cursor.following().take(REACH).take_while(|line| !line.raw.trim_ascii().is_empty());
         let said = below.map(|line| (String::from_utf8_lossy(line.raw).into_owned(), line));
@@ -155,7 +155,7 @@ impl Grammar for Ended {
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let text = String::from_utf8_lossy(cursor.line.raw).into_owned();
-        let above = cursor.preceding().take(2 * REACH).map(|line| String::from_utf8_lossy(line.raw).into_owned());
+        let above = cursor.bytes_before().take(2 * REACH).map(|raw| String::from_utf8_lossy(raw).into_owned());
         let Some(job) = above.filter_map(|line| job(&line)).next() else { return };
         let status = value(&text, "Exit_status").map(|status| status.parse().ok());
         let told = match status {

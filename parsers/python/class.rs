@@ -1,6 +1,9 @@
 //! Who has to explain an exception: the program, its communication, its launcher, its GPU.
 
+use std::sync::LazyLock;
+
 use super::errno;
+use crate::search::Search;
 
 /// What kind of trouble an exception tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +42,7 @@ type Rule = (Class, &'static [&'static str], &'static [&'static str]);
 
 /// In order: class, types, parts of the message. Types and messages are of PyTorch 1.9 to 2.9, CPython 3.8 to 3.13,
 /// Ray 2, vLLM 0.6 on.
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 8] = [
     (
         Class::Launcher,
         &[
@@ -212,8 +215,26 @@ const RULES: [Rule; 9] = [
         &[],
         &["Input/output error", "Stale file handle", "Errno 5]", "Errno 116]", "Errno 121]", "Transport endpoint"],
     ),
-    (Class::Plain, &[], &[""]),
 ];
+
+/// The parts of messages, each with its rule, and a search for all of them at once.
+struct Parts {
+    search: Search,
+    rules: Vec<usize>,
+}
+
+static PARTS: LazyLock<Parts> = LazyLock::new(|| {
+    let all = RULES.iter().enumerate().flat_map(|(rule, (_, _, parts))| parts.iter().map(move |part| (rule, *part)));
+    let (rules, parts) = all.map(|(rule, part)| (rule, part.as_bytes().to_vec())).unzip();
+    Parts { search: Search::plain(parts), rules }
+});
+
+/// The first rule of which a message holds a part.
+fn by_message(message: &str) -> Option<usize> {
+    let mut hits = Vec::new();
+    PARTS.search.find(message.as_bytes(), &mut hits);
+    hits.into_iter().map(|hit| PARTS.rules[hit.literal as usize]).min()
+}
 
 impl Class {
     /// The class of an exception; `kind` may be dotted.
@@ -226,9 +247,9 @@ impl Class {
         if let Some(class) = errno::class(short, message) {
             return class;
         }
-        let fits =
-            |(_, types, parts): &&Rule| types.contains(&short) || parts.iter().any(|part| message.contains(part));
-        RULES.iter().find(fits).map_or(Self::Plain, |(class, ..)| *class)
+        let by_type = RULES.iter().position(|(_, types, _)| types.contains(&short));
+        let rule = by_type.into_iter().chain(by_message(message)).min();
+        rule.map_or(Self::Plain, |rule| RULES[rule].0)
     }
 
     /// As the field `class` says it.

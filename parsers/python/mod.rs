@@ -8,10 +8,6 @@ mod errno;
 mod spied;
 mod stack;
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use crate::elastic;
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
@@ -45,14 +41,22 @@ const NO_EXCEPTIONS: [&str; 2] = ["LustreError", "XidCriticalError"];
 /// Longest message that is kept.
 const MOST_MESSAGE: usize = 300;
 
-/// The last line of a traceback: a dotted name in CamelCase that ends as exceptions do, alone or with a message.
-static LAST_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let end = "Error|Exception|Exit|Interrupt|Timeout|Failure|NotFound|Iteration|Died|Crashed|OutOfMemory|OutOfResources|ExceptionGroup";
-    Regex::new(&format!(
-        r"^(?P<type>(?:[A-Za-z_][A-Za-z0-9_]*\.)*(?:[A-Z][A-Za-z0-9_]*)?(?:{end})(?:\([A-Za-z0-9_.]+\))?)(?::(?: (?P<message>.*))?)?$"
-    ))
-    .ok()
-});
+/// How the names of exceptions end.
+const ENDS: [&str; 13] = [
+    "Error",
+    "Exception",
+    "Exit",
+    "Interrupt",
+    "Timeout",
+    "Failure",
+    "NotFound",
+    "Iteration",
+    "Died",
+    "Crashed",
+    "OutOfMemory",
+    "OutOfResources",
+    "ExceptionGroup",
+];
 
 impl Grammar for Exceptions {
     fn kinds(&self) -> &'static [Name] {
@@ -190,22 +194,33 @@ fn plain(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '|' | '│' | '╰' | '─' | '└' | '+'))
 }
 
-/// Type and message, where the line is the last one of a traceback.
+/// Type and message, where the line is the last one of a traceback: a dotted name in CamelCase that ends as exceptions
+/// do, alone or with a message.
 fn last_line(text: &str) -> Option<(&str, &str)> {
-    if !text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
-        return None;
-    }
-    // Most lines fail here, long before a regex would see it.
-    let name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'(' | b')');
-    if text.as_bytes().iter().find(|b| !name(b)).is_some_and(|b| *b != b':') {
-        return None;
-    }
-    let found = LAST_LINE.as_ref()?.captures(text)?;
-    let kind = found.name("type")?.as_str();
+    let (kind, message) = match text.split_once(':') {
+        Some((kind, "")) => (kind, ""),
+        Some((kind, rest)) => (kind, rest.strip_prefix(' ')?),
+        None => (text, ""),
+    };
     let short = kind.rsplit('.').next()?;
-    let message = found.name("message").map_or("", |message| message.as_str());
-    let named = short.bytes().any(|b| b.is_ascii_lowercase());
+    let named = is_exception(kind) && short.bytes().any(|b| b.is_ascii_lowercase());
     (named && !NO_EXCEPTIONS.contains(&kind) && !message.starts_with("ignored in")).then_some((kind, message))
+}
+
+/// Whether a name is one of an exception: `torch.cuda.OutOfMemoryError`, `RayTaskError(ValueError)`.
+fn is_exception(kind: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let (name, cause) = match kind.strip_suffix(')') {
+        Some(open) => open.split_once('(').map_or((kind, None), |(name, cause)| (name, Some(cause))),
+        None => (kind, None),
+    };
+    let (modules, last) = name.rsplit_once('.').map_or((None, name), |(modules, last)| (Some(modules), last));
+    let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let camel = |head: &str| head.is_empty() || head.starts_with(|c: char| c.is_ascii_uppercase());
+    ENDS.iter().any(|end| last.strip_suffix(end).is_some_and(camel))
+        && last.bytes().all(word)
+        && modules.is_none_or(|modules| modules.split('.').all(|part| begins(part) && part.bytes().all(word)))
+        && cause.is_none_or(|cause| !cause.is_empty() && cause.bytes().all(|b| word(b) || b == b'.'))
 }
 
 /// Whether a name alone, with no frames above it, is an exception and not a word in a log.
@@ -333,12 +348,44 @@ fn frame(text: &str) -> Option<(String, i64, String)> {
 
 #[cfg(test)]
 mod tests {
+    use super::{ENDS, NO_EXCEPTIONS, last_line};
     use crate::lint;
     use crate::{Catalogue, Event, Scanner};
 
     fn exceptions(log: &str) -> Vec<Event> {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
         lint::read(&scanner, log).into_iter().filter(|event| event.kind.starts_with("python.")).collect()
+    }
+
+    /// Deterministic dice.
+    fn dice(seed: &mut u64, below: usize) -> usize {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*seed >> 33) as usize % below
+    }
+
+    #[test]
+    fn the_last_line_is_told_by_its_shape() {
+        let shape = format!(
+            r"^(?P<type>(?:[A-Za-z_][A-Za-z0-9_]*\.)*(?:[A-Z][A-Za-z0-9_]*)?(?:{})(?:\([A-Za-z0-9_.]+\))?)(?::(?: (?P<message>.*))?)?$",
+            ENDS.join("|")
+        );
+        let shape = regex::Regex::new(&shape).unwrap();
+        let parts = [". . a Z _ 9 é ( ) : : ERR x1 Key torch.cuda. py.", &ENDS.join(" ")].join(" ");
+        let mut parts: Vec<&str> = parts.split(' ').collect();
+        parts.extend([" ", ": ", "ignored in ", "LustreError", "ValueError", "RayTaskError(", "\u{2028}", "\r"]);
+        let (mut seed, mut named) = (5, 0);
+        for _ in 0..200_000 {
+            let text: String = (0..1 + dice(&mut seed, 6)).map(|_| parts[dice(&mut seed, parts.len())]).collect();
+            let found = shape.captures(&text);
+            let group = |name: &str| found.as_ref().and_then(|found| found.name(name)).map_or("", |part| part.as_str());
+            let (kind, message) = (group("type"), group("message"));
+            let short = kind.rsplit('.').next().unwrap_or_default();
+            let lower = short.bytes().any(|b| b.is_ascii_lowercase());
+            let known = lower && !NO_EXCEPTIONS.contains(&kind) && !message.starts_with("ignored in");
+            assert_eq!(last_line(&text), known.then_some((kind, message)), "{text:?}");
+            named += usize::from(known);
+        }
+        assert!(named > 10_000, "only {named} of the texts are exceptions");
     }
 
     #[test]

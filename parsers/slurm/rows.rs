@@ -133,15 +133,17 @@ pub(super) fn whole_job(cell: &str) -> Option<i64> {
 
 /// The job of a row under a heading that is some lines above.
 fn job_under_heading(cursor: &Cursor<'_>, row: &str) -> Option<Job> {
-    let mut below: Option<String> = None;
-    for line in cursor.preceding().take(REACH) {
-        let text = String::from_utf8_lossy(line.raw).into_owned();
-        let names_jobs = text.as_bytes().windows(5).any(|word| word.eq_ignore_ascii_case(b"jobid"));
-        if let Some(heading) = names_jobs.then(|| Heading::read(&text, below.as_deref())).flatten() {
-            let cell = heading.cell(row, "jobid").or_else(|| heading.cell(row, "jobidraw"))?;
-            return job(cell);
+    let mut below: Option<&[u8]> = None;
+    for raw in cursor.bytes_before().take(REACH) {
+        // Lossy text would hold the word just where the bytes do.
+        if raw.windows(5).any(|word| word.eq_ignore_ascii_case(b"jobid")) {
+            let below = below.map(String::from_utf8_lossy);
+            if let Some(heading) = Heading::read(&String::from_utf8_lossy(raw), below.as_deref()) {
+                let cell = heading.cell(row, "jobid").or_else(|| heading.cell(row, "jobidraw"))?;
+                return job(cell);
+            }
         }
-        below = Some(text);
+        below = Some(raw);
     }
     None
 }
@@ -155,8 +157,7 @@ fn alone(cursor: &Cursor<'_>, number: i64) -> bool {
         let text = String::from_utf8_lossy(raw);
         Cells::of(&text).and_then(|cells| cells.job()).is_some_and(|job| job.number != number)
     };
-    !cursor.preceding().take(AROUND).any(|line| other(line.raw))
-        && !cursor.following().take(AROUND).any(|line| other(line.raw))
+    !cursor.bytes_before().take(AROUND).any(other) && !cursor.following().take(AROUND).any(|line| other(line.raw))
 }
 
 /// The cells of a row, by bars or by blanks.

@@ -128,8 +128,7 @@ fn alone(cursor: &Cursor<'_>, number: i64) -> bool {
         let job = value(&String::from_utf8_lossy(raw), "JobId").and_then(|job| job.parse::<i64>().ok());
         job.is_some_and(|job| job != number)
     };
-    !cursor.preceding().take(2 * REACH).any(|line| other(line.raw))
-        && !cursor.following().take(2 * REACH).any(|line| other(line.raw))
+    !cursor.bytes_before().take(2 * REACH).any(other) && !cursor.following().take(2 * REACH).any(|line| other(line.raw))
 }
 
 /// The lines of a record, nearest to the one in the middle first.
@@ -139,8 +138,8 @@ impl Record {
     fn around(cursor: &Cursor<'_>, text: &str) -> Self {
         let mut lines = vec![text.to_owned()];
         if value(text, "JobId").is_none() {
-            for line in cursor.preceding().take(REACH) {
-                lines.push(String::from_utf8_lossy(line.raw).into_owned());
+            for raw in cursor.bytes_before().take(REACH) {
+                lines.push(String::from_utf8_lossy(raw).into_owned());
                 if value(&lines[lines.len() - 1], "JobId").is_some() {
                     break;
                 }
