@@ -43,8 +43,13 @@ pub(crate) fn is_out(state: &str) -> bool {
 /// What a state alone tells; that a node is drained, or off for planned work, is nothing by itself.
 fn kind(state: &str) -> Option<Name> {
     let state = state.to_ascii_uppercase();
-    let planned = ["MAINT", "REBOOT", "POWER", "DRAIN", "$", "@", "^", "~", "#", "!", "%"];
-    if planned.iter().any(|word| state.contains(word)) {
+    let base = state.split(|c: char| !c.is_ascii_alphabetic() && c != '_').next().unwrap_or_default();
+    let has = |words: &[&str]| words.iter().any(|word| state.contains(word));
+    if has(&["MAINT", "REBOOT", "DRAIN", "$", "@", "^"]) {
+        return None;
+    }
+    // A node that is switched off to save power is idle; one that did not come up when it was switched on is down.
+    if base != "DOWN" && has(&["POWER", "~", "#", "!", "%"]) {
         return None;
     }
     if state.contains("INVAL") {

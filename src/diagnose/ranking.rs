@@ -26,7 +26,8 @@ pub struct Ranked<'p> {
 /// Sorts matches, the answer first, and tells roots from consequences.
 pub(super) fn rank<'p>(matches: Vec<Match<'p>>, table: &Table) -> Vec<Ranked<'p>> {
     let mut all: Vec<Ranked<'p>> = matches.into_iter().map(|found| ranked(found, table)).collect();
-    all.sort_by(|a, b| order(a, b, table));
+    let broken = all.iter().any(|ranked| is_broken(ranked, table));
+    all.sort_by(|a, b| order(a, b, broken, table));
     let explains = edges(&all, table);
     let reached: Vec<BTreeSet<usize>> = (0..all.len()).map(|from| reach(from, &explains)).collect();
     for (at, ranked) in all.iter_mut().enumerate() {
@@ -49,7 +50,9 @@ fn ranked<'p>(found: Match<'p>, table: &Table) -> Ranked<'p> {
 }
 
 /// Surer first, then what is more than the wake of something, then what explains more, then what came first.
-fn order(a: &Ranked<'_>, b: &Ranked<'_>, table: &Table) -> std::cmp::Ordering {
+///
+/// Where hardware is `broken`, what a program did to a GPU that is well comes after it.
+fn order(a: &Ranked<'_>, b: &Ranked<'_>, broken: bool, table: &Table) -> std::cmp::Ordering {
     // What was derived from other rows says nothing that they do not say.
     let told = |row: &&RowId| table.rows[**row].parents.is_empty();
     let weight =
@@ -60,9 +63,20 @@ fn order(a: &Ranked<'_>, b: &Ranked<'_>, table: &Table) -> std::cmp::Ordering {
     };
     let wake = |ranked: &Ranked<'_>| ranked.found.needed().all(|row| table.rows[row].says == Says::Teardown);
     (b.found.confidence.cmp(&a.found.confidence))
+        .then((broken && is_program(a, table)).cmp(&(broken && is_program(b, table))))
         .then(wake(a).cmp(&wake(b)))
         .then(weight(b).cmp(&weight(a)))
         .then(place(a).cmp(&place(b)))
+}
+
+/// Whether a finding is that a GPU, its memory or its links are broken, as the host's own log tells.
+fn is_broken(ranked: &Ranked<'_>, table: &Table) -> bool {
+    ranked.found.needed().any(|row| HARDWARE.contains(&table.rows[row].kind))
+}
+
+/// Whether a finding is what a program's kernels did to a GPU.
+fn is_program(ranked: &Ranked<'_>, table: &Table) -> bool {
+    ranked.found.needed().all(|row| table.rows[row].kind == PROGRAM)
 }
 
 /// Rows that the match accounts for: its own, its echoes, and what is torn down after it.
@@ -146,6 +160,9 @@ fn of_host(row: &Row) -> bool {
 /// Faults of a GPU, its memory or its links. No program, file system or scheduler brings them about: `*` leaves them
 /// alone, and causes that break hardware name them.
 const HARDWARE: [&str; 4] = ["gpu_fault.lost", "gpu_fault.memory", "gpu_fault.link", "gpu_fault.gsp_silent"];
+
+/// What a program's kernels did to a GPU that is well.
+const PROGRAM: &str = "gpu_fault.program";
 
 /// The rows that tell of such faults, with those that they follow from.
 fn hardware(table: &Table) -> HashSet<RowId> {
