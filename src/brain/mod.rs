@@ -1,8 +1,9 @@
 //! A model that may be asked beside the rules: any endpoint that speaks OpenAI's chat protocol. A *world* room.
 //!
-//! It sees a bounded, masked, delimited view of the evidence. It may ask for more lines, order hypotheses, choose among the moves
-//! that the report proposes, and write sentences that cite. It makes no verdict, agrees to nothing, and authors no command; what
-//! does not cite a line that is there is dropped, and whatever fails leaves the rules as they are.
+//! It sees a bounded, masked, delimited view of the evidence. It may ask for more lines, say how it would order hypotheses, choose
+//! among the moves that the report proposes, and write sentences that cite. It makes no verdict, moves nothing of the report, agrees
+//! to nothing, and authors no command; what does not cite a line that is there is dropped, and whatever fails leaves the rules as
+//! they are.
 #![expect(clippy::disallowed_methods, reason = "a world room: talks to an endpoint, tells the time")]
 
 mod client;

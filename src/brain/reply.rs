@@ -46,6 +46,9 @@ const BLAMED: [&str; 16] = [
     "네트워크",
 ];
 
+/// Words that blame: whom the rules blame is no matter of a model's.
+const FAULT: [&str; 8] = ["at fault", "blame", "culprit", "guilty", "root cause", "responsible", "원인", "탓"];
+
 /// An answer, as it is asked for. Whatever else it holds (a verdict, an approval, a command) is not read.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Reply {
@@ -158,10 +161,22 @@ impl Said {
         if let Some(word) = names(&small).chain(blamed).find(|word| !told(word)) {
             return Err(format!("it names {word}, which what it cites does not"));
         }
+        if let Some(other) = blamed_against(&small, view) {
+            return Err(format!("it blames {other}, which the rules do not"));
+        }
         let mut cites = self.cites.clone();
         cites.dedup();
         Ok(Claim { text, cites })
     }
+}
+
+/// Whom a sentence blames and the report does not name: a node of a line that is shown, or anything with a number.
+fn blamed_against(small: &str, view: &View) -> Option<String> {
+    let words = view.words().to_lowercase();
+    let nodes = view.lines().iter().filter_map(|line| line.node.as_deref()).map(str::to_lowercase);
+    let named = nodes.filter(|node| small.contains(node)).chain(names(small).map(str::to_owned));
+    let mut others = named.filter(|name| !words.contains(name));
+    others.next().filter(|_| FAULT.iter().any(|word| small.contains(word)))
 }
 
 /// Words that name something: those with a digit in them.

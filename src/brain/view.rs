@@ -24,8 +24,6 @@ pub struct View {
     lines: Vec<Evidence>,
     /// What the report proposes, in its words: `m1`, `m2`, …
     moves: Vec<String>,
-    /// Slugs of the findings.
-    causes: Vec<String>,
     /// Words of the report itself, which a sentence may repeat.
     words: String,
 }
@@ -36,14 +34,7 @@ impl View {
     /// # Errors
     /// Where the masker can't be made, which a test rules out.
     pub fn new(mark: u64) -> Result<Self, String> {
-        Ok(Self {
-            quote: Quote::new(mark)?,
-            bytes: 0,
-            lines: Vec::new(),
-            moves: Vec::new(),
-            causes: Vec::new(),
-            words: String::new(),
-        })
+        Ok(Self { quote: Quote::new(mark)?, bytes: 0, lines: Vec::new(), moves: Vec::new(), words: String::new() })
     }
 
     /// The report as a message, with the moves that it proposes.
@@ -77,7 +68,6 @@ impl View {
     }
 
     fn findings(&mut self, report: &Report, notes: &[SiteNote]) -> Value {
-        self.causes = report.findings.iter().map(|finding| finding.cause.clone()).collect();
         let cited = report.cited();
         let lines: Vec<Value> = cited.into_iter().filter_map(|line| self.line(line)).collect();
         let findings: Vec<Value> = report
@@ -149,11 +139,6 @@ impl View {
     pub(super) fn proposed(&self, id: &str) -> Option<&String> {
         let at: usize = id.strip_prefix('m')?.parse().ok()?;
         self.moves.get(at.checked_sub(1)?)
-    }
-
-    /// Slugs of the findings.
-    pub(super) fn causes(&self) -> &[String] {
-        &self.causes
     }
 
     /// Words of the report.

@@ -83,15 +83,13 @@ pub(super) fn advise(report: &mut Report, settings: Settings, table: &Table, cat
     let failed = |why: String| Advice { model: model.clone(), failed: Some(why), ..Advice::default() };
     let mark = getrandom::u64().map_err(|error| error.to_string());
     let view = mark.and_then(View::new);
-    let (advice, order) = match (Client::new(settings), view) {
+    report.advice = Some(match (Client::new(settings), view) {
         (Ok(mut client), Ok(view)) => {
             let lines =
                 |wanted: (&str, Option<&str>), from: usize| report::lines(table, catalogue, wanted, from, LINES);
             consult(&Case { report, notes: &notes, lines: &lines }, &mut client, view)
         }
-        (Err(error), _) => (failed(error.reason), Vec::new()),
-        (_, Err(why)) => (failed(why), Vec::new()),
-    };
-    report.reorder(&order);
-    report.advice = Some(advice);
+        (Err(error), _) => failed(error.reason),
+        (_, Err(why)) => failed(why),
+    });
 }

@@ -3,7 +3,7 @@
 use diag_parsers::Catalogue;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Report};
+use super::{Evidence, Finding, Report};
 use crate::diagnose::kind_fits;
 use crate::evidence::{Row, Table};
 
@@ -25,6 +25,8 @@ pub struct Advice {
     pub model: String,
     /// Sentences with what they cite.
     pub claims: Vec<Claim>,
+    /// Causes that the report holds equally sure, in the order in which it would look at them, where that is another one.
+    pub order: Vec<String>,
     /// Of what the report proposes, the one that it would do next, in the report's words.
     pub next: Option<String>,
     /// Lines that it asked for and cites, which the report itself does not.
@@ -85,21 +87,22 @@ impl Report {
         all
     }
 
-    /// Puts findings that are equally sure into an order. The answer stays: only what is *also found*, or what it *can be*
-    /// where nothing decides, moves.
-    pub fn reorder(&mut self, order: &[String]) {
-        const NO_CAUSE: &str = "undetermined";
-        let fixed = match self.outcome {
-            super::Outcome::Diagnosed => 1,
-            _ => self.findings.iter().take_while(|finding| finding.cause == NO_CAUSE).count(),
-        };
-        let place = |cause: &str| order.iter().position(|one| one == cause).unwrap_or(usize::MAX);
-        let Some(rest) = self.findings.get_mut(fixed..) else { return };
-        let alike = |a: &super::Finding, b: &super::Finding| {
-            a.confidence == b.confidence && a.outside == b.outside && a.part == b.part
-        };
-        for group in rest.chunk_by_mut(alike) {
-            group.sort_by_key(|finding| place(&finding.cause));
+    /// How somebody would order findings that are equally sure, by cause: empty where that is how the report has them. The report
+    /// itself keeps its order, whatever is said, and what is diagnosed is no matter of opinion.
+    #[must_use]
+    pub fn preferred(&self, order: &[String]) -> Vec<String> {
+        let decided = usize::from(self.outcome == super::Outcome::Diagnosed);
+        let alike =
+            |a: &Finding, b: &Finding| a.confidence == b.confidence && a.outside == b.outside && a.part == b.part;
+        let open = self.findings.get(decided..).unwrap_or_default().chunk_by(alike).filter(|group| group.len() > 1);
+        let place = |cause: &&String| order.iter().position(|one| one == *cause).unwrap_or(usize::MAX);
+        let (mut told, mut preferred) = (Vec::new(), Vec::new());
+        for group in open {
+            let mut causes: Vec<&String> = group.iter().map(|finding| &finding.cause).collect();
+            told.extend(causes.iter().copied());
+            causes.sort_by_key(place);
+            preferred.extend(causes);
         }
+        if preferred == told { Vec::new() } else { preferred.into_iter().cloned().collect() }
     }
 }

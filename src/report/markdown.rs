@@ -209,6 +209,12 @@ fn beside(page: &mut Page, report: &Report) {
         page.part(format!("### {} of the same lines (decides nothing)", prose(&words::capital(&advice.model))));
         let claim = |claim: &super::Claim| format!("- {} [{}]", prose(&claim.text), claim.cites.join(", "));
         let mut lines: Vec<String> = advice.claims.iter().map(claim).collect();
+        if !advice.order.is_empty() {
+            lines.push(format!(
+                "- Of what is equally sure, it would look first at: {}",
+                prose(&advice.order.join(", "))
+            ));
+        }
         lines.extend(advice.next.iter().map(|next| format!("- It would go on with: {}", prose(next))));
         lines.extend(advice.failed.iter().map(|why| format!("- No help; the rules alone speak: {}", prose(why))));
         page.part(lines.join("\n"));

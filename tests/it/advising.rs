@@ -8,6 +8,7 @@ use diag::agent::{Entry, entry};
 use diag::case::pages;
 use serde_json::{Value, json};
 
+use crate::brain::arm::Arm;
 use crate::brain::{Act, Server};
 use crate::fixing::{HELPS, Stage};
 
@@ -91,6 +92,28 @@ fn nothing_unapproved(stage: &Stage, rules: &[String], text: &str) {
     assert!(!journal(stage).iter().any(agreed), "{text}");
     assert_eq!(begun(stage), rules, "{text}");
     stage.replays();
+}
+
+#[test]
+fn how_a_model_orders_what_is_equally_sure_is_told_and_moves_nothing() {
+    let stage = stage(&["gadget", "sprocket", "widget"]);
+    let server = Server::means(Arm::Adversary);
+    let read = |more: &[&str]| -> Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_diag"));
+        command.args(["analyze", "logs", "--playbooks", "playbooks", "--formats", "formats", "--format"]);
+        command.args(more).current_dir(stage.at(".")).env("DIAG_CONFIG", "none").env("NO_PROXY", "*");
+        command.env("DIAG_BRAIN_URL", &server.url).env("DIAG_BRAIN_MODEL", "scripted");
+        let told = command.output().unwrap().stdout;
+        serde_json::from_slice(&told).unwrap_or_else(|_| String::from_utf8_lossy(&told).into())
+    };
+    let (rules, with) = (read(&["json"]), read(&["json", "--brain"]));
+    assert_eq!(rules["findings"].as_array().unwrap().len(), 3, "{rules}");
+    assert_eq!((&rules["findings"], &rules["ask"]), (&with["findings"], &with["ask"]));
+    assert_eq!(with["advice"]["order"], json!(["widget-broken", "sprocket-broken", "gadget-broken"]), "{with}");
+    for format in ["text", "markdown", "html"] {
+        let told = read(&[format, "--brain"]).to_string();
+        assert!(told.contains("look first at") && told.contains("widget-broken"), "{format}: {told}");
+    }
 }
 
 #[test]

@@ -1,14 +1,21 @@
 //! A model beside the rules, played by a scripted server: whatever it answers, the verdict is the rules', nothing is approved or
 //! begun, and what does not hold is not told.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+#[path = "../../benches/model/arm.rs"]
+pub(crate) mod arm;
+#[path = "../../benches/model/server.rs"]
+mod server;
+
+use crate::samples;
+use arm::Arm;
 
 /// What the server does with a request.
 #[derive(Clone)]
@@ -35,18 +42,26 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(script: Vec<Act>) -> Self {
+        Self::by(move |at, _| script[at.min(script.len() - 1)].bytes())
+    }
+
+    /// One that answers as this says: to which request, counted from 0, and to what was posted.
+    fn by(reply: impl Fn(usize, &Value) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            for (at, stream) in listener.incoming().enumerate() {
-                let act = script[at.min(script.len() - 1)].clone();
-                let seen = Arc::clone(&seen);
-                std::thread::spawn(move || serve(&stream.unwrap(), &act, &seen));
-            }
-        });
+        let reply = move |at, head, body: Value| {
+            seen.lock().unwrap().push((head, body.clone()));
+            reply(at, &body)
+        };
+        std::thread::spawn(move || server::serve(&listener, reply));
         Self { url, asked }
+    }
+
+    /// One that means it as this says.
+    pub(crate) fn means(arm: Arm) -> Self {
+        Self::by(move |_, request| server::streams(&arm.answer(request)))
     }
 
     /// One that is somewhere else.
@@ -59,58 +74,32 @@ impl Server {
     }
 }
 
-fn serve(mut stream: &TcpStream, act: &Act, seen: &Mutex<Vec<(String, Value)>>) {
-    let mut reader = BufReader::new(stream);
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
-            break;
+impl Act {
+    fn bytes(&self) -> String {
+        match self {
+            Self::Says(text) => server::streams(text),
+            Self::Calls(name, arguments) => {
+                let call = json!([{"index": 0, "id": "c1", "function": {"name": name, "arguments": arguments}}]);
+                server::stream(&server::event(&json!({"tool_calls": call})))
+            }
+            Self::Whole(text) => {
+                let message = json!([{"message": {"content": text}, "finish_reason": "stop"}]);
+                let body = json!({"choices": message, "usage": {"total_tokens": 99}}).to_string();
+                answers(200, "Content-Type: application/json\r\n", &body)
+            }
+            Self::Status(code, header, body) => answers(*code, header, body),
+            Self::Cut => server::HEAD.to_owned() + &server::event(&json!({"content": "{\"summ"})),
+            Self::Mute => {
+                std::thread::sleep(Duration::from_secs(30));
+                String::new()
+            }
         }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        head += &line;
     }
-    let mut body = vec![0; length];
-    if reader.read_exact(&mut body).is_err() {
-        return;
-    }
-    seen.lock().unwrap().push((head, serde_json::from_slice(&body).unwrap()));
-    let event = |delta: Value, end: Value| {
-        format!("data: {}\n\n", json!({"choices": [{"delta": delta, "finish_reason": end}], "usage": null}))
-    };
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
-    let stop = event(json!({}), json!("stop")) + "data: [DONE]\n\n";
-    let text = match act {
-        Act::Says(text) => {
-            let pieces: Vec<char> = text.chars().collect();
-            let pieces =
-                pieces.chunks(40).map(|piece| event(json!({"content": piece.iter().collect::<String>()}), Value::Null));
-            head.to_owned() + &pieces.collect::<String>() + &stop
-        }
-        Act::Calls(name, arguments) => {
-            let call =
-                json!({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": name, "arguments": arguments}}]});
-            head.to_owned() + &event(call, Value::Null) + &stop
-        }
-        Act::Whole(text) => {
-            let body = json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}], "usage": {"total_tokens": 99}}).to_string();
-            format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                body.len()
-            )
-        }
-        Act::Status(code, header, body) => {
-            format!("HTTP/1.1 {code} X\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
-        }
-        Act::Cut => head.to_owned() + &event(json!({"content": "{\"summ"}), Value::Null),
-        Act::Mute => {
-            std::thread::sleep(Duration::from_secs(30));
-            return;
-        }
-    };
-    let _ = stream.write_all(text.as_bytes());
+}
+
+fn answers(code: u16, header: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {code} X\r\n{header}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
 }
 
 /// A job one of whose ranks raised, as torch tells it, with whatever else a log holds.
@@ -207,6 +196,33 @@ fn a_model_speaks_beside_the_verdict_and_changes_nothing_of_it() {
         let told = diag(folder.path(), &server, &["analyze", "job.log", "--brain", "--format", format]).1;
         assert!(told.contains("decide") && told.contains("Rank 3 raised a ValueError."), "{format}: {told}");
     }
+}
+
+#[test]
+fn whatever_a_model_means_no_sample_is_diagnosed_otherwise() {
+    let arms = [Arm::Adversary, Arm::Noise(1), Arm::Agrees].map(|arm| (arm, Server::means(arm)));
+    let read = |folder: &Path, server: &Server, args: &[&str]| -> Value {
+        let told = diag(folder, server, &[&["analyze", "logs", "--format", "json"], args].concat()).1;
+        serde_json::from_str(&told).unwrap_or_else(|error| panic!("{}: {error}: {told}", folder.display()))
+    };
+    let (mut asked, mut claims, mut aside) = (0, 0, 0);
+    let groups = samples::folders(&samples::samples());
+    for (at, folder) in groups.iter().flat_map(|group| samples::folders(group)).enumerate() {
+        let rules = read(&folder, &arms[0].1, &[]);
+        // A healthy run asks nobody. The adversary is asked about all others, the rest about some: each run takes its time.
+        let most = if at % 5 == 0 { arms.len() } else { 1 };
+        for (arm, server) in arms.iter().take(most).filter(|_| rules["outcome"] != "healthy") {
+            let with = read(&folder, server, &["--brain"]);
+            assert_eq!(verdict(&with), verdict(&rules), "{}: {arm:?}", folder.display());
+            let advice = &with["advice"];
+            assert!(advice["failed"].is_null() || *arm != Arm::Agrees, "{}: {advice}", folder.display());
+            asked += 1;
+            aside += advice["dropped"].to_string().matches("which the rules do not").count();
+            claims += advice["claims"].as_array().unwrap().len();
+        }
+    }
+    assert!(asked > 120 && claims > asked / 10, "the models are heard: {asked} times, {claims} sentences");
+    assert!(aside > 0, "no blame of others is left out");
 }
 
 #[test]

@@ -155,11 +155,11 @@ impl Incident {
     }
 }
 
-fn samples() -> PathBuf {
+pub(crate) fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-logs")
 }
 
-fn folders(base: &Path) -> Vec<PathBuf> {
+pub(crate) fn folders(base: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(base).unwrap_or_else(|error| panic!("{}: {error}", base.display()));
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     found.sort();

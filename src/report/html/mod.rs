@@ -265,6 +265,9 @@ fn beside(report: &Report) -> Markup {
                 h2 id="model" { (advice.model) " of the same lines (decides nothing)" }
                 @if let Some(why) = &advice.failed { p { "No help; the rules alone speak: " (why) } }
                 @for claim in &advice.claims { p { (cited(&format!("{} [{}]", claim.text, claim.cites.join(", ")))) } }
+                @if !advice.order.is_empty() {
+                    p { "Of what is equally sure, it would look first at: " (advice.order.join(", ")) }
+                }
                 @if let Some(next) = &advice.next { p { "It would go on with: " (next) } }
                 @for evidence in &advice.evidence { (line(evidence)) }
             }

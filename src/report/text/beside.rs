@@ -34,6 +34,10 @@ impl Teller<'_> {
         for claim in &advice.claims {
             self.beside_line("", &cited(&format!("{} [{}]", claim.text, claim.cites.join(", "))));
         }
+        if !advice.order.is_empty() {
+            let order = advice.order.join(", ");
+            self.beside_line("", &[Span::plain(format!("Of what is equally sure, it would look first at: {order}"))]);
+        }
         if let Some(next) = &advice.next {
             self.beside_line("", &[Span::plain(format!("It would go on with: {next}"))]);
         }
