@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::built::{self, Built};
 use super::counsel::{Counsel, Menu, Topic};
-use super::entry::{Began, Ending, Entry, Want};
+use super::entry::{Began, Ending, Entry, Manner, Want};
 use super::facts::{Fact, facts};
 use super::fate::in_words;
 use super::handover;
@@ -86,6 +87,8 @@ pub struct Driver<'a> {
     executor: &'a dyn Executor,
     breaker: Option<Breaker>,
     stop: CancellationToken,
+    /// What this process has planned itself.
+    built: Built,
 }
 
 impl<'a> Driver<'a> {
@@ -102,15 +105,32 @@ impl<'a> Driver<'a> {
     ) -> Result<Self, Error> {
         let (journal, pages) = journal;
         let case = Case::of(&pages.lines)?;
-        let mut driver = Self { journal, case, executor, breaker, stop: CancellationToken::new() };
+        let (stop, built) = (CancellationToken::new(), Built::default());
+        let mut driver = Self { journal, case, executor, breaker, stop, built };
         if let Some(torn) = pages.torn {
             world.tell(
                 "diag was ended while it wrote a line of the journal: that line is gone, and nothing was begun on it",
             );
             driver.write(Entry::Torn(torn), world)?;
         }
+        let began = driver.rebuild(began, world)?;
         driver.write(Entry::Began(Box::new(began)), world)?;
         Ok(driver)
+    }
+
+    /// Plans anew what a run before has planned, where this one would go on with that. What this diag does not plan so is begun
+    /// afresh, unless something was changed already: then it is asked for, step by step.
+    fn rebuild(&mut self, began: Began, world: &mut dyn World) -> Result<Began, Error> {
+        let after = self.case.begun(began.clone());
+        if after.read.is_none() || after.stale || after.holds() {
+            return Ok(began);
+        }
+        self.built = Built::as_written(&world.read(&after.answers, false)?.2)?;
+        if self.built.has_all(&after) {
+            return Ok(began);
+        }
+        world.tell(built::OTHER);
+        Ok(Began { manner: Manner::Afresh, ..began })
     }
 
     /// What the case comes to now.
@@ -190,6 +210,7 @@ impl<'a> Driver<'a> {
         let live = self.case.fixed.is_some();
         let (outcome, headline, plans) = world.read(&self.case.answers, live)?;
         world.tell(&headline);
+        self.built = Built::of(plans.clone());
         self.write(Entry::Read { outcome, headline, plans }, world)?;
         let todo: Vec<&str> = self.case.todo().iter().map(|plan| plan.subject.cause.as_str()).collect();
         let plans = self.case.read.iter().flat_map(|read| &read.plans);
@@ -251,6 +272,7 @@ impl<'a> Driver<'a> {
         let facts = self.facts(step);
         match policy::judge(step, &facts, &policy, &self.said(world.now())).task(task) {
             Ok(_) if self.case.holds() => self.hold(step, &policy, world),
+            Ok(_) if !self.is_ours(step, world.now()) => self.wish(step, &built::asked(), &policy, world),
             Ok(one) => {
                 if let Some(why) = self.stopped_by_breaker(step, task) {
                     return self.refuse(step, "breaker", why, world);
@@ -278,6 +300,16 @@ impl<'a> Driver<'a> {
             world.rest(wait, &self.stop);
         }
         Ok(())
+    }
+
+    /// Whether a step is no journal's: this process has planned it, or a person has seen it and said yes.
+    fn is_ours(&self, step: &Step, now: i64) -> bool {
+        let plan = self.case.plan().filter(|plan| plan.steps.contains(step));
+        let agreed = || {
+            let digest = step.digest();
+            self.case.consents.iter().any(|consent| consent.digest == digest && consent.until > now)
+        };
+        plan.is_none_or(|plan| self.built.has(plan, step)) || agreed()
     }
 
     fn refuse(&mut self, step: &Step, by: &str, why: String, world: &mut dyn World) -> Result<(), Error> {

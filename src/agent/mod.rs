@@ -1,5 +1,6 @@
 //! Works on a case until it is proven well or an honest stop: what is next follows from the journal alone.
 
+mod built;
 mod counsel;
 mod driver;
 mod entry;
@@ -13,6 +14,7 @@ mod state;
 mod tests;
 mod waiting;
 
+pub use built::JOURNAL_ONLY;
 pub use counsel::{Cited, Counsel, Heard, Menu, Offer, Pick, Summary, Topic};
 pub use driver::{Driver, World, rest};
 pub use entry::{Began, Ending, Entry, Manner, One, Want};

@@ -33,7 +33,7 @@ pub struct Case {
     pub answers: Answers,
     /// Questions that nobody was there to answer.
     pub unanswered: BTreeSet<String>,
-    /// What a person agreed to.
+    /// What a person agreed to in this run.
     pub consents: Vec<Consent>,
     /// Digests of what a person said no to, in whichever run.
     pub noes: BTreeSet<String>,
@@ -194,6 +194,13 @@ impl Case {
         }
     }
 
+    /// The case as it is once a run begins like this.
+    pub(super) fn begun(&self, began: Began) -> Self {
+        let mut after = self.clone();
+        after.begin(began);
+        after
+    }
+
     /// A run begins, or goes on: what nobody was there for is asked again.
     fn begin(&mut self, began: Began) {
         if began.manner == Manner::Afresh && self.open.is_none() && !self.changed() {
@@ -204,6 +211,8 @@ impl Case {
             self.scheduler = None;
         }
         self.began = Some(began);
+        // A yes counts in the run in which it was given: no journal brings one along.
+        self.consents.clear();
         for work in &mut self.works {
             work.wanted.clear();
             work.refused.clear();

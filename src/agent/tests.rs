@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests cut journals")]
 
 mod advised;
+mod forged;
 mod held;
 mod many;
 
@@ -321,13 +322,22 @@ fn one_yes_is_asked_for_and_a_yes_that_has_ended_is_asked_for_again() {
     person.asked.borrow_mut().clear();
     work(later.path(), &Cluster::new(true), &mut person, None);
     assert_eq!(*person.asked.borrow(), ["fix-mend"], "half an hour is over");
-    // And at once: no question.
+}
+
+/// The same up to the yes, gone on with at once: a journal brings no yes along, whoever wrote it.
+#[test]
+fn a_yes_counts_in_the_run_in_which_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut person = Person::new(mend(), Some(true));
+    work(folder.path(), &Cluster::new(true), &mut person, None);
+    let all = lines(folder.path());
+    let agreed = all.iter().position(|line| matches!(entry(line).unwrap(), Entry::Agreed { .. })).unwrap();
     let soon = tempfile::tempdir().unwrap();
     copy(folder.path(), soon.path(), agreed + 1, 0);
-    person.now -= 3600;
-    person.asked.borrow_mut().clear();
-    work(soon.path(), &Cluster::new(true), &mut person, None);
-    assert_eq!(*person.asked.borrow(), [] as [&str; 0]);
+    let cluster = Cluster::new(true);
+    person.yes = None;
+    let ending = work(soon.path(), &cluster, &mut person, None);
+    assert!(matches!(ending, Ending::Wants { .. }) && cluster.count("fix-mend") == 0, "{ending:?}");
 }
 
 /// The first lines of a journal, and some bytes of the next.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Digest;
+use super::owner::own_journal;
 use crate::error::Error;
 
 /// Name of the journal in a case folder.
@@ -92,23 +93,23 @@ struct Written {
 
 impl Journal {
     /// Opens the journal of a case for writing, or begins it. What a crash left at its end is taken away; whoever opens
-    /// it is told, and should note it.
+    /// it is told, and should note it. All that acts upon a journal comes by here: it has to be the word of whoever asks.
     ///
     /// # Errors
-    /// Somebody else has it open (`case.busy`), it was changed or is damaged (`journal.damaged`), or can't be written.
+    /// Somebody else has it open (`case.busy`) or could have written it (`journal.foreign`), it was changed or is damaged
+    /// (`journal.damaged`), or can't be written.
     pub fn open(case: &Path) -> Result<(Self, Pages), Error> {
         let path = case.join(JOURNAL);
         let failed = |error: io::Error| unwritable(&path, &error);
-        let mut open = OpenOptions::new();
-        let open = open.read(true).append(true).create(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-        let mut file = open.open(&path).map_err(failed)?;
+        let (folder, file) = own_journal(case, OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT)?;
+        let mut file = file.map_err(failed)?;
         lock(&file, case)?;
         let (pages, good, last) = look(&mut file, &path)?;
         if pages.torn.is_some() {
             file.set_len(good).and_then(|()| file.sync_all()).map_err(failed)?;
         }
         // The name of a new file has to be on the disk as well.
-        File::open(case).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        folder.sync_all().map_err(failed)?;
         let next = pages.lines.len() as u64 + 1;
         Ok((Self { path, file, next, last, broken: false }, pages))
     }
@@ -143,9 +144,26 @@ impl Journal {
 /// It can't be read, or was changed.
 pub fn pages(case: &Path) -> Result<Option<Pages>, Error> {
     let path = case.join(JOURNAL);
-    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(&path);
+    // A pipe of that name is not waited for.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    read(OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path), &path)
+}
+
+/// The same, to act upon what it says.
+///
+/// # Errors
+/// Somebody else could have written it (`journal.foreign`); it can't be read, or was changed.
+pub fn own_pages(case: &Path) -> Result<Option<Pages>, Error> {
+    if !case.exists() {
+        return Ok(None);
+    }
+    let (_, file) = own_journal(case, OFlag::O_RDONLY)?;
+    read(file, &case.join(JOURNAL))
+}
+
+fn read(opened: io::Result<File>, path: &Path) -> Result<Option<Pages>, Error> {
     match opened {
-        Ok(mut file) => look(&mut file, &path).map(|(pages, _, _)| Some(pages)),
+        Ok(mut file) => look(&mut file, path).map(|(pages, _, _)| Some(pages)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::new("journal.unreadable", path.display().to_string(), error.to_string())),
     }

@@ -21,6 +21,7 @@ mod draft;
 mod folder;
 mod index;
 mod journal;
+mod owner;
 mod place;
 mod sealed;
 
@@ -28,7 +29,8 @@ pub use below::{below, uri_part};
 pub use draft::{Draft, Facts};
 pub use folder::{Kept, Standing, kept, read_index, standing};
 pub use index::{Collection, Index, LeftOut, Member};
-pub use journal::{JOURNAL, Journal, Line, Pages, Torn, is_busy, pages};
+pub use journal::{JOURNAL, Journal, Line, Pages, Torn, is_busy, own_pages, pages};
+pub use owner::foreign;
 pub use sealed::Digest;
 
 /// Version of the index.

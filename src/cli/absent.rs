@@ -58,7 +58,7 @@ pub(super) fn test(asked: &test::Args, library: &Library, stop: &CancellationTok
     }
 }
 
-/// Goes on with a case as far as that needs no yes, or a person gave it before.
+/// Goes on with a case as far as that needs no yes.
 pub(super) fn go_on(
     root: &Path,
     fence: &Fence,

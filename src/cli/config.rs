@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::builder::OsStr;
@@ -213,12 +212,7 @@ impl Files {
 
 /// Why a file is not read that nobody named: somebody else could have written it.
 pub(super) fn foreign(path: &Path, about: &std::fs::Metadata) -> Option<Error> {
-    let me = nix::unistd::geteuid().as_raw();
-    let why = match about.uid() {
-        owner if owner != me && owner != 0 => "it belongs to somebody else",
-        _ if about.mode() & 0o022 != 0 => "others may write to it",
-        _ => return None,
-    };
+    let why = crate::case::foreign(about)?;
     let error = Error::new("config.foreign", path.display().to_string(), format!("is not read: {why}"));
     Some(error.with_way_on("chmod go-w and chown it; a diag.toml may also be named: diag --config FILE"))
 }

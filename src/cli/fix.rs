@@ -11,7 +11,7 @@ use super::plan::{self as planning, What};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, approvals, transport};
 use crate::agent::{Began, Counsel, Driver, Ending, Fact, Manner, Menu, World, handover, waiting};
 use crate::breaker::Breaker;
-use crate::case::{Collection, Draft, Journal, Pages, Standing, pages, standing};
+use crate::case::{Collection, Draft, Journal, Pages, Standing, own_pages, pages, standing};
 use crate::collect;
 use crate::config::Config;
 use crate::error::Error;
@@ -217,9 +217,9 @@ fn counsellor(wanted: bool, config: &Config, what: &What) -> Result<Option<Couns
     Ok(Some(Counsellor::new(settings, super::analyze::scanner(what.formats.as_deref())?)))
 }
 
-/// How the last run on a case began; `None` where there was none.
+/// How the last run on a case began; `None` where there was none. Nobody goes on as somebody else says.
 pub(super) fn last_began(root: &Path) -> Result<Option<Began>, Error> {
-    let lines = pages(root)?.map(|pages| pages.lines).unwrap_or_default();
+    let lines = own_pages(root)?.map(|pages| pages.lines).unwrap_or_default();
     Ok(lines.iter().rev().find_map(|line| match crate::agent::entry(line) {
         Ok(crate::agent::Entry::Began(began)) => Some(*began),
         _ => None,

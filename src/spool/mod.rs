@@ -24,7 +24,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 pub use lines::Lines;
-pub use pending::{Incident, Pending, Pointer, foreign};
+pub use pending::{Incident, Pending, Pointer};
 pub use queue::Queue;
 pub use record::{Letter, Record};
 

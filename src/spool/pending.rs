@@ -8,12 +8,12 @@
 #![expect(clippy::disallowed_methods, reason = "a world room: reads and writes its own folder")]
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{LARGEST, files, queue};
+use crate::case::foreign;
 use crate::error::Error;
 
 /// Where a case is in which something waits.
@@ -58,9 +58,9 @@ impl Pending {
         let folder = state.join("approvals");
         queue::own(&folder, 0o700)?;
         // Root believes no pointer of somebody else.
-        if let Some(why) = foreign(&folder, &[]) {
-            return Err(Error::new("approvals.foreign", folder.display().to_string(), why));
-        }
+        let failed = |why: String| Error::new("approvals.foreign", folder.display().to_string(), why);
+        let about = fs::symlink_metadata(&folder).map_err(|error| failed(error.to_string()))?;
+        foreign(&about).map_or(Ok(()), |why| Err(failed(why.to_owned())))?;
         Ok(Self { state: state.to_owned() })
     }
 
@@ -107,25 +107,4 @@ impl Pending {
     fn file(&self, name: &str) -> PathBuf {
         self.folder().join(format!("{name}.json"))
     }
-}
-
-/// Why what a case says may be somebody else's word; nothing where only its owner could have written it, who is whoever asks, or
-/// root.
-#[must_use]
-pub fn foreign(case: &Path, files: &[&str]) -> Option<String> {
-    let me = nix::unistd::geteuid().as_raw();
-    for path in std::iter::once(case.to_owned()).chain(files.iter().map(|file| case.join(file))) {
-        let about = match fs::symlink_metadata(&path) {
-            Ok(about) => about,
-            Err(error) => return Some(format!("{}: {error}", path.display())),
-        };
-        let why = match about.uid() {
-            _ if about.is_symlink() => "it is a link",
-            owner if owner != me && owner != 0 => "it belongs to somebody else",
-            _ if about.mode() & 0o022 != 0 => "others may write to it",
-            _ => continue,
-        };
-        return Some(format!("{}: {why}", path.display()));
-    }
-    None
 }

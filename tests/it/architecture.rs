@@ -25,7 +25,7 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("policy", &["error", "plan", "playbook"]),
     ("watch", &["kubernetes", "verdict"]),
     ("config", &["authored", "error", "plan", "probe", "watch"]),
-    ("spool", &["error", "watch"]),
+    ("spool", &["case", "error", "watch"]),
     ("history", &["spool", "watch"]),
     ("notify", &["config", "error", "report", "verdict", "watch"]),
     ("intent", &["plan", "playbook"]),

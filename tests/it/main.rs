@@ -16,6 +16,7 @@ mod cluster;
 mod config;
 mod executors;
 mod fixing;
+mod forged;
 mod hooks;
 mod hostile;
 mod isolation;

@@ -6,17 +6,14 @@ use std::path::{Path, PathBuf};
 
 use super::now;
 use crate::agent::{Case, Waiting, waiting};
-use crate::case::{Digest, JOURNAL, is_busy, pages};
+use crate::case::{Digest, is_busy, own_pages};
 use crate::cli::session::Session;
 use crate::error::Error;
 use crate::exec::{FanOut, Limits, Local};
 use crate::plan::NodeName;
 use crate::policy::{Action, Said, action, built_in};
 use crate::scheduler::{Scheduler, Who};
-use crate::spool::{Pending, Pointer, foreign};
-
-/// Files of a case that decide what is done.
-const DECIDE: [&str; 2] = ["case.json", JOURNAL];
+use crate::spool::{Pending, Pointer};
 
 /// Digits of a pointer's name.
 const DIGITS: usize = 16;
@@ -117,8 +114,7 @@ fn look(pointer: &Pointer) -> Result<Vec<Item>, String> {
     if !root.exists() {
         return Ok(Vec::new());
     }
-    trusted(root)?;
-    let lines = pages(root).map_err(|error| error.to_string())?.map(|pages| pages.lines).unwrap_or_default();
+    let lines = own_pages(root).map_err(|error| error.to_string())?.map(|pages| pages.lines).unwrap_or_default();
     let case = Case::of(&lines).map_err(|error| error.to_string())?;
     if case.began.is_some() && case.ended.is_none() && !is_busy(root) {
         return Err(format!("{}: it was interrupted: diag resume goes on with it", root.display()));
@@ -134,11 +130,6 @@ fn look(pointer: &Pointer) -> Result<Vec<Item>, String> {
         gone: None,
     };
     Ok(waiting(&case).into_iter().map(item).collect())
-}
-
-/// Whether what a case says is its owner's word.
-pub(super) fn trusted(root: &Path) -> Result<(), String> {
-    foreign(root, &DECIDE).map_or(Ok(()), |why| Err(format!("not trusted: {why}")))
 }
 
 /// Puts what waits in a case where people look for it; where nothing does, nothing is there any more.
