@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use memchr::memmem::Finder;
 use regex_automata::Input;
-use regex_automata::util::primitives::NonMaxUsize;
 use serde_json::value::RawValue;
 
 use crate::event::{Fields, Name, intern};
@@ -14,7 +13,7 @@ use crate::hot;
 use crate::index::Index;
 use crate::record::RECORDS;
 use crate::scan::Depth;
-use crate::signature::{Envelope, FieldType, FormatFile, Matcher, Signature, anchors, bytes_of};
+use crate::signature::{Envelope, FieldType, FormatFile, Matcher, Scratch, Signature, anchors, bytes_of};
 
 /// Formats as gathered by the build script.
 const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/formats.json"));
@@ -120,8 +119,8 @@ impl Catalogue {
     }
 
     /// Adds what the envelope of a format tells of a line.
-    pub(crate) fn envelope(&self, format: usize, text: &[u8], slots: &mut Slots, fields: &mut Fields) {
-        self.envelopes[format].iter().any(|envelope| envelope.read(text, slots, fields));
+    pub(crate) fn envelope(&self, format: usize, text: &[u8], scratch: &mut Scratch, fields: &mut Fields) {
+        self.envelopes[format].iter().any(|envelope| envelope.read(text, scratch, fields));
     }
 
     /// What a kind means, in one sentence; its name in words where its format does not say.
@@ -147,9 +146,6 @@ impl Catalogue {
     }
 }
 
-/// Where the groups of a match begin and end.
-type Slots = Vec<Option<NonMaxUsize>>;
-
 impl CompiledEnvelope {
     fn new(file: &Envelope) -> Result<Self, String> {
         let fields = hot::group_names(&file.pattern).map(|name| (intern(name), field_type(file, name))).collect();
@@ -159,7 +155,7 @@ impl CompiledEnvelope {
     }
 
     /// Adds what it tells of a line; whether it is the line's.
-    fn read(&self, text: &[u8], slots: &mut Slots, fields: &mut Fields) -> bool {
+    fn read(&self, text: &[u8], scratch: &mut Scratch, fields: &mut Fields) -> bool {
         if !self.anchors.is_empty() && !self.anchors.iter().any(|anchor| anchor.find(text).is_some()) {
             return false;
         }
@@ -173,11 +169,11 @@ impl CompiledEnvelope {
             return true;
         }
         let matcher = self.matcher.get_or_init(|| Matcher::new(&self.source, &self.fields)).as_ref();
-        let Some(matcher) = matcher.filter(|matcher| matcher.search(&Input::new(text), slots).is_some()) else {
+        let Some(matcher) = matcher.filter(|matcher| matcher.search(&Input::new(text), scratch).is_some()) else {
             return false;
         };
         for (field, group) in self.fields.iter().zip(&matcher.groups) {
-            add(field, group.and_then(|group| bytes_of(text, slots, group)));
+            add(field, group.and_then(|group| bytes_of(text, &scratch.slots, group)));
         }
         true
     }

@@ -14,7 +14,7 @@ use crate::index::{Index, Owner};
 use crate::line::{Block, Cursor, Line, strip_ansi};
 use crate::record::Wrapped;
 use crate::search::Hit;
-use crate::signature::Signature;
+use crate::signature::{Scratch, Signature};
 use crate::time;
 
 /// How many records of one kind are read from one physical line.
@@ -79,7 +79,7 @@ impl Scanner {
         let number = block.first_line + newlines(&block.data[..part.start]);
         let counted = part.start;
         let (tally, hits, wishes) = (Tally::default(), Vec::new(), Vec::new());
-        let (slots, events) = (Vec::new(), Vec::new());
+        let (scratch, events) = (Scratch::default(), Vec::new());
         let (signed, spoken) = (0, Vec::new());
         let mut walk = Walk {
             catalogue: &self.catalogue,
@@ -90,7 +90,7 @@ impl Scanner {
             counted,
             hits,
             wishes,
-            slots,
+            scratch,
             events,
             signed,
             spoken,
@@ -142,7 +142,7 @@ struct Walk<'a, 's> {
     counted: usize,
     hits: Vec<Hit>,
     wishes: Vec<Wish>,
-    slots: Vec<Option<NonMaxUsize>>,
+    scratch: Scratch,
     events: Vec<Event>,
     /// How many of the events are by signatures; they come first.
     signed: usize,
@@ -367,12 +367,12 @@ impl<'a> Walk<'a, '_> {
         any: &mut bool,
     ) -> Option<usize> {
         let text = input.haystack();
-        let groups = signature.search(pattern, input, &mut self.slots)?;
-        let end = self.slots.get(1)?.map(NonMaxUsize::get);
+        let groups = signature.search(pattern, input, &mut self.scratch)?;
+        let end = self.scratch.slots.get(1)?.map(NonMaxUsize::get);
         if !self.is_spoken(signature.kind, cursor.line.number)
-            && let Some(mut fields) = signature.fields(groups, text, &self.slots)
+            && let Some(mut fields) = signature.fields(groups, text, &self.scratch.slots)
         {
-            self.catalogue.envelope(signature.format, text, &mut self.slots, &mut fields);
+            self.catalogue.envelope(signature.format, text, &mut self.scratch, &mut fields);
             self.events.push(placed(cursor, signature.kind, signature.says, fields));
             self.signed = self.events.len();
             *any = true;

@@ -5,8 +5,14 @@ use std::sync::OnceLock;
 use indexmap::IndexMap;
 use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::nfa::thompson::backtrack::{self, BoundedBacktracker};
+use regex_automata::nfa::thompson::{self, NFA};
+use regex_automata::util::captures::GroupInfo;
+use regex_automata::util::prefilter::Prefilter;
 use regex_automata::util::primitives::NonMaxUsize;
-use regex_automata::{Input, PatternID, meta};
+use regex_automata::util::syntax;
+use regex_automata::{Input, MatchKind, PatternID, meta};
+use regex_syntax::hir::Hir;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Fields, Name, Says, Value, intern};
@@ -292,12 +298,32 @@ struct Shortcut {
     groups: Vec<Option<usize>>,
 }
 
+/// Where the groups of a match begin and end.
+pub(crate) type Slots = Vec<Option<NonMaxUsize>>;
+
+/// The groups of the last match, and the memory that searches need on their way.
+///
+/// All patterns share it: there are hundreds, and memory of its own would have left the processor's caches whenever the
+/// turn of one comes.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) slots: Slots,
+    steps: Option<backtrack::Cache>,
+}
+
+impl Scratch {
+    fn clear(&mut self, groups: &GroupInfo) {
+        self.slots.clear();
+        self.slots.resize(groups.slot_len(), None);
+    }
+}
+
 /// A regex that can be tried at one place, and the groups that are fields.
 #[derive(Debug)]
 pub(crate) struct Matcher {
     source: String,
     /// The regex as a small program, where it is short; see [`Self::search`].
-    compact: Option<meta::Regex>,
+    compact: Option<Program>,
     /// The regex with automata, compiled when first needed.
     automata: OnceLock<Option<meta::Regex>>,
     /// By field of the signature: its group.
@@ -307,39 +333,86 @@ pub(crate) struct Matcher {
 impl Matcher {
     pub(crate) fn new(source: &str, fields: &[(Name, FieldType)]) -> Option<Self> {
         let short = source.len() <= LONGEST_COMPACT;
-        let compact = if short { Some(build(source, false)?) } else { None };
+        let compact = if short { Some(Program::new(source)?) } else { None };
         let mut matcher = Self { source: source.to_owned(), compact, automata: OnceLock::new(), groups: Vec::new() };
-        let regex = matcher.regex(0)?;
-        let group = |(name, _): &(Name, FieldType)| regex.group_info().to_index(PatternID::ZERO, name);
-        let groups = fields.iter().map(group).collect();
-        matcher.groups = groups;
+        let known = match &matcher.compact {
+            Some(program) => program.groups(),
+            None => matcher.automata()?.group_info(),
+        };
+        matcher.groups = fields.iter().map(|(name, _)| known.to_index(PatternID::ZERO, name)).collect();
         Some(matcher)
     }
 
-    /// Groups of the first match, into `slots`; none where there is no match.
+    /// Groups of the first match, into the slots; none where there is no match.
     ///
     /// There are hundreds of patterns, and each is needed now and then: tables of automata have left the processor's
     /// caches by then, and fetching them takes longer than following the small program of the regex step by step.
-    pub(crate) fn search(&self, input: &Input<'_>, slots: &mut Vec<Option<NonMaxUsize>>) -> Option<PatternID> {
-        let regex = self.regex(input.get_range().len())?;
-        slots.clear();
-        slots.resize(regex.group_info().slot_len(), None);
-        regex.search_slots(input, slots)
+    pub(crate) fn search(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<PatternID> {
+        if let Some(program) = self.compact.as_ref().filter(|_| input.get_range().len() <= MOST_STEPPED)
+            && let Some(found) = program.search(input, scratch)
+        {
+            return found;
+        }
+        let regex = self.automata()?;
+        scratch.clear(regex.group_info());
+        regex.search_slots(input, &mut scratch.slots)
     }
 
-    /// The form of the regex for a text of so many bytes.
-    fn regex(&self, len: usize) -> Option<&meta::Regex> {
-        let compact = self.compact.as_ref().filter(|_| len <= MOST_STEPPED);
-        compact.or_else(|| self.automata.get_or_init(|| build(&self.source, true)).as_ref())
+    fn automata(&self) -> Option<&meta::Regex> {
+        self.automata.get_or_init(|| build(&self.source)).as_ref()
     }
 }
 
-/// Compiles a pattern for a [`Matcher`], with or without automata that are determined on the way.
-fn build(source: &str, automata: bool) -> Option<meta::Regex> {
-    let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
+/// A regex that is followed step by step.
+#[derive(Debug)]
+struct Program {
+    hir: Hir,
+    /// Where the place of a match is known.
+    here: BoundedBacktracker,
+    /// Where it is not: looks for what matches begin with, and is made when first needed.
+    anywhere: OnceLock<Option<BoundedBacktracker>>,
+}
+
+impl Program {
+    fn new(source: &str) -> Option<Self> {
+        let hir = syntax::parse_with(source, &syntax_of_patterns()).ok()?;
+        let limits = thompson::Config::new().utf8(false).nfa_size_limit(Some(SIZE_LIMIT));
+        let nfa = NFA::compiler().configure(limits).build_from_hir(&hir).ok()?;
+        Some(Self { hir, here: BoundedBacktracker::new_from_nfa(nfa).ok()?, anywhere: OnceLock::new() })
+    }
+
+    fn groups(&self) -> &GroupInfo {
+        self.here.get_nfa().group_info()
+    }
+
+    /// Nothing where the text is too long for it.
+    fn search(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<Option<PatternID>> {
+        let engine = if input.get_anchored().is_anchored() { &self.here } else { self.anywhere()? };
+        scratch.clear(self.groups());
+        let cache = scratch.steps.get_or_insert_with(|| engine.create_cache());
+        cache.reset(engine);
+        engine.try_search_slots(cache, input, &mut scratch.slots).ok()
+    }
+
+    fn anywhere(&self) -> Option<&BoundedBacktracker> {
+        let make = || {
+            let begins = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, &self.hir);
+            let config = backtrack::Config::new().prefilter(begins);
+            BoundedBacktracker::builder().configure(config).build_from_nfa(self.here.get_nfa().clone()).ok()
+        };
+        self.anywhere.get_or_init(make).as_ref()
+    }
+}
+
+/// Compiles a pattern for a [`Matcher`], with automata that are determined on the way.
+fn build(source: &str) -> Option<meta::Regex> {
     let limits = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(SIZE_LIMIT));
-    let config = limits.hybrid(automata).dfa(automata);
-    meta::Regex::builder().syntax(syntax).configure(config).build(source).ok()
+    meta::Regex::builder().syntax(syntax_of_patterns()).configure(limits).build(source).ok()
+}
+
+/// Bytes, and ASCII classes.
+fn syntax_of_patterns() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false)
 }
 
 /// Longest pattern that is followed step by step, in bytes: alternations of many words take many steps.
@@ -427,21 +500,16 @@ impl Signature {
         self
     }
 
-    /// Looks for a match of a pattern: its groups go into `slots`; returns the group of each field.
-    pub(crate) fn search(
-        &self,
-        pattern: usize,
-        input: &Input<'_>,
-        slots: &mut Vec<Option<NonMaxUsize>>,
-    ) -> Option<&[Option<usize>]> {
+    /// Looks for a match of a pattern: its groups go into the slots; returns the group of each field.
+    pub(crate) fn search(&self, pattern: usize, input: &Input<'_>, scratch: &mut Scratch) -> Option<&[Option<usize>]> {
         let pattern = &self.patterns[pattern];
         if let (Some(hot), true) = (&pattern.hot, input.get_anchored().is_anchored())
-            && let Some(matches) = hot.grammar.search(input.haystack(), input.start(), slots)
+            && let Some(matches) = hot.grammar.search(input.haystack(), input.start(), &mut scratch.slots)
         {
             return matches.then_some(&hot.groups);
         }
         let matcher = pattern.matcher.get_or_init(|| Matcher::new(&pattern.source, &self.fields)).as_ref()?;
-        matcher.search(input, slots)?;
+        matcher.search(input, scratch)?;
         Some(&matcher.groups)
     }
 

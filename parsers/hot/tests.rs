@@ -3,7 +3,7 @@
 use regex_automata::{Anchored, Input};
 
 use super::*;
-use crate::signature::{FieldType, FormatFile, Matcher};
+use crate::signature::{FieldType, FormatFile, Matcher, Scratch};
 
 const FILES: [&str; 2] = [include_str!("../torch/format.toml"), include_str!("../nccl/format.toml")];
 
@@ -119,7 +119,7 @@ fn a_grammar_tells_what_its_regex_tells() {
         let pattern = &event.pattern[number];
         let literal = crate::signature::anchors(pattern).unwrap().remove(0);
         let ((_, matcher), hot) = (matcher(pattern), Hot::of(kind, number, pattern).unwrap());
-        let (mut told, mut matched, mut slots, mut wanted) = (0, 0, Vec::new(), Vec::new());
+        let (mut told, mut matched, mut slots, mut wanted) = (0, 0, Vec::new(), Scratch::default());
         for line in &lines {
             for start in memchr::memmem::find_iter(line, literal.as_bytes()) {
                 let input = Input::new(line).range(start..).anchored(Anchored::Yes);
@@ -129,7 +129,7 @@ fn a_grammar_tells_what_its_regex_tells() {
                 assert_eq!(found, regex, "{kind}: {}", String::from_utf8_lossy(line));
                 if found {
                     told += 1;
-                    assert_eq!(slots, wanted, "{kind}: {}", String::from_utf8_lossy(line));
+                    assert_eq!(slots, wanted.slots, "{kind}: {}", String::from_utf8_lossy(line));
                 }
             }
         }
@@ -143,13 +143,13 @@ fn nccls_envelope_is_read_as_its_regex_reads_it() {
     let nccl = files.iter().find(|file| file.id == "nccl").unwrap();
     let (names, matcher) = matcher(&nccl.envelope[0].pattern);
     assert_eq!(names, ["node", "pid", "gpu"]);
-    let (mut told, mut matched, mut slots) = (0, 0, Vec::new());
+    let (mut told, mut matched, mut scratch) = (0, 0, Scratch::default());
     for line in lines(&files) {
-        let regex = matcher.search(&Input::new(&line), &mut slots).is_some();
+        let regex = matcher.search(&Input::new(&line), &mut scratch).is_some();
         matched += usize::from(regex);
         if let Some(groups) = envelope(&line) {
             told += 1;
-            let wanted = [1, 2, 3].map(|group| crate::signature::bytes_of(&line, &slots, group));
+            let wanted = [1, 2, 3].map(|group| crate::signature::bytes_of(&line, &scratch.slots, group));
             assert!(regex && groups == wanted, "{}", String::from_utf8_lossy(&line));
         }
     }

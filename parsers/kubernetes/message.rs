@@ -9,7 +9,7 @@ use super::subject::Subject;
 use crate::catalogue::built_in_file;
 use crate::event::{Fields, Name, Says};
 use crate::index::{Index, Owner};
-use crate::signature::{FormatFile, Signature, compile};
+use crate::signature::{FormatFile, Scratch, Signature, compile};
 
 /// A statement: the kind of event that it makes, and what it tells by itself.
 #[derive(Debug, Clone)]
@@ -58,20 +58,20 @@ pub(super) fn read(text: &str) -> Vec<Said> {
     let mut owners: Vec<Owner> = hits.into_iter().flat_map(|hit| INDEX.owners(hit)).copied().collect();
     owners.sort_unstable();
     owners.dedup();
+    let mut scratch = Scratch::default();
     let mut said: Vec<(u32, Said)> = Vec::new();
     for owner in owners {
         let Owner::Signature(at, pattern) = owner else { continue };
         if said.last().is_none_or(|(known, _)| *known != at) {
-            said.extend(matched(&SIGNATURES[at as usize], pattern, text.as_bytes()).map(|one| (at, one)));
+            said.extend(matched(&SIGNATURES[at as usize], pattern, text.as_bytes(), &mut scratch).map(|one| (at, one)));
         }
     }
     said.into_iter().map(|(_, one)| one).collect()
 }
 
-fn matched(signature: &Signature, pattern: u16, text: &[u8]) -> Option<Said> {
-    let mut slots = Vec::new();
-    let groups = signature.search(pattern.into(), &Input::new(text), &mut slots)?;
-    let fields = signature.fields(groups, text, &slots)?;
+fn matched(signature: &Signature, pattern: u16, text: &[u8], scratch: &mut Scratch) -> Option<Said> {
+    let groups = signature.search(pattern.into(), &Input::new(text), scratch)?;
+    let fields = signature.fields(groups, text, &scratch.slots)?;
     Some(Said { kind: signature.kind, says: signature.says, fields })
 }
 

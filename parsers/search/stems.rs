@@ -102,17 +102,23 @@ fn held_by(stems: &[Vec<u8>], literals: &[Indexed<'_>]) -> Vec<Vec<(u32, usize)>
 
 /// Stems for a set of literals: each literal holds at least one, and none begins with another.
 pub(super) fn choose(literals: &[Indexed<'_>], sample: &Sample) -> Vec<Vec<u8>> {
-    let candidates = candidates(literals, sample);
+    let candidates: Vec<_> = candidates(literals, sample).into_iter().collect();
     let mut open = vec![true; literals.len()];
+    // Per candidate: how many open literals it covers; per literal: who covers it.
+    let mut gains: Vec<usize> = candidates.iter().map(|(_, (covers, _))| covers.len()).collect();
+    let mut coverers = vec![Vec::new(); literals.len()];
+    for (number, (_, (covers, _))) in candidates.iter().enumerate() {
+        covers.iter().for_each(|at| coverers[*at].push(number));
+    }
     let mut stems: Vec<Vec<u8>> = Vec::new();
     while open.contains(&true) {
-        let gain = |covers: &Vec<usize>, cost: f64| covers.iter().filter(|at| open[**at]).count() as f64 / cost;
-        let best = candidates.iter().max_by(|a, b| gain(&a.1.0, a.1.1).total_cmp(&gain(&b.1.0, b.1.1)));
-        let Some((stem, (covers, _))) = best else { break };
-        if !covers.iter().any(|at| open[*at]) {
-            break;
+        let worth = |number: &usize| gains[*number] as f64 / candidates[*number].1.1;
+        let best = (0..gains.len()).max_by(|a, b| worth(a).total_cmp(&worth(b)));
+        let Some(best) = best.filter(|best| gains[*best] > 0) else { break };
+        let (stem, (covers, _)) = &candidates[best];
+        for at in covers.iter().filter(|at| std::mem::take(&mut open[**at])) {
+            coverers[*at].iter().for_each(|number| gains[*number] -= 1);
         }
-        covers.iter().for_each(|at| open[*at] = false);
         stems.push(stem.to_vec());
     }
     let all = stems.clone();
