@@ -10,6 +10,7 @@
 pub mod catalogue;
 pub mod console;
 pub mod dcgm;
+pub mod docker;
 pub mod document;
 pub mod elastic;
 pub mod ethernet;

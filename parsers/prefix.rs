@@ -74,7 +74,7 @@ const MOST_LAYERS: usize = 8;
 type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
 /// The layers, each tried in turn until none applies.
-const LAYERS: [Layer; 23] = [
+const LAYERS: [Layer; 24] = [
     notebook_tag,
     number_tag,
     sglang_tag,
@@ -92,6 +92,7 @@ const LAYERS: [Layer; 23] = [
     system_log::decoded,
     system_log::archived,
     stamp,
+    cri_stream,
     system_log::caller,
     named_stamp,
     horovod_tag,
@@ -382,6 +383,17 @@ fn stamp(line: &[u8], context: &mut Context) -> Option<usize> {
     Some(len + system_log::host(&line[len..], sure, context).unwrap_or(0))
 }
 
+/// `stderr F ` behind the time in the logs that CRI's runtimes keep of containers: the stream, and whether it is a line's
+/// end (`F`) or a part (`P`).
+///
+/// Kubernetes 1.33 `pkg/kubelet/kuberuntime/logs/logs.go` (`parseCRILog`).
+fn cri_stream(line: &[u8], context: &mut Context) -> Option<usize> {
+    context.at?;
+    let rest = line.strip_prefix(b"std")?;
+    let stream = ["out ", "err "].iter().find_map(|name| rest.strip_prefix(name.as_bytes()))?;
+    (stream.starts_with(b"F ") || stream.starts_with(b"P ")).then_some(8)
+}
+
 /// A logger's level or name in front of the time: `INFO 05-04 03:12:41 `, `[titan] 2026-…`, `[NeMo W 2026-…`.
 fn named_stamp(line: &[u8], context: &mut Context) -> Option<usize> {
     const NAMES: [&str; 12] = [
@@ -465,6 +477,9 @@ mod tests {
             ("gpu-18 | ERROR: nhc: x", None, None, None, "gpu-18 | ERROR: nhc: x"),
             ("(Worker_TP1 pid=41) ERROR 05-07 08:11:40 [core.py:962]     raise", Some(1), None, Some(41), "    raise"),
             ("[3]<stderr>:x", Some(3), None, None, "x"),
+            ("2026-05-04T03:12:41.250000001Z stderr F [rank3]:   x", Some(3), None, None, "  x"),
+            ("2026-05-04T03:12:41.250000001Z stdout P   x", None, None, None, "  x"),
+            ("2026-05-04T03:12:41Z stdout of rank 3", None, None, None, "stdout of rank 3"),
             ("  | 2026-05-04T03:12:41.873Z | [rank4]:x", Some(4), None, None, "x"),
             (" 20%|=>   | 375/1881 [3:40:16<14:52:25, 35.55s/it][rank3]:x", Some(3), None, None, "x"),
         ] {

@@ -39,12 +39,26 @@ pub struct Wrapped<'a> {
     pub text: String,
 }
 
+/// A line of a document: number from 1, offset, bytes.
+pub(crate) type Place<'a> = (u64, u64, &'a [u8]);
+
+/// The lines of a document.
+pub(crate) fn lines(data: &[u8]) -> impl Iterator<Item = Place<'_>> {
+    let mut offset = 0;
+    data.split(|b| *b == b'\n').enumerate().map(move |(at, line)| {
+        let begin = offset;
+        offset += line.len() as u64 + 1;
+        (at as u64 + 1, begin, line.strip_suffix(b"\r").unwrap_or(line))
+    })
+}
+
 /// All readers of whole documents.
 pub static RECORDS: &[&dyn Record] = &[
     &crate::flight_recorder::Dumps,
     &crate::nccl_ras::Samples,
     &crate::journal::Entries,
     &crate::journal::Dmesg,
+    &crate::docker::Logs,
     &crate::slurm::Answers,
     &crate::pbs::Answers,
     &crate::kubernetes::Documents,

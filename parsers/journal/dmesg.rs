@@ -1,7 +1,7 @@
 //! The kernel's ring buffer as JSON: `dmesg --json`.
 
 use crate::event::{Event, Name, Problem};
-use crate::record::{Record, Wrapped};
+use crate::record::{Record, Wrapped, lines};
 
 /// The reader of `dmesg --json`.
 pub struct Dmesg;
@@ -28,7 +28,7 @@ impl Record for Dmesg {
     /// Read line by line, so that a document that was cut still tells what it holds.
     fn wrapped<'a>(&self, data: &'a [u8]) -> Vec<Wrapped<'a>> {
         let (mut found, mut time) = (Vec::new(), String::new());
-        for (line, offset, cited) in super::lines(data) {
+        for (line, offset, cited) in lines(data) {
             let mut rest = cited;
             loop {
                 let message = memchr::memmem::find(rest, MESSAGE);

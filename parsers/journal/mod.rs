@@ -12,7 +12,7 @@ pub use dmesg::Dmesg;
 use entry::Entry;
 
 use crate::event::{Event, Name, Problem};
-use crate::record::{Record, Wrapped};
+use crate::record::{Place, Record, Wrapped, lines};
 
 /// The reader of a journal's entries.
 pub struct Entries;
@@ -61,19 +61,6 @@ impl Record for Entries {
 /// All entries, each with the line that is cited.
 fn entries<'a>(data: &'a [u8], take: &mut dyn FnMut(&Entry, Place<'a>)) {
     if export::begins(data) { export::entries(data, take) } else { objects(data, take) }
-}
-
-/// A line of a document: number from 1, offset, bytes.
-type Place<'a> = (u64, u64, &'a [u8]);
-
-/// The lines of a document.
-fn lines(data: &[u8]) -> impl Iterator<Item = Place<'_>> {
-    let mut offset = 0;
-    data.split(|b| *b == b'\n').enumerate().map(move |(at, line)| {
-        let begin = offset;
-        offset += line.len() as u64 + 1;
-        (at as u64 + 1, begin, line.strip_suffix(b"\r").unwrap_or(line))
-    })
 }
 
 /// Entries as JSON objects, one a line or several lines each.
