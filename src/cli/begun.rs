@@ -25,7 +25,8 @@ pub(super) fn applied(command: Command, typed: ArgMatches, words: &[OsString]) -
         Err(error) => return Err(error),
     };
     let verb = verb.to_owned();
-    Ok(with_defaults(command, &verb, options(began), words)?.1)
+    let options = options(began).into_iter().map(|(id, value)| (id, vec![value])).collect();
+    Ok(with_defaults(command, &verb, options, words)?.1)
 }
 
 /// The verb and the case that it goes on with.

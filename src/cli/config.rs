@@ -26,7 +26,7 @@ const MOST: u64 = 1 << 20;
 const WITHOUT: [&str; 2] = ["config", "hook"];
 
 /// Settings that are defaults of options: key, option (by its id), and the verbs; of all verbs that have it where none is named.
-const OPTIONS: [(&str, &str, &[&str]); 14] = [
+const OPTIONS: [(&str, &str, &[&str]); 25] = [
     ("inventory.nodes", "nodes", &["approvals", "fix", "mcp", "resume"]),
     ("inventory.switches", "topology", &["test"]),
     ("transport.via", "via", &[]),
@@ -41,6 +41,17 @@ const OPTIONS: [(&str, &str, &[&str]); 14] = [
     ("policy.state", "state", &[]),
     ("library.playbooks", "playbooks", &[]),
     ("library.formats", "formats", &[]),
+    ("serve.listen", "listen", &["serve"]),
+    ("serve.token_file", "token_file", &["serve"]),
+    ("serve.cases", "cases", &["serve"]),
+    ("serve.logs", "logs", &["serve"]),
+    ("serve.max_body", "max_body", &["serve"]),
+    ("serve.body_seconds", "body_seconds", &["serve"]),
+    ("serve.deadline", "deadline", &["serve"]),
+    ("serve.jobs", "jobs", &["serve"]),
+    ("serve.queue", "queue", &["serve"]),
+    ("serve.keep", "keep", &["serve"]),
+    ("serve.keep_hours", "keep_hours", &["serve"]),
 ];
 
 /// The example that explains each setting.
@@ -105,10 +116,10 @@ pub(super) fn applied(command: Command, typed: ArgMatches, words: &[OsString]) -
     if defaults.is_empty() {
         return Ok(Applied { command, matches: typed, site });
     }
-    for (arg, value, origin) in &defaults {
-        taken(arg, value).map_err(|why| Error::new("config.invalid", origin.to_string(), why))?;
+    for (arg, values, origin) in &defaults {
+        taken(arg, values).map_err(|why| Error::new("config.invalid", origin.to_string(), why))?;
     }
-    let defaults = defaults.iter().map(|(arg, value, _)| (arg.get_id().to_string(), value.clone())).collect();
+    let defaults = defaults.into_iter().map(|(arg, values, _)| (arg.get_id().to_string(), values)).collect();
     let (command, matches) = with_defaults(command, verb, defaults, words)?;
     Ok(Applied { command, matches, site })
 }
@@ -117,13 +128,13 @@ pub(super) fn applied(command: Command, typed: ArgMatches, words: &[OsString]) -
 pub(super) fn with_defaults(
     command: Command,
     verb: &str,
-    defaults: Vec<(String, String)>,
+    defaults: Vec<(String, Vec<String>)>,
     words: &[OsString],
 ) -> Result<(Command, ArgMatches), Error> {
     let command = command.mut_subcommand(verb, |inner| {
-        let set = |inner: Command, (id, value): (String, String)| {
+        let set = |inner: Command, (id, values): (String, Vec<String>)| {
             let has = inner.get_arguments().any(|arg| arg.get_id() == id.as_str());
-            if has { inner.mut_arg(id, |arg| arg.default_value(OsStr::from(value))) } else { inner }
+            if has { inner.mut_arg(id, |arg| arg.default_values(values.into_iter().map(OsStr::from))) } else { inner }
         };
         defaults.into_iter().fold(inner, set)
     });
@@ -131,19 +142,23 @@ pub(super) fn with_defaults(
     Ok((command, matches))
 }
 
-/// Options of a verb that a setting is the default of, with its value and place.
-fn defaults<'a>(site: &'a Site, command: &Command, verb: &str) -> Vec<(Arg, String, &'a Origin)> {
+/// Options of a verb that a setting is the default of, with its values and place.
+fn defaults<'a>(site: &'a Site, command: &Command, verb: &str) -> Vec<(Arg, Vec<String>, &'a Origin)> {
     let Some(inner) = command.find_subcommand(verb) else { return Vec::new() };
     let of = |(key, id, verbs): &(&str, &str, &[&str])| {
-        let (value, origin) = site.word(key)?;
+        let (values, origin) = site.words(key)?;
         let arg = inner.get_arguments().find(|arg| arg.get_id() == id)?;
-        (verbs.is_empty() || verbs.contains(&verb)).then(|| (arg.clone(), value, origin))
+        (verbs.is_empty() || verbs.contains(&verb)).then(|| (arg.clone(), values, origin))
     };
     OPTIONS.iter().filter_map(of).collect()
 }
 
-/// Whether an option would take a value; else why not.
-fn taken(arg: &Arg, value: &str) -> Result<(), String> {
+/// Whether an option would take all of these values; else why not.
+fn taken(arg: &Arg, values: &[String]) -> Result<(), String> {
+    values.iter().try_for_each(|value| takes(arg, value))
+}
+
+fn takes(arg: &Arg, value: &str) -> Result<(), String> {
     let alone = Arg::new("value").long(arg.get_long().unwrap_or("value").to_owned());
     let alone = Command::new("diag").no_binary_name(true).arg(alone.value_parser(arg.get_value_parser().clone()));
     let option = format!("--{}={value}", arg.get_long().unwrap_or("value"));
@@ -227,13 +242,13 @@ fn check(command: &Command, named: Option<&Path>) -> Result<u8, Error> {
     });
     wrong.extend(files.refused.iter().chain(&site.refused).cloned());
     for verb in command.get_subcommands() {
-        for (arg, value, origin) in defaults(&site, command, verb.get_name()) {
-            wrong.extend(taken(&arg, &value).err().map(|why| Error::new("config.invalid", origin.to_string(), why)));
+        for (arg, values, origin) in defaults(&site, command, verb.get_name()) {
+            wrong.extend(taken(&arg, &values).err().map(|why| Error::new("config.invalid", origin.to_string(), why)));
         }
     }
     wrong.extend(policy(&site).err());
     wrong.extend(crate::notify::wrong(&site.config.notify).into_iter().map(|(key, error)| {
-        let place = site.word(&key).map_or_else(|| error.place.clone(), |(_, origin)| origin.to_string());
+        let place = site.origin(&key).map_or_else(|| error.place.clone(), ToString::to_string);
         Error::new(error.code, place, format!("{}: {}", error.place, error.reason))
     }));
     wrong.dedup();
@@ -252,7 +267,7 @@ fn check(command: &Command, named: Option<&Path>) -> Result<u8, Error> {
 
 /// The policy that is named keeps its word.
 fn policy(site: &Site) -> Result<(), Error> {
-    let Some((_, origin)) = site.word("policy.file") else { return Ok(()) };
+    let Some(origin) = site.origin("policy.file") else { return Ok(()) };
     super::plan::policy(site.config.policy.file.as_deref()).map(|_| ()).map_err(|error| {
         Error::new(error.code, origin.to_string(), format!("{}: {}", error.place, error.reason))
             .with_way_on(error.way_on)

@@ -35,6 +35,8 @@ pub struct Config {
     pub notify: Notify,
     /// How much a watcher may take, and what it looks at.
     pub watch: Limits,
+    /// Where `diag serve` listens, and how much it takes.
+    pub serve: Serve,
 }
 
 /// What there is.
@@ -196,6 +198,45 @@ pub struct Hook {
     /// Causes that it is told of, `gpu-*`; all, and what is undetermined, where none is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<String>,
+}
+
+/// Where `diag serve` listens, and how much it takes: the options of the same names, each within the bounds of its option.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Serve {
+    /// Address and port; another address than loopback wants tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// A file of bearer tokens, one a line; it comes before `DIAG_SERVE_TOKEN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// The folder that cases are below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cases: Option<PathBuf>,
+    /// Folders in which files or folders are called after nodes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<PathBuf>,
+    /// Largest body, in MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<u64>,
+    /// Most seconds that a body may take to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_seconds: Option<u64>,
+    /// Most seconds that a diagnosis may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<u64>,
+    /// Diagnoses at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u64>,
+    /// How many more may wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<u64>,
+    /// Reports that are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<u64>,
+    /// Hours for which they are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_hours: Option<u64>,
 }
 
 impl Config {

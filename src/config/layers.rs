@@ -13,10 +13,11 @@ use crate::error::Error;
 
 /// What a file that merely lies in the working folder does not decide: whom diag talks to, which programs and rules it uses.
 /// Whoever unpacks a support bundle and runs diag in it has read no such file.
-const NOT_OF_A_FOLDER: [&str; 7] = ["transport.ssh_config", "tools", "policy", "library", "brain", "notify", "watch"];
+const NOT_OF_A_FOLDER: [&str; 8] =
+    ["transport.ssh_config", "tools", "policy", "library", "brain", "notify", "watch", "serve"];
 
-/// Keys that hold a path, which is meant from the file's own folder.
-const PATHS: [&str; 7] = [
+/// Keys that hold a path, or a list of them, which is meant from the file's own folder.
+const PATHS: [&str; 10] = [
     "brain.key_file",
     "inventory.switches",
     "transport.ssh_config",
@@ -24,6 +25,9 @@ const PATHS: [&str; 7] = [
     "policy.state",
     "library.playbooks",
     "library.formats",
+    "serve.token_file",
+    "serve.cases",
+    "serve.logs",
 ];
 
 /// Tables whose names people choose: below them stand tables, or values.
@@ -79,11 +83,19 @@ pub struct Site {
 }
 
 impl Site {
-    /// A value as an option would take it, and where it stands.
+    /// Where a value stands.
     #[must_use]
-    pub fn word(&self, key: &str) -> Option<(String, &Origin)> {
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.values.get(key).map(|(_, origin)| origin)
+    }
+
+    /// A value as an option would take it, and where it stands: each of a list's, or the one.
+    #[must_use]
+    pub fn words(&self, key: &str) -> Option<(Vec<String>, &Origin)> {
         let (value, origin) = self.values.get(key)?;
-        Some((value.as_str().map_or_else(|| value.to_string(), str::to_owned), origin))
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let words = value.as_array().map_or_else(|| vec![word(value)], |list| list.iter().map(word).collect());
+        Some((words, origin))
     }
 }
 
@@ -155,10 +167,10 @@ fn leaves(layer: &Layer, own: &mut BTreeMap<String, (Value, Origin)>) -> Result<
 
 /// A path as seen from anywhere.
 fn rooted(key: &str, value: &Value, layer: &Layer) -> Value {
+    let holds_paths = PATHS.contains(&key) || (key.starts_with("notify.hooks.") && key.ends_with("_file"));
     match value {
-        Value::String(path) if PATHS.contains(&key) || (key.starts_with("notify.hooks.") && key.ends_with("_file")) => {
-            Value::String(layer.folder.join(path).to_string_lossy().into_owned())
-        }
+        Value::String(path) if holds_paths => Value::String(layer.folder.join(path).to_string_lossy().into_owned()),
+        Value::Array(list) if holds_paths => Value::Array(list.iter().map(|path| rooted(key, path, layer)).collect()),
         other => other.clone(),
     }
 }
@@ -217,7 +229,7 @@ mod tests {
         assert_eq!(site.config.transport.via.as_deref(), Some("slurm"));
         assert_eq!(site.config.transport.partition.as_deref(), Some("gpu"));
         assert_eq!(site.config.policy.file, Some(PathBuf::from("/site/mine.toml")));
-        let at = |key: &str| site.word(key).unwrap().1.to_string();
+        let at = |key: &str| site.origin(key).unwrap().to_string();
         assert_eq!(
             [at("transport.via"), at("transport.partition"), at("policy.file")],
             ["diag.toml:4", "/etc/diag/diag.toml:3", "user:2"]
@@ -227,10 +239,10 @@ mod tests {
     #[test]
     fn a_file_that_merely_lies_there_does_not_say_whom_to_trust() {
         let text = "[transport]\nssh_config = \"x\"\naccount = \"a\"\n[tools]\ndiag = \"./evil\"\n[policy]\nfile = \"p\"\n\
-                    [library]\nplaybooks = \".\"\n";
+                    [library]\nplaybooks = \".\"\n[serve]\nlisten = \"0.0.0.0:80\"\n";
         let site = read(&[layer("diag.toml", Standing::Found, text)]).unwrap();
         assert_eq!(site.values.keys().collect::<Vec<_>>(), ["transport.account"]);
-        assert_eq!(site.refused.len(), 4, "{:?}", site.refused);
+        assert_eq!(site.refused.len(), 5, "{:?}", site.refused);
         assert_eq!(site.config.tools.diag, None);
         let site = read(&[layer("diag.toml", Standing::Meant, text)]).unwrap();
         assert!(site.refused.is_empty() && site.config.tools.diag.is_some());

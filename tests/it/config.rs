@@ -97,6 +97,17 @@ fn the_example_explains_each_setting_and_is_taken() {
         "notify.hooks.ops.url",
         "notify.hooks.ops.secret_file",
         "notify.hooks.ops.only",
+        "serve.listen",
+        "serve.token_file",
+        "serve.cases",
+        "serve.logs",
+        "serve.max_body",
+        "serve.body_seconds",
+        "serve.deadline",
+        "serve.jobs",
+        "serve.queue",
+        "serve.keep",
+        "serve.keep_hours",
     ] {
         assert!(shown.contains(&format!("{key} = ")), "{key} is not explained: {shown}");
     }

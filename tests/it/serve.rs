@@ -239,6 +239,39 @@ fn nobody_comes_in_without_the_token_and_a_network_is_served_with_one_only() {
 }
 
 #[test]
+fn what_settings_say_of_the_server_counts_where_nothing_is_typed() {
+    let at = folder();
+    for name in ["cases", "logs-a", "logs-b"] {
+        fs::create_dir(at.path().join(name)).unwrap();
+    }
+    fs::write(at.path().join("token"), format!("{TOKEN}\n")).unwrap();
+    let settings = at.path().join("diag.toml");
+    let said = "[serve]\ntoken_file = \"token\"\ncases = \"cases\"\nlogs = [\"logs-a\", \"logs-b\"]\nmax_body = 1\n";
+    fs::write(&settings, said).unwrap();
+    let serve = |options: &[&str]| Server::with(options, |command| _ = command.env("DIAG_CONFIG", &settings));
+    let header = format!("Authorization: Bearer {TOKEN}");
+    let large = vec![b'x'; (1 << 20) + 1];
+    let server = serve(&[]);
+    assert_eq!(server.ask("POST /v1/reports", &[], LOG).status, 401, "the tokens are those of the file");
+    assert_eq!(server.ask("POST /v1/reports", &[&header], LOG).status, 201);
+    assert_eq!(server.ask("POST /v1/reports", &[&header], &large).status, 413);
+    assert_eq!(server.ask("GET /v1/cases", &[&header], b"").status, 200, "there is a folder of cases");
+    let typed = serve(&["--max-body", "2"]);
+    assert_eq!(typed.ask("POST /v1/reports", &[&header], &large).status, 201, "what is typed comes first");
+
+    let refused = |said: &str| {
+        fs::write(&settings, said).unwrap();
+        let done =
+            Command::new(env!("CARGO_BIN_EXE_diag")).arg("serve").env("DIAG_CONFIG", &settings).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{said}");
+        String::from_utf8(done.stderr).unwrap()
+    };
+    assert!(refused("[serve]\nlisten = \"0.0.0.0:0\"\n").contains("[serve.token]"), "a network wants tokens");
+    assert!(refused("[serve]\n\njobs = 0\n").contains("diag.toml:3"), "bounds are those of the options");
+    assert!(refused("[serve]\nlogs = [\"gone\"]\n").contains("gone"));
+}
+
+#[test]
 fn a_page_of_another_site_reaches_nothing() {
     let server = Server::new(&[]);
     for host in ["Host: evil.example.com", "Host: 127.0.0.1.evil.example.com", "Host: 10.0.0.7:7171"] {
