@@ -27,3 +27,22 @@ impl Error {
         self
     }
 }
+
+/// Why nothing came of a request, without its address: that may hold what opens a door.
+pub(crate) fn unreached(error: &reqwest::Error) -> String {
+    let what = if error.is_timeout() {
+        "it is silent for too long"
+    } else if error.is_connect() {
+        "it can't be reached"
+    } else {
+        "the connection broke"
+    };
+    // The error's own words name the address; what is at the bottom of it mostly does not.
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let last = causes.last().map(ToString::to_string);
+    let path = error.url().map(reqwest::Url::path).filter(|path| path.len() > 1);
+    match last.filter(|cause| path.is_none_or(|path| !cause.contains(path))) {
+        Some(cause) => format!("{what} ({cause})"),
+        None => what.to_owned(),
+    }
+}

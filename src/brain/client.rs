@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode};
 use super::consult::Chat;
 use super::settings::{Protocol, Settings};
 use super::wire::{Answer, Coming, Message, Shape, body};
-use crate::error::Error;
+use crate::error::{Error, unreached};
 use crate::report::Spent;
 
 /// Tries of one question.
@@ -81,7 +81,7 @@ impl Client {
         if let Some(key) = &self.settings.key {
             request = request.bearer_auth(key.reveal());
         }
-        let response = request.send().await.map_err(|error| Failure::Again(None, told(&error)))?;
+        let response = request.send().await.map_err(|error| Failure::Again(None, unreached(&error)))?;
         let status = response.status();
         if status != StatusCode::OK {
             return Err(refusal(status, response).await);
@@ -92,7 +92,7 @@ impl Client {
         let mut bytes = Vec::new();
         let mut stream = response.bytes_stream();
         while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(|error| Failure::Again(None, told(&error)))?;
+            let piece = piece.map_err(|error| Failure::Again(None, unreached(&error)))?;
             if whole {
                 bytes.extend_from_slice(&piece);
                 if bytes.len() > WHOLE {
@@ -206,20 +206,4 @@ async fn refusal(status: StatusCode, response: Response) -> Failure {
         400 | 404 | 415 | 422 | 501 => Failure::Refused(why),
         _ => Failure::Vain(why),
     }
-}
-
-/// An error without the address, which may hold what nobody else should see.
-fn told(error: &reqwest::Error) -> String {
-    let what = if error.is_timeout() {
-        "it is silent for too long"
-    } else if error.is_connect() {
-        "it can't be reached"
-    } else {
-        "the connection broke"
-    };
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    format!("{what} ({cause})")
 }

@@ -10,7 +10,7 @@ use sha2::Sha256;
 
 use super::form::render;
 use super::settings::Receiver;
-use crate::error::Error;
+use crate::error::{Error, unreached};
 
 /// First pause before another try, in seconds; it doubles.
 const PAUSE: u64 = 1;
@@ -69,7 +69,7 @@ pub fn pause(tries: u32) -> u64 {
 async fn once(to: &Receiver, id: &str, letter: &Value) -> Tried {
     let client = match client(to) {
         Ok(client) => client,
-        Err(error) => return Tried::Again(told(&error)),
+        Err(error) => return Tried::Again(unreached(&error)),
     };
     let body = render(letter, to.form).to_string();
     let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).to_string();
@@ -79,7 +79,7 @@ async fn once(to: &Receiver, id: &str, letter: &Value) -> Tried {
     }
     match request.header("X-Diag-Timestamp", at).body(body).send().await {
         Ok(answer) => judge(answer.status()),
-        Err(error) => Tried::Again(told(&error)),
+        Err(error) => Tried::Again(unreached(&error)),
     }
 }
 
@@ -114,22 +114,6 @@ fn sign(secret: &[u8], at: &str, body: &str) -> Option<String> {
     Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// An error without the address, which opens a door.
-fn told(error: &reqwest::Error) -> String {
-    let what = if error.is_timeout() {
-        "it is silent for too long"
-    } else if error.is_connect() {
-        "it can't be reached"
-    } else {
-        "the connection broke"
-    };
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    if std::ptr::eq(cause, std::ptr::from_ref(error)) { what.to_owned() } else { format!("{what} ({cause})") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +126,28 @@ mod tests {
         let known: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(known, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
         assert_ne!(sign(b"k", "1", "2.3"), sign(b"k", "1.2", "4"));
+    }
+
+    #[test]
+    fn no_address_is_told_of_what_failed() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
+            _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n");
+        });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let get = |at: &str| client.get(format!("http://{at}/hooks/a-secret")).send();
+        let Post { runtime } = Post::new().unwrap();
+        // One that nothing is at the bottom of, and one that has a cause.
+        let refused = runtime.block_on(get(&there.to_string())).unwrap().error_for_status().unwrap_err();
+        let gone = runtime.block_on(get("127.0.0.1:9")).unwrap_err();
+        assert_eq!(unreached(&refused), "the connection broke");
+        assert!(unreached(&gone).starts_with("it can't be reached ("), "{}", unreached(&gone));
+        for error in [refused, gone] {
+            assert!(error.to_string().contains("a-secret") && !unreached(&error).contains("a-secret"), "{error}");
+        }
     }
 
     #[test]

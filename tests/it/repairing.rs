@@ -116,15 +116,13 @@ impl Went {
 
 const GOOD: &str = "say good 1";
 
+/// The same, told by a tool.
+const BY_TOOL: &str = "need diag-stage-tool\nsay good \"$(diag-stage-tool)\"";
+
 #[test]
 fn a_tool_that_is_elsewhere_is_found_there() {
     let stage = Stage::without(&[]);
-    stage.book(
-        "stage-tool",
-        20,
-        "tools = [['diag-stage-tool']]",
-        "need diag-stage-tool\nsay good \"$(diag-stage-tool)\"",
-    );
+    stage.book("stage-tool", 20, "tools = [['diag-stage-tool']]", BY_TOOL);
     stage.program("tools/diag-stage-tool", "echo 1");
     let went = stage.test("stage-tool", "n1", &[]);
     went.comes_to("pass", &["tool-missing"]);
@@ -139,12 +137,7 @@ fn a_tool_that_is_elsewhere_is_found_there() {
 #[ignore = "needs to write to /opt: ./test runs it as root"]
 fn staged_tools_below_opt_are_found() {
     let stage = Stage::without(&[]);
-    stage.book(
-        "stage-tool",
-        20,
-        "tools = [['diag-stage-tool']]",
-        "need diag-stage-tool\nsay good \"$(diag-stage-tool)\"",
-    );
+    stage.book("stage-tool", 20, "tools = [['diag-stage-tool']]", BY_TOOL);
     let folder = PathBuf::from(format!("/opt/diag-stage-{}", std::process::id()));
     fs::create_dir_all(folder.join("bin")).unwrap();
     stage.program("tool", "echo 1");
@@ -162,8 +155,7 @@ fn a_folder_that_a_node_makes_up_is_not_looked_in() {
     fs::create_dir(stage.at("bad")).unwrap();
     fs::rename(stage.at("evil"), stage.at("bad/diag-stage-tool")).unwrap();
     for folder in ["FOLDER/bad", "/opt/../FOLDER/bad", "/opt/x;id/bin", "$(id)", "/opt/$IFS/bin"] {
-        let script =
-            format!("printf 'diag: found=%s\\n' '{folder}'\nneed diag-stage-tool\nsay good \"$(diag-stage-tool)\"");
+        let script = format!("printf 'diag: found=%s\\n' '{folder}'\n{BY_TOOL}");
         stage.book("stage-tool", 20, "tools = [['diag-stage-tool']]", &script);
         stage.test("stage-tool", "n1", &[]).comes_to("cannot-run", &[]);
         assert!(!stage.at("ran").exists(), "{folder}");
