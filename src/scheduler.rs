@@ -7,12 +7,12 @@ mod slurm;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::exec::{End, Ran};
 use crate::plan::{Access, Group, NodeName, Part, Step, Target, Task, What, Work};
 use crate::playbook::schema::Risk;
 use crate::policy::{Facts, Occupied, Partition};
+
+pub use crate::plan::Who;
 
 /// Name of the step that asks it.
 pub const STEP: &str = "ask-scheduler";
@@ -22,28 +22,6 @@ const TIME: Duration = Duration::from_secs(20);
 
 /// Most bytes of an answer: 10,000 nodes in a few partitions.
 const OUTPUT_CAP: usize = 8 << 20;
-
-/// Who schedules work on the nodes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Who {
-    /// Slurm.
-    Slurm {
-        /// The allocation that tasks run in, which is nobody else's job.
-        allocation: Option<String>,
-    },
-    /// Kubernetes, asked by `kubectl`.
-    Kubernetes {
-        /// A context of the kubeconfig; the current one where none is named.
-        context: Option<String>,
-    },
-}
-
-impl Default for Who {
-    fn default() -> Self {
-        Self::Slurm { allocation: None }
-    }
-}
 
 /// What it said.
 #[derive(Debug, Clone, Default, PartialEq)]

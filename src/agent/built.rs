@@ -2,7 +2,7 @@
 
 use super::state::Case;
 use crate::error::Error;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, unmarked};
 use crate::policy::Asked;
 
 /// What is told where a journal has another plan.
@@ -30,8 +30,10 @@ impl Built {
 
     /// Whether a step of a plan is planned like this: what it runs and where, how it is judged, and what the policy is told.
     pub(super) fn has(&self, plan: &Plan, step: &Step) -> bool {
+        // By which mark a node is kept off is told by the run that did it.
+        let step = unmarked(step);
         let about = |plan: &Plan| (plan.subject.cause.clone(), plan.subject.status, plan.subject.witnesses.clone());
-        self.0.iter().any(|built| about(built) == about(plan) && built.steps.contains(step))
+        self.0.iter().any(|built| about(built) == about(plan) && built.steps.contains(&step))
     }
 
     /// Whether all that a case would run is planned like this.

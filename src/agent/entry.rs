@@ -261,6 +261,11 @@ pub enum Ending {
         /// Which.
         why: String,
     },
+    /// The nodes were mended by somebody and are back in service.
+    Returned {
+        /// The tests that failed before and pass now.
+        why: String,
+    },
     /// Nothing that was tried helped; what was done was taken back.
     NotFixed {
         /// What the tests, or the fixes themselves, said.
@@ -311,7 +316,7 @@ impl Ending {
     #[must_use]
     pub fn is_well(&self) -> bool {
         match self {
-            Self::Healthy | Self::Fixed { .. } | Self::Quiet => true,
+            Self::Healthy | Self::Fixed { .. } | Self::Quiet | Self::Returned { .. } => true,
             Self::Each { of } => of.iter().all(|one| one.ending.is_well()),
             _ => false,
         }

@@ -46,7 +46,7 @@ fn side(test: &str, line: &Line) -> String {
 fn deeds(case: &Case) -> Vec<String> {
     let Some(plan) = case.plan() else { return Vec::new() };
     let work = case.work();
-    let changed = plan.steps.iter().filter(|step| matches!(step.stage, Stage::Fix | Stage::Undo));
+    let changed = plan.steps.iter().filter(|step| matches!(step.stage, Stage::Fix | Stage::Undo | Stage::Return));
     let done = changed.filter_map(|step| {
         let rans: Vec<String> = work.done.get(&step.id)?.iter().flat_map(|runs| &runs.rans).map(in_words).collect();
         Some(format!("done: {} ({})", step.title, rans.join("; ")))

@@ -32,6 +32,7 @@ pub fn ending(ending: &Ending) -> String {
         Ending::Quiet => "FIXED, and it stayed quiet".to_owned(),
         Ending::NotQuiet { why } => format!("NOT FIXED: {why}"),
         Ending::Contained { why } => format!("CONTAINED: {why}"),
+        Ending::Returned { why } => format!("RETURNED: {why}"),
         Ending::NotFixed { why, left } => {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             let left = if left.is_empty() { String::new() } else { format!("; left: {}", list(left)) };
@@ -123,6 +124,12 @@ pub fn ticket(case: &Case, name: &str) -> String {
         page += &format!("**{}**\n", prose(&ending(ended)));
     }
     page += &format!("\n- Case: {}\n", code(name));
+    if case.keeps_off() {
+        page += &format!(
+            "- Once it is mended: {} tests it, and gives the node back\n",
+            code(&format!("diag resume {name}"))
+        );
+    }
     for view in case.each() {
         finding(&mut page, &view);
     }

@@ -1,5 +1,7 @@
 //! What is done next, as a pure function of the case: each move can be derived again from the journal.
 
+mod back;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -73,6 +75,7 @@ impl fmt::Display for Move {
                     Stage::Fix => "fix",
                     Stage::Verify => "verify",
                     Stage::Undo => "undo",
+                    Stage::Return => "give back",
                 };
                 let nth = if *task == 0 { String::new() } else { format!(", part {}", task + 1) };
                 let some = if only.is_empty() { String::new() } else { format!(", on {} of its targets", only.len()) };
@@ -328,6 +331,9 @@ impl Planner<'_> {
             Standing::Next(Move::Conclude(Ending::Inconclusive { why }))
         };
         let Some(seen) = self.seen().filter(|seen| **seen != Scheduler::default()) else { return unsaid() };
+        if self.work.back {
+            return self.back(fix, &seen.kept_off);
+        }
         if fix.nodes.iter().all(|node| seen.kept_off.contains(node)) {
             let left = self.left();
             let left = if left.is_empty() { String::new() } else { format!("; left: {}", left.join("; ")) };
@@ -371,7 +377,7 @@ impl Planner<'_> {
         match judged.verdict {
             Verdict::NotFixed => {
                 let tested: Vec<_> = again.iter().flat_map(|step| &step.nodes).collect();
-                let fails: Vec<_> = again.iter().flat_map(|step| self.case.failing(step)).collect();
+                let fails: Vec<_> = again.iter().flat_map(|step| self.case.places(step, Judged::Fail)).collect();
                 // Where the test passes now, what was done stays.
                 self.undo(fix, fate, |node| {
                     node.is_none_or(|node| !tested.contains(&node) || fails.iter().any(|name| name == node.as_str()))

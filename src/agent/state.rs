@@ -8,13 +8,14 @@ use super::entry::{Began, Ending, Entry, Manner, One, Want};
 use crate::case::Line;
 use crate::error::Error;
 use crate::exec::{End, Ran};
-use crate::plan::{Answers, Plan, Repair, Stage, Step, Task};
+use crate::plan::{Answers, Marks, Plan, Repair, Stage, Step, Target, Task};
+use crate::playbook::schema::Aim;
 use crate::playbook::test::Judged;
 use crate::policy::Consent;
 use crate::scheduler::{self, Scheduler, Who};
 use crate::verdict::{Confidence, Outcome};
 use crate::verify::repair::{merge, repairs};
-use crate::verify::{Check, check, failing};
+use crate::verify::{Check, check, places};
 
 /// What a journal comes to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -59,6 +60,8 @@ pub struct Case {
     pub fixed: Option<Fixed>,
     /// What a model said.
     pub heard: Heard,
+    /// By which marks this case keeps nodes off.
+    pub marks: Marks,
 }
 
 /// What was done about one finding.
@@ -74,6 +77,8 @@ pub struct Work {
     pub repaired: BTreeMap<String, Vec<Repair>>,
     /// Groups of tests that are to be run again for that.
     pub again: BTreeMap<String, Vec<usize>>,
+    /// It ended with nodes that are kept off, and somebody came back: whether they are mended is tested.
+    pub back: bool,
 }
 
 /// What came of a task.
@@ -91,6 +96,7 @@ static NOTHING: Work = Work {
     done: BTreeMap::new(),
     repaired: BTreeMap::new(),
     again: BTreeMap::new(),
+    back: false,
 };
 
 /// Most findings that are worked on in one run: beyond it the evidence is to be narrowed first.
@@ -159,6 +165,7 @@ impl Case {
                 let afterwards = self.fixed.as_ref().is_some_and(|fixed| fixed.again);
                 self.read = Some(Reading { outcome, headline, plans, afterwards });
                 self.stale = false;
+                self.tell_marks();
             }
             Entry::Answered { id, value } => {
                 self.unanswered.remove(&id);
@@ -217,6 +224,7 @@ impl Case {
             work.wanted.clear();
             work.refused.clear();
         }
+        self.come_back();
         // What is still open belongs to the finding that was worked on: it is looked after first.
         self.reopen = self.open.is_some();
         if !self.reopen {
@@ -231,6 +239,36 @@ impl Case {
             self.read = None;
         }
         self.ended = None;
+    }
+
+    /// Nodes that are kept off may have been mended since: what was tested of that before, and done on it, counts no more.
+    fn come_back(&mut self) {
+        let after: Vec<Vec<String>> = self.todo().into_iter().map(after_off).collect();
+        let off: Vec<bool> = (0..self.works.len()).map(|at| self.is_contained(at)).collect();
+        for ((at, work), off) in self.works.iter_mut().enumerate().zip(off) {
+            work.back |= off;
+            for id in after.get(at).filter(|_| work.back).into_iter().flatten() {
+                work.done.remove(id);
+                work.repaired.remove(id);
+                work.again.remove(id);
+            }
+        }
+    }
+
+    /// Whether it ended with nodes that are kept off until somebody mends them.
+    #[must_use]
+    pub fn keeps_off(&self) -> bool {
+        (0..self.works.len()).any(|at| self.is_contained(at))
+    }
+
+    /// Whether the work on the finding at this place ended with nodes that are kept off.
+    fn is_contained(&self, at: usize) -> bool {
+        let contained = |ending: &Ending| matches!(ending, Ending::Contained { .. });
+        match &self.ended {
+            Some(Ending::Each { of }) => of.get(at).is_some_and(|one| contained(&one.ending)),
+            Some(ending) => at == self.closed.len() && contained(ending),
+            None => false,
+        }
     }
 
     /// Whether anything was changed: a fix, or its undoing, may have run.
@@ -274,11 +312,29 @@ impl Case {
     /// Keeps what came of a task; of one that was run again for a repair, in the place of what came of it before.
     fn keep(&mut self, open: Open, rans: Vec<Ran>) {
         let task = self.step(&open.step).and_then(|step| step.tasks.get(open.task)).cloned();
+        self.hear_marks(&open, &rans);
         let work = self.work_mut();
         let runs = work.done.entry(open.step.clone()).or_default();
         match (work.again.remove(&open.step), runs.get_mut(open.task), task) {
             (Some(groups), Some(before), Some(task)) => merge(&task, &mut before.rans, &groups, rans),
             _ => runs.push(Runs { only: open.only, rans }),
+        }
+    }
+
+    /// Takes by which mark a node is kept off now.
+    fn hear_marks(&mut self, open: &Open, rans: &[Ran]) {
+        let Some(step) = self.step(&open.step).filter(|step| step.aim == Aim::Contain) else { return };
+        let Some(task) = step.tasks.get(open.task).map(|task| task.only(&open.only)) else { return };
+        let parts = task.groups.iter().flat_map(|group| &group.parts).zip(rans);
+        parts
+            .filter(|(part, _)| part.target == Target::Here)
+            .for_each(|(part, ran)| self.marks.hear(&part.work, &ran.stdout.text));
+        self.tell_marks();
+    }
+
+    fn tell_marks(&mut self) {
+        if let Some(read) = &mut self.read {
+            self.marks.tell(&mut read.plans);
         }
     }
 
@@ -434,11 +490,11 @@ impl Case {
 }
 
 impl Case {
-    /// Where a test fails, where all of it was run.
-    pub(super) fn failing(&self, step: &Step) -> Vec<String> {
+    /// Where a test comes out like this, where all of it was run.
+    pub(super) fn places(&self, step: &Step, wanted: Judged) -> Vec<String> {
         let runs = self.work().done.get(&step.id).map_or(&[][..], Vec::as_slice);
         let rans: Vec<Ran> = runs.iter().flat_map(|runs| &runs.rans).cloned().collect();
-        failing(&self.as_repaired(step), &rans)
+        places(&self.as_repaired(step), &rans, wanted)
     }
 
     /// What was changed of a step; a test after a fix begins with what the same test before it needed.
@@ -467,6 +523,13 @@ impl Case {
         let task = self.as_repaired(step).tasks.into_iter().next();
         task.map_or_else(Vec::new, |task| repairs(rubric, &task, &runs.rans, done, smaller))
     }
+}
+
+/// The steps that come after nodes of a plan were kept off: whether they are mended, and what is done on that.
+fn after_off(plan: &Plan) -> Vec<String> {
+    let offs = plan.stage(Stage::Fix).filter(|fix| fix.aim == Aim::Contain);
+    let next = offs.flat_map(|fix| plan.following(fix)).filter(|step| step.stage != Stage::Undo);
+    next.flat_map(|step| std::iter::once(step).chain(plan.following(step))).map(|step| step.id.clone()).collect()
 }
 
 /// The name under which lines of a clue are counted.

@@ -5,6 +5,7 @@ mod advised;
 mod forged;
 mod held;
 mod many;
+mod returned;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

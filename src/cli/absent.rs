@@ -82,6 +82,7 @@ pub(super) fn go_on(
         quiet: true,
         playbooks: None,
         formats: terms.formats.map(Path::to_owned),
+        who: terms.how.scheduler(),
     };
     let inputs = before.as_ref().map_or_else(|| what.inputs.clone(), |began| began.inputs.clone());
     let policy = planning::policy(terms.policy)?;

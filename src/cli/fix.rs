@@ -32,7 +32,8 @@ Examples:
   diag fix logs/ --approve load            tests under load need no question
   diag fix case-4242 --approve reversible --via slurm < /dev/null
   diag fix case-4242 --dry-run             the plan alone
-  diag resume case-4242                    goes on where it ended, or looks whether it stays quiet
+  diag resume case-4242                    goes on where it ended; looks whether it stays quiet; tests a node that was kept off
+                                           and mended since, and gives it back
   diag replay case-4242                    the journal, each move derived again
 
 What was decided, begun and ended stands in CASE/journal.jsonl, and what to hand over in CASE/handover.md.
@@ -158,18 +159,19 @@ enum Level {
 /// Fixes what is wrong.
 pub(super) fn run(args: &Args, mut library: Library, config: &Config) -> Result<u8, Error> {
     super::add_playbooks(&mut library, args.what.playbooks.as_deref())?;
+    let what = &What { who: args.terms.how.scheduler(), ..args.what.clone() };
     if args.dry_run {
-        return planning::show(&args.what, &library);
+        return planning::show(what, &library);
     }
-    let counsel = counsellor(args.brain, config, &args.what)?;
-    let root = case_folder(&args.what, args.case.as_deref())?;
-    let answers = planning::answers(&args.what.set)?;
-    let inputs = absolute(&args.what.inputs);
+    let counsel = counsellor(args.brain, config, what)?;
+    let root = case_folder(what, args.case.as_deref())?;
+    let answers = planning::answers(&what.set)?;
+    let inputs = absolute(&what.inputs);
     let nodes = args.terms.nodes()?;
     let tools = args.terms.how.tools.clone();
-    let evidence = Evidence { what: &args.what, library: &library, root: &root, given: answers, tools };
+    let evidence = Evidence { what, library: &library, root: &root, given: answers, tools };
     let person = Person { evidence, counsel };
-    let (what, terms, library, manner) = (&args.what, &args.terms, &library, Manner::GoOn);
+    let (terms, library, manner) = (&args.terms, &library, Manner::GoOn);
     work(&Job { what, terms, root: &root, inputs, nodes, library, site: config, manner }, person)
 }
 
@@ -187,6 +189,7 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library, config: &Config) -
         policy: args.policy.clone(),
         quiet: args.quiet,
         formats: args.formats.clone(),
+        who: args.terms.how.scheduler(),
         ..again(root, &began)
     };
     let given = planning::answers(&args.set)?;
@@ -208,6 +211,7 @@ pub(super) fn again(root: &Path, began: &Began) -> What {
         quiet: false,
         playbooks: None,
         formats: None,
+        who: began.scheduler.clone(),
     }
 }
 
@@ -359,6 +363,9 @@ pub(super) fn summary(case: &crate::agent::Case, ending: &Ending, root: &Path) -
         Ending::Asks { .. } => text += &format!("next: diag resume {root} --set NAME=VALUE\n"),
         Ending::Fixed { quiet_s, .. } if *quiet_s > 0 => {
             text += &format!("next: diag resume {root}, after that time\n")
+        }
+        Ending::Contained { .. } => {
+            text += &format!("next: diag resume {root}, once that is mended: tests it, and gives the node back\n");
         }
         _ => {}
     }

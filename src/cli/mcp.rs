@@ -17,7 +17,7 @@ use crate::collect::{Fence, Wanted};
 use crate::config::Config;
 use crate::error::Error;
 use crate::mcp::{self, Came, Desk, Look, Part, Run, Study};
-use crate::plan::{Answers, NodeName, tell};
+use crate::plan::{Answers, Known, NodeName, tell};
 use crate::playbook::Library;
 use crate::probe::PROBES;
 use crate::report::grid::Grid;
@@ -141,8 +141,9 @@ impl Desk for Program {
     fn plan(&self, look: &Look<'_>, cause: Option<&str>, answers: &Answers) -> Result<Value, Error> {
         let policy = planning::policy(self.args.policy.as_deref())?;
         // What an assistant names by itself is no witness of its own: only a person vouches for a source.
-        let vouched = BTreeSet::new();
-        let Planned { plans, .. } = planning::plans(self.read(look)?, cause, &self.library, answers, &vouched);
+        let (vouched, who) = (BTreeSet::new(), self.args.how.scheduler());
+        let known = Known { answers, vouched: &vouched, who: &who };
+        let Planned { plans, .. } = planning::plans(self.read(look)?, cause, &self.library, known);
         let says: Vec<tell::Says> = plans.iter().map(|plan| planning::says(plan, &policy)).collect();
         serde_json::from_slice(&tell::json(&plans, &says))
             .map_err(|error| Error::new("mcp.broken", "plan", error.to_string()))

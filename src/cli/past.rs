@@ -71,7 +71,7 @@ fn endings(case: &Case) -> Vec<&Ending> {
 
 const fn outcome(ending: &Ending) -> Option<What> {
     match ending {
-        Ending::Fixed { .. } | Ending::Quiet => Some(What::Mended),
+        Ending::Fixed { .. } | Ending::Quiet | Ending::Returned { .. } => Some(What::Mended),
         Ending::NotFixed { .. } | Ending::NotQuiet { .. } => Some(What::NotMended),
         Ending::Contained { .. } => Some(What::Drained),
         _ => None,

@@ -83,6 +83,9 @@ pub(super) struct What {
     /// Further line formats (`*.toml`).
     #[arg(long, value_name = "DIR", env = "DIAG_FORMATS")]
     pub(super) formats: Option<PathBuf>,
+    /// Who schedules work on the nodes: as they are reached.
+    #[arg(skip)]
+    pub(super) who: plan::Who,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -168,22 +171,20 @@ fn from(
     vouched: &BTreeSet<String>,
 ) -> Result<Planned, Error> {
     let study = study(reading, &what.narrow, &["*".to_owned()], library, scanner)?;
-    Ok(plans(study, what.cause.as_deref(), library, answers, vouched))
+    Ok(plans(study, what.cause.as_deref(), library, Known { answers, vouched, who: &what.who }))
 }
 
-/// Plans for what the evidence tells; `vouched`: inputs that a person named by themselves.
+/// Plans for what the evidence tells.
 pub(super) fn plans(
     Study { table, report, .. }: Study,
     cause: Option<&str>,
     library: &Library,
-    answers: &Answers,
-    vouched: &BTreeSet<String>,
+    known: Known<'_>,
 ) -> Planned {
     let parts = parts(&table);
     let (part, found) = crate::report::roots(&parts, &["*".to_owned()], &playbooks(library));
-    let known = Known { table: &part.table, answers, vouched };
     let wanted = |slug: &str| cause.is_none_or(|only| only == slug);
-    let mut plans: Vec<Plan> = found.iter().map(|found| plan::plan(found, known)).collect();
+    let mut plans: Vec<Plan> = found.iter().map(|found| plan::plan(found, &part.table, known)).collect();
     plans.retain(|plan| wanted(&plan.subject.cause) && !plan.steps.is_empty());
     if report.outcome == crate::verdict::Outcome::Healthy {
         plans.clear();

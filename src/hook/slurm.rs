@@ -4,8 +4,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How our own reasons begin: only what begins so is resumed by us.
-pub const PREFIX: &str = "diag:";
+/// How reasons of the hook's own begin: only what begins so is resumed by it. Where `diag fix` keeps a node off, the name of a
+/// cause follows at once, and only the case that did it gives the node back.
+pub const PREFIX: &str = "diag: ";
 
 /// What the controller says of a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,7 +45,7 @@ fn parse(text: &str) -> View {
 
 /// Drains a node.
 pub fn drain(node: &str, reason: &str, within: Duration) -> Result<(), String> {
-    let reason = format!("Reason={PREFIX} {}", one_line(reason));
+    let reason = format!("Reason={PREFIX}{}", one_line(reason));
     ask(&["update", &format!("NodeName={node}"), "State=DRAIN", &reason], within).map(|_| ())
 }
 
@@ -99,6 +100,8 @@ mod tests {
         let view = parse(line);
         assert_eq!(view, View { state: "IDLE+DRAIN".into(), reason: "diag: GPU 3: lost".into() });
         assert!(view.drained() && view.by_us());
+        let case = parse("NodeName=gpu-17 State=IDLE+DRAIN Reason=diag:net-link-down [root@2026-05-04T02:00:00]\n");
+        assert!(case.drained() && !case.by_us(), "a case's own");
         assert!(!parse("NodeName=gpu-18 State=ALLOCATED Comment=x\n").drained());
     }
 

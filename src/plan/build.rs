@@ -7,9 +7,11 @@ use super::answers::Answers;
 use super::bind::{Bound, Origin, Values, bind, fill};
 use super::identity;
 use super::name::NodeName;
+use super::service::{self, Way};
 use super::stage::{self, Staged};
 use super::step::{Hand, Plan, Question, SCHEMA, Stage, Step, Subject};
 use super::task::{Access, Group, Part, Script, Target, Task, What, Work};
+use super::who::Who;
 use super::witness::witnesses;
 use crate::diagnose::{Match, culprit, offered, tested};
 use crate::evidence::Table;
@@ -27,24 +29,24 @@ const TEST_TIME: Duration = Duration::from_secs(120);
 /// Most bytes that are kept of what a step prints, of each stream.
 const OUTPUT_CAP: usize = 256 << 10;
 
-/// What a plan is made of, beside the finding.
+/// What a plan is made of, beside the finding and its evidence.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// The evidence.
-    pub table: &'a Table,
     /// What a person said, or a model picked.
     pub answers: &'a Answers,
     /// Sources that a person named one by one.
     pub vouched: &'a BTreeSet<String>,
+    /// Who schedules work on the nodes.
+    pub who: &'a Who,
 }
 
 /// What is to be done about a finding.
 #[must_use]
-pub fn plan(found: &Match<'_>, known: Known<'_>) -> Plan {
+pub fn plan(found: &Match<'_>, table: &Table, known: Known<'_>) -> Plan {
     let playbook = found.playbook;
-    let (culprit, _) = culprit(found, known.table);
-    let origin = Origin { found, table: known.table, culprit: &culprit, answers: known.answers, for_test: false };
-    let mut maker = Maker { origin, steps: Vec::new(), questions: Vec::new() };
+    let (culprit, _) = culprit(found, table);
+    let origin = Origin { found, table, culprit: &culprit, answers: known.answers, for_test: false };
+    let mut maker = Maker { origin, who: known.who, steps: Vec::new(), questions: Vec::new() };
     let tests = playbook.test.iter().filter(|(_, test)| tested(test, found));
     let confirms: Vec<Step> = tests.map(|(id, test)| maker.test(id, test)).collect();
     maker.steps.extend(confirms.iter().cloned());
@@ -58,9 +60,9 @@ pub fn plan(found: &Match<'_>, known: Known<'_>) -> Plan {
         title: playbook.title.clone(),
         confidence: found.confidence,
         status: playbook.status,
-        witnesses: witnesses(found, known.table, known.vouched),
-        seen: quiet.map(|clue| (clue.clone(), seen(found, known.table, clue))).collect(),
-        identity: identity::of(&culprit, known.table),
+        witnesses: witnesses(found, table, known.vouched),
+        seen: quiet.map(|clue| (clue.clone(), seen(found, table, clue))).collect(),
+        identity: identity::of(&culprit, table),
         culprit,
     };
     Plan { schema: SCHEMA.to_owned(), subject, questions, steps, verify: playbook.verify.clone() }
@@ -74,6 +76,7 @@ fn seen(found: &Match<'_>, table: &Table, clue: &str) -> u64 {
 
 struct Maker<'a> {
     origin: Origin<'a>,
+    who: &'a Who,
     steps: Vec<Step>,
     questions: Vec<Question>,
 }
@@ -134,26 +137,24 @@ impl Maker<'_> {
             By::Diag => self.bind(&fix.id, &fix.params, false),
             By::Hands => bind(&fix.id, &fix.params, self.origin),
         };
-        let fixing = self.doing(fix, &bound, Stage::Fix, &fix.commands);
+        let fixing = self.doing(fix, &bound, Stage::Fix, &self.does(fix));
         let by_us = fix.by == By::Diag;
         let id = fixing.id.clone();
         self.steps.push(fixing);
-        if by_us && fix.aim == Aim::Repair {
-            let again = |step: &Step| Step {
-                id: format!("verify-{}-{}", fix.id, step.of),
-                stage: Stage::Verify,
-                after: Some(id.clone()),
-                ..step.clone()
-            };
-            self.steps.extend(confirms.iter().map(again));
+        if by_us && fix.aim == Aim::Contain {
+            return self.back(fix, &bound, &id, confirms);
+        }
+        if by_us {
+            self.again(fix, &id, confirms);
         }
         match &fix.undo {
             Undo::Do(_) | Undo::Script(_) if by_us => {
-                let commands = if let Undo::Do(commands) = &fix.undo { &commands[..] } else { &[] };
-                let mut undo = self.doing(fix, &bound, Stage::Undo, commands);
-                undo.after = Some(id);
-                undo.title = format!("Take `{}` back", fix.id);
-                self.steps.push(undo);
+                let doings: Vec<Doing<'_>> = match &fix.undo {
+                    Undo::Do(commands) => argvs(commands).collect(),
+                    Undo::Script(script) => vec![Doing::Script(&script.text)],
+                    Undo::Say(_) => Vec::new(),
+                };
+                self.after(fix, &bound, (Stage::Undo, id), &doings, format!("Take `{}` back", fix.id));
             }
             Undo::Say(sentence) if by_us && takes_back(sentence) => {
                 let mut undo = self.doing(fix, &bound, Stage::Undo, &[]);
@@ -163,6 +164,61 @@ impl Maker<'_> {
                 self.steps.push(undo);
             }
             _ => {}
+        }
+    }
+
+    /// The tests again, after a fix.
+    fn again(&mut self, fix: &FixFile, id: &str, confirms: &[Step]) {
+        let again = |step: &Step| Step {
+            id: format!("verify-{}-{}", fix.id, step.of),
+            stage: Stage::Verify,
+            after: Some(id.to_owned()),
+            ..step.clone()
+        };
+        self.steps.extend(confirms.iter().map(again));
+    }
+
+    /// What comes after a node was kept off: it is given back where that did not hold, or where a test tells that it was mended; and
+    /// kept off again where it was given back too early.
+    fn back(&mut self, fix: &FixFile, bound: &Bound, id: &str, confirms: &[Step]) {
+        let (off, back) = (&[Doing::Service(Way::Off)], &[Doing::Service(Way::Back)]);
+        let title = self.said("Give {node} back to the scheduler", &together(&bound.all));
+        let again = self.said("Keep new jobs off {node} again", &together(&bound.all));
+        self.after(fix, bound, (Stage::Undo, id.to_owned()), back, format!("Take `{}` back", fix.id));
+        if confirms.is_empty() {
+            return;
+        }
+        self.again(fix, id, confirms);
+        let given = self.after(fix, bound, (Stage::Return, id.to_owned()), back, title);
+        self.after(fix, bound, (Stage::Undo, given), off, again);
+    }
+
+    /// A step that comes after another one; gives its name.
+    fn after(
+        &mut self,
+        fix: &FixFile,
+        bound: &Bound,
+        (stage, after): (Stage, String),
+        doings: &[Doing<'_>],
+        title: String,
+    ) -> String {
+        let mut step = self.doing(fix, bound, stage, doings);
+        if stage == Stage::Undo && after.starts_with(word(Stage::Return)) {
+            step.id = format!("undo-{after}");
+        }
+        step.tasks.iter_mut().for_each(|task| task.title.clone_from(&title));
+        (step.after, step.title) = (Some(after), title);
+        let id = step.id.clone();
+        self.steps.push(step);
+        id
+    }
+
+    /// What a fix of diag's does.
+    fn does<'f>(&self, fix: &'f FixFile) -> Vec<Doing<'f>> {
+        match &fix.script {
+            _ if fix.aim == Aim::Contain => vec![Doing::Service(Way::Off)],
+            Some(script) => vec![Doing::Script(&script.text)],
+            None => argvs(&fix.commands).collect(),
         }
     }
 
@@ -176,27 +232,19 @@ impl Maker<'_> {
         Template::parse(text).fill(&field, &|_| String::new())
     }
 
-    /// A fix or its undoing, as commands.
-    fn doing(&self, fix: &FixFile, bound: &Bound, stage: Stage, commands: &[Vec<String>]) -> Step {
-        let word = if stage == Stage::Fix { "fix" } else { "undo" };
-        let id = format!("{word}-{}", fix.id);
+    /// A fix or what comes after it, as commands.
+    fn doing(&self, fix: &FixFile, bound: &Bound, stage: Stage, doings: &[Doing<'_>]) -> Step {
+        let id = format!("{}-{}", word(stage), fix.id);
         let within = span(&fix.timeout).unwrap_or(FIX_TIME);
         let title = self.said(&fix.title, &together(&bound.all));
-        let script = match (&fix.undo, stage) {
-            (_, Stage::Fix) => fix.script.as_ref(),
-            (Undo::Script(script), _) => Some(script),
-            _ => None,
-        };
-        let doings: Vec<Doing<'_>> =
-            script.map(|script| Doing::Script(&script.text)).into_iter().chain(argvs(commands)).collect();
         let by_us = fix.by == By::Diag && !doings.is_empty();
         let mut cannot = if fix.params.is_empty() { Vec::new() } else { lacking(bound) };
         let mut tasks = Vec::new();
         let assigned = if fix.params.is_empty() { vec![Values::new()] } else { bound.all.clone() };
-        let ours = if by_us && cannot.is_empty() { &doings[..] } else { &[] };
+        let ours = if by_us && cannot.is_empty() { doings } else { &[] };
         for (at, doing) in ours.iter().enumerate() {
             let groups: Result<Vec<Group>, String> =
-                assigned.iter().map(|values| group(fix, *doing, values, within)).collect();
+                assigned.iter().map(|values| self.group(fix, *doing, values, within)).collect();
             match groups {
                 Ok(groups) => tasks.push(Task {
                     id: if doings.len() == 1 { id.clone() } else { format!("{id}-{}", at + 1) },
@@ -224,14 +272,65 @@ impl Maker<'_> {
             risk: fix.risk,
             aim: fix.aim,
             nodes,
-            hands: if by_us { Vec::new() } else { hands(fix, commands, &assigned) },
+            hands: if by_us { Vec::new() } else { hands(fix, doings, &assigned) },
             rubric: None,
-            tools: tools(commands),
-            within_s: within.as_secs() * commands.len().max(1) as u64,
+            tools: self.tools(doings),
+            within_s: within.as_secs() * doings.len().max(1) as u64,
             disturbs: if fix.disturbs.is_empty() { disturbance(fix.risk) } else { fix.disturbs.clone() },
             cannot: if by_us { cannot } else { Vec::new() },
             tasks,
         }
+    }
+
+    /// One thing that a fix does, for one assignment.
+    fn group(&self, fix: &FixFile, doing: Doing<'_>, values: &Values, timeout: Duration) -> Result<Group, String> {
+        let word = |word: &String| fill(word, values).map_err(|name| format!("nothing tells `{name}`"));
+        let (what, env) = match doing {
+            Doing::Argv(command) => (What::Argv(command.iter().map(word).collect::<Result<_, _>>()?), BTreeMap::new()),
+            Doing::Script(text) => (What::Script(Script::sh(text)), variables(values)),
+            Doing::Service(way) => {
+                let values = service::values(self.who, way, &self.origin.found.playbook.id, values);
+                (What::Script(Script::sh(service::script(self.who, way))), variables(&values))
+            }
+        };
+        let target = match &fix.on {
+            None => Target::Here,
+            Some(on) => {
+                let node = values.get(on).ok_or_else(|| format!("nothing tells `{on}`, where it runs"))?;
+                Target::Node(node.parse().map_err(|_| format!("`{}` is no node", node.escape_debug()))?)
+            }
+        };
+        // `scontrol` and `kubectl` ask somebody, and read their own configuration and keys.
+        let access = Access { network: true, files: true };
+        let work = Work { what, env, timeout, output_cap: OUTPUT_CAP, access };
+        Ok(Group { parts: vec![Part { target, work }] })
+    }
+
+    /// The programs that a fix calls.
+    fn tools(&self, doings: &[Doing<'_>]) -> Vec<String> {
+        let of = |doing: &Doing<'_>| match doing {
+            Doing::Argv(argv) => argv.first().cloned().into_iter().collect(),
+            Doing::Script(_) => Vec::new(),
+            Doing::Service(_) => service::tools(self.who),
+        };
+        let mut tools: Vec<String> = Vec::new();
+        for tool in doings.iter().flat_map(of) {
+            if !tools.contains(&tool) {
+                tools.push(tool);
+            }
+        }
+        tools
+    }
+}
+
+/// How the names of a stage's steps begin.
+const fn word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Confirm => "confirm",
+        Stage::Fix => "fix",
+        Stage::Verify => "verify",
+        Stage::Undo => "undo",
+        Stage::Return => "return",
     }
 }
 
@@ -278,6 +377,8 @@ enum Doing<'a> {
     Argv(&'a [String]),
     /// A constant script.
     Script(&'a str),
+    /// A node is kept off, or given back, as whoever schedules work on it wants that.
+    Service(Way),
 }
 
 fn argvs(commands: &[Vec<String>]) -> impl Iterator<Item = Doing<'_>> {
@@ -328,28 +429,8 @@ fn runs(staged: &Staged, all: &[Values]) -> Result<Vec<Group>, String> {
     all.iter().map(run).collect()
 }
 
-/// One thing that a fix does, for one assignment.
-fn group(fix: &FixFile, doing: Doing<'_>, values: &Values, timeout: Duration) -> Result<Group, String> {
-    let word = |word: &String| fill(word, values).map_err(|name| format!("nothing tells `{name}`"));
-    let (what, env) = match doing {
-        Doing::Argv(command) => (What::Argv(command.iter().map(word).collect::<Result<_, _>>()?), BTreeMap::new()),
-        Doing::Script(text) => (What::Script(Script::sh(text)), variables(values)),
-    };
-    let target = match &fix.on {
-        None => Target::Here,
-        Some(on) => {
-            let node = values.get(on).ok_or_else(|| format!("nothing tells `{on}`, where it runs"))?;
-            Target::Node(node.parse().map_err(|_| format!("`{}` is no node", node.escape_debug()))?)
-        }
-    };
-    // `scontrol` and `kubectl` ask somebody, and read their own configuration and keys.
-    let access = Access { network: true, files: true };
-    let work = Work { what, env, timeout, output_cap: OUTPUT_CAP, access };
-    Ok(Group { parts: vec![Part { target, work }] })
-}
-
 /// What a person does: the same commands, with the node that each runs on.
-fn hands(fix: &FixFile, commands: &[Vec<String>], assigned: &[Values]) -> Vec<Hand> {
+fn hands(fix: &FixFile, doings: &[Doing<'_>], assigned: &[Values]) -> Vec<Hand> {
     let none = vec![Values::new()];
     let assigned = if assigned.is_empty() { &none } else { assigned };
     let mut hands: Vec<Hand> = Vec::new();
@@ -358,7 +439,8 @@ fn hands(fix: &FixFile, commands: &[Vec<String>], assigned: &[Values]) -> Vec<Ha
         let set = fix.env.iter().map(|(name, value)| Hand::Set(name.clone(), word(value)));
         let to = fix.on.iter().flat_map(|on| ["ssh".to_owned(), filled(&format!("{{{on}}}"), values)]);
         let to: Vec<String> = to.collect();
-        let typed = commands.iter().map(|argv| Hand::Type(to.iter().cloned().chain(argv.iter().map(word)).collect()));
+        let argvs = doings.iter().filter_map(|doing| if let Doing::Argv(argv) = doing { Some(argv) } else { None });
+        let typed = argvs.map(|argv| Hand::Type(to.iter().cloned().chain(argv.iter().map(word)).collect()));
         for hand in set.chain(typed) {
             if !hands.contains(&hand) {
                 hands.push(hand);
@@ -419,17 +501,6 @@ fn nodes_of(groups: &[Group]) -> Vec<NodeName> {
         }
     }
     nodes
-}
-
-/// The programs of a fix's commands.
-fn tools(commands: &[Vec<String>]) -> Vec<String> {
-    let mut tools: Vec<String> = Vec::new();
-    for tool in commands.iter().filter_map(|argv| argv.first()) {
-        if !tools.contains(tool) {
-            tools.push(tool.clone());
-        }
-    }
-    tools
 }
 
 /// What a step of this risk disturbs, where its playbook does not say.

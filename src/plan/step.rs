@@ -60,6 +60,8 @@ pub enum Stage {
     Verify,
     /// Takes a fix back that did not help.
     Undo,
+    /// Gives a node back that was kept off until somebody mended it.
+    Return,
 }
 
 /// One step.
@@ -160,6 +162,12 @@ impl Step {
         }
     }
 
+    /// Whether it is a part of what comes after another one.
+    #[must_use]
+    pub const fn follows(&self) -> bool {
+        matches!(self.stage, Stage::Verify | Stage::Undo | Stage::Return)
+    }
+
     /// Whether it can be run as it stands.
     #[must_use]
     pub fn runs(&self) -> bool {
@@ -194,6 +202,11 @@ impl Plan {
         };
         let questions = self.questions.iter().map(|question| question.what.clone());
         self.steps.iter().flat_map(of).chain(questions).collect()
+    }
+
+    /// The steps that come after one.
+    pub fn following<'p>(&'p self, step: &'p Step) -> impl Iterator<Item = &'p Step> {
+        self.steps.iter().filter(|next| next.after.as_ref() == Some(&step.id))
     }
 
     /// A step by its name.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::echo::{EchoGroup, resolve};
 use super::intent::Lexicon;
-use super::schema::{Playbook, Set};
+use super::schema::{Aim, Playbook, Set, Undo};
 use super::test::TestBook;
 use super::used::used;
 use crate::error::Error;
@@ -81,10 +81,36 @@ pub fn expand(playbook: &mut Playbook, groups: &[EchoGroup], tests: &[TestBook])
         Error::new("playbook.invalid", &playbook.id, format!("echoes: there is no group `{name}`"))
             .with_way_on("groups are the files of playbooks/echoes/")
     })?;
+    keep_off(playbook).map_err(|why| {
+        Error::new("playbook.invalid", &playbook.id, why).with_way_on("leave `do`, `script` and `undo` of that fix out")
+    })?;
     let Some(first) = playbook.needs.values().next() else { return Ok(()) };
     let kinds = [first.evidence.as_slice(), &first.also].concat();
     for group in groups.iter().filter(|group| group.belongs_to(&kinds)) {
         playbook.echoes.extend(group.echoes.iter().cloned());
+    }
+    Ok(())
+}
+
+/// How a node is kept off is no cause's own: the commands by which a person does it in Slurm and takes it back. What diag runs asks
+/// first who else keeps the node off (`src/plan/service.rs`).
+fn keep_off(playbook: &mut Playbook) -> Result<(), String> {
+    let update = |words: &[&str]| {
+        ["scontrol", "update", "NodeName={node}"].iter().chain(words).map(|word| (*word).to_owned()).collect()
+    };
+    let off: Vec<Vec<String>> = vec![update(&["State=DRAIN", &format!("Reason=diag:{}", playbook.id)])];
+    for fix in playbook.fix.iter_mut().filter(|fix| fix.aim == Aim::Contain) {
+        if fix.script.is_some() || !(fix.commands.is_empty() || fix.commands == off) {
+            return Err(format!(
+                "fix `{}`: with `aim = \"contain\"` diag knows itself how the node is kept off",
+                fix.id
+            ));
+        }
+        if fix.params.get("node").is_none_or(|node| node.kind != "node") {
+            return Err(format!("fix `{}`: with `aim = \"contain\"` it needs a parameter `node` of type node", fix.id));
+        }
+        fix.commands.clone_from(&off);
+        fix.undo = Undo::Do(vec![update(&["State=RESUME"])]);
     }
     Ok(())
 }

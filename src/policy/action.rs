@@ -186,6 +186,10 @@ mod tests {
         }
         assert_eq!(of_script("if true; then\n  rm -f \"$file\"\nfi"), Action::Delete);
         assert_eq!(of_script("tc qdisc show dev eth0 | grep -q tbf"), Action::Other);
+        assert_eq!(of_script(include_str!("../plan/service/slurm-off.sh")), Action::Drain);
+        assert_eq!(of_script(include_str!("../plan/service/slurm-back.sh")), Action::Return);
+        assert_eq!(of_script(include_str!("../plan/service/kubernetes-off.sh")), Action::Drain);
+        assert_eq!(of_script(include_str!("../plan/service/kubernetes-back.sh")), Action::Return);
         let shell = ["sh", "-c", "true; reboot"].map(str::to_owned);
         assert_eq!(of_words(&shell), Action::Reboot);
     }

@@ -11,5 +11,5 @@ mod run;
 mod verdict;
 
 pub use expect::Judgement;
-pub use run::{Check, Seen, Whole, check, failing, run};
+pub use run::{Check, Seen, Whole, check, places, run};
 pub use verdict::{Proven, Verdict, verdict};

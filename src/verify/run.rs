@@ -95,50 +95,49 @@ pub struct Check {
     pub why: Vec<String>,
 }
 
+/// Each run of a step, judged, with its parts; `rans`: one a part, in order.
+fn wholes<'s>(step: &'s Step, rans: &[Ran]) -> Vec<(Whole, &'s [Part])> {
+    let Some(rubric) = &step.rubric else { return Vec::new() };
+    let mut rest = rans;
+    let mut wholes: Vec<(Whole, &[Part])> = Vec::new();
+    for group in step.tasks.iter().flat_map(|task| &task.groups) {
+        let (own, behind) = rest.split_at(group.parts.len().min(rest.len()));
+        rest = behind;
+        wholes.push((run(rubric, &group.parts, own), &group.parts));
+    }
+    let mut judgements: Vec<&mut Judgement> = wholes.iter_mut().map(|(whole, _)| &mut whole.judgement).collect();
+    expect::relative(rubric, &mut judgements, &[]);
+    wholes
+}
+
 /// Judges all runs of a step; `rans`: one a part, in order.
 #[must_use]
 pub fn check(step: &Step, rans: &[Ran]) -> Check {
     let mut all = Check { test: step.of.clone(), judged: Judged::CannotRun, seen: Vec::new(), why: Vec::new() };
-    let groups: Vec<&[Part]> = step.tasks.iter().flat_map(|task| &task.groups).map(|group| &group.parts[..]).collect();
-    let Some(rubric) = step.rubric.as_ref().filter(|_| !groups.is_empty()) else {
+    let wholes = wholes(step, rans);
+    if wholes.is_empty() {
         all.why.push("nothing says what it must read".to_owned());
         return all;
-    };
-    let mut rest = rans;
-    let mut wholes = Vec::new();
-    for parts in &groups {
-        let (own, behind) = rest.split_at(parts.len().min(rest.len()));
-        rest = behind;
-        wholes.push(run(rubric, parts, own));
     }
-    expect::relative(rubric, &mut wholes.iter_mut().map(|whole| &mut whole.judgement).collect::<Vec<_>>(), &[]);
     // Pass < Fail < CannotRun: but one failure is one, whatever else could not be run.
-    let of = |wanted: Judged| wholes.iter().any(|whole| whole.judgement.judged == wanted);
+    let of = |wanted: Judged| wholes.iter().any(|(whole, _)| whole.judgement.judged == wanted);
     all.judged = [Judged::Fail, Judged::CannotRun].into_iter().find(|judged| of(*judged)).unwrap_or(Judged::Pass);
     for wanted in [Judged::Fail, Judged::CannotRun] {
-        for (whole, parts) in wholes.iter().zip(&groups).filter(|(whole, _)| whole.judgement.judged == wanted) {
+        for (whole, parts) in wholes.iter().filter(|(whole, _)| whole.judgement.judged == wanted) {
             let on = parts.get(whole.teller).map_or_else(String::new, place);
             all.why.extend(whole.judgement.why.iter().map(|why| format!("{on}: {why}")));
         }
     }
-    all.seen = wholes.into_iter().flat_map(|whole| whole.seen).collect();
+    all.seen = wholes.into_iter().flat_map(|(whole, _)| whole.seen).collect();
     all
 }
 
-/// Where a test fails: all targets of the runs that do.
+/// Where a test comes out like this: all targets of the runs that do.
 #[must_use]
-pub fn failing(step: &Step, rans: &[Ran]) -> Vec<String> {
-    let mut rest = rans;
-    let mut on = Vec::new();
-    let groups = step.tasks.iter().flat_map(|task| &task.groups);
-    for (rubric, group) in step.rubric.iter().flat_map(|rubric| groups.clone().map(move |group| (rubric, group))) {
-        let (own, behind) = rest.split_at(group.parts.len().min(rest.len()));
-        rest = behind;
-        if run(rubric, &group.parts, own).judgement.judged == Judged::Fail {
-            on.extend(group.parts.iter().map(place));
-        }
-    }
-    on
+pub fn places(step: &Step, rans: &[Ran], wanted: Judged) -> Vec<String> {
+    let wholes = wholes(step, rans);
+    let like = wholes.iter().filter(|(whole, _)| whole.judgement.judged == wanted);
+    like.flat_map(|(_, parts)| parts.iter().map(place)).collect()
 }
 
 #[cfg(test)]
@@ -230,7 +229,8 @@ mod tests {
         };
         let rans = [here(0), here(2)];
         assert_eq!(check(&step, &rans).why, ["gpu-18: errors is 2, expected 0"]);
-        assert_eq!(failing(&step, &rans), ["gpu-18"]);
+        assert_eq!(places(&step, &rans, Judged::Fail), ["gpu-18"]);
+        assert_eq!(places(&step, &rans, Judged::Pass), ["gpu-17"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 #   hosts.sh up DIR HOSTS                  gpu-001 … at 10.77.0.11 …; returns when all are idle
 #   hosts.sh enter DIR HOST|ctl CMD        runs something there; the controller shares the file system, not the network
 #   hosts.sh fault DIR HOST FAULT [VALUE]  breaks one host: see `fault` below; FAULT/eth1 is about that interface
+#   hosts.sh mend DIR HOST FAULT           what somebody with hands does about it: see `mend` below
 #   hosts.sh print DIR HOST                all of a host that somebody could have changed, and who logged in there: one line each
 #   hosts.sh down DIR
 set -euo pipefail
@@ -246,6 +247,16 @@ fault() {
   esac
 }
 
+# What somebody with hands does about a fault.
+mend() {
+  local which=$1 what=$2 nth=$((10#${1#gpu-})) port=v
+  case $what in */eth1) port=w; what=${what%/eth1} ;; esac
+  case $what in
+    link-down) net ctl ip link set "$port$nth" up ;;
+    *) echo "hosts.sh: nobody mends: $what" >&2; exit 2 ;;
+  esac
+}
+
 # Puts a path that loses or delays between a host's port and its bridge.
 relay() {
   local port=$1 bridge=$2; shift 2
@@ -288,6 +299,7 @@ case $verb in
   up) up "${3:-8}" ;;
   enter) shift 2; enter "$@" ;;
   fault) shift 2; fault "$@" ;;
+  mend) shift 2; mend "$@" ;;
   print) print "$3" ;;
   down) down ;;
   *) usage ;;

@@ -20,6 +20,7 @@ mod forged;
 mod hooks;
 mod hostile;
 mod isolation;
+mod keeping;
 mod kubernetes;
 #[cfg(feature = "mcp")]
 mod mcp;

@@ -95,6 +95,7 @@ fn decide<'a>(
         policy: args.policy.clone(),
         formats: args.formats.clone(),
         quiet: args.quiet,
+        who: args.how.scheduler(),
         ..fix::again(root, &began)
     };
     let manner = if matches!(said, Word::No { .. }) { Manner::Hold } else { Manner::Afresh };

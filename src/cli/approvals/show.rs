@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::queue::{Item, ask_nodes};
 use super::{Args, Format, now, tell};
+use crate::agent::Case;
+use crate::case::pages;
 use crate::cli::fix::{self, Evidence};
 use crate::cli::plan::{Planned, What};
 use crate::cli::{EXIT_HEALTHY, EXIT_TROUBLE, delivery, screen};
@@ -41,8 +43,11 @@ fn read(args: &Args, item: &Item, library: &Library) -> Result<Planned, Error> {
     let began =
         fix::last_began(root)?.ok_or_else(|| Error::new("approvals.none", &item.waiting.id, "waits no more"))?;
     let what = What { formats: args.formats.clone(), quiet: args.quiet, ..fix::again(root, &began) };
-    Evidence { what: &what, library, root, given: Answers::default(), tools: args.how.tools.clone() }
-        .read(&Answers::default(), false)
+    let evidence = Evidence { what: &what, library, root, given: Answers::default(), tools: args.how.tools.clone() };
+    let mut planned = evidence.read(&Answers::default(), false)?;
+    let lines = pages(root)?.map(|pages| pages.lines).unwrap_or_default();
+    Case::of(&lines)?.marks.tell(&mut planned.plans);
+    Ok(planned)
 }
 
 /// The step as it is planned now, and what comes after it.

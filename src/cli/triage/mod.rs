@@ -96,7 +96,8 @@ pub fn incident(words: &[&str]) -> Result<Incident, Error> {
 /// Reads the inputs; of a case, the plans and the journal as far as they have come.
 fn read(args: &Args, library: &Library, policy: &Policy) -> Result<Incident, Error> {
     let answers = planning::answers(&args.what.set)?;
-    let planned = planning::read(&args.what, library, &answers)?;
+    let what = planning::What { who: args.terms.how.scheduler(), ..args.what.clone() };
+    let planned = planning::read(&what, library, &answers)?;
     let root = case_of(args);
     let journal = root.as_deref().map(pages).transpose()?.flatten().map(|pages| pages.lines).unwrap_or_default();
     let known = crate::agent::Case::of(&journal)?.read;

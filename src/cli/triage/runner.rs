@@ -49,7 +49,8 @@ fn carry_out(setting: &Setting<'_>, root: Option<PathBuf>, cause: Option<String>
     let Setting { args, library, policy } = setting;
     let root = case(args, root, &line.tell)?;
     let before = fix::last_began(&root)?;
-    let mut what = What { inputs: vec![root.display().to_string()], quiet: true, ..args.what.clone() };
+    let who = args.terms.how.scheduler();
+    let mut what = What { inputs: vec![root.display().to_string()], quiet: true, who, ..args.what.clone() };
     // As `diag resume`: what was looked at is looked at again.
     let inputs = match before {
         Some(began) => {

@@ -1,6 +1,6 @@
 //! A plan for a ticket.
 
-use super::{Says, by_hand, commands, label, passes, place, time};
+use super::{Says, by_hand, commands, label, passes, place, then, time};
 use crate::plan::step::{Plan, Stage, Step};
 use crate::plan::task::What;
 use crate::report::markdown::{code, prose};
@@ -22,15 +22,12 @@ pub fn render(plan: &Plan, says: &Says) -> Vec<u8> {
     for question in &plan.questions {
         page += &format!("\n- **Ask**: {} ({})\n", prose(&question.what), code(&format!("--set {}=…", question.id)));
     }
-    let own = |step: &&Step| !matches!(step.stage, Stage::Verify | Stage::Undo);
-    for (at, step) in plan.steps.iter().filter(own).enumerate() {
+    for (at, step) in plan.steps.iter().filter(|step| !step.follows()).enumerate() {
         page +=
             &format!("\n### {}. {}: {}\n\n", at + 1, words::capital(&label(step).to_lowercase()), prose(&step.title));
         page += &terms(says, step);
         page += &doing(step);
-        for next in plan.steps.iter().filter(|next| next.after.as_ref() == Some(&step.id)) {
-            page += &follow(next);
-        }
+        page += &follow(plan, step);
     }
     if let Some(quiet) = &plan.verify.quiet {
         page += &format!(
@@ -79,11 +76,18 @@ fn doing(step: &Step) -> String {
     if block.is_empty() { said } else { format!("{said}\n{}", fenced(&block)) }
 }
 
-fn follow(step: &Step) -> String {
-    match step.stage {
-        Stage::Verify => format!("\nThen the test again: {}.\n", prose(&step.title)),
-        _ => format!("\nIf that does not help, it is taken back:\n{}", doing(step)),
-    }
+/// What follows a step: its test again, its undoing.
+fn follow(plan: &Plan, step: &Step) -> String {
+    let each = plan.following(step).map(|next| {
+        let when = words::capital(&then(step, next));
+        let own = if next.stage == Stage::Verify {
+            format!("\n{}.\n", prose(&when))
+        } else {
+            format!("\n{when}:\n{}", doing(next))
+        };
+        own + &follow(plan, next)
+    });
+    each.collect()
 }
 
 /// Lines as a block of code, whatever they hold.

@@ -15,7 +15,7 @@ pub(crate) use text::step;
 
 use super::step::{Hand, Plan, Stage, Step};
 use super::task::{Target, Task, What};
-use crate::playbook::schema::Bound;
+use crate::playbook::schema::{Aim, Bound};
 use crate::playbook::test::Expectation;
 use crate::report::guard;
 use crate::report::words::quoted;
@@ -69,6 +69,20 @@ pub(crate) const fn label(step: &Step) -> &'static str {
         Stage::Fix => "FIX",
         Stage::Verify => "VERIFY",
         Stage::Undo => "UNDO",
+        Stage::Return => "GIVE BACK",
+    }
+}
+
+/// When what follows a step is done, in words behind which it may stand.
+fn then(step: &Step, next: &Step) -> String {
+    match (next.stage, step.stage, step.aim) {
+        (Stage::Verify, _, Aim::Contain) => {
+            format!("once that is mended, diag resume runs the test again: {}", next.title)
+        }
+        (Stage::Verify, ..) => format!("then the test again: {}", next.title),
+        (Stage::Return, ..) => "where it passes, the node is given back".to_owned(),
+        (_, Stage::Return, _) => "where it fails after all, the node is kept off again".to_owned(),
+        _ => "if that does not help, it is taken back".to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A plan for a terminal: what is asked, then each step in the order in which it would be done.
 
-use super::{Says, by_hand, commands, label, passes, place, time};
+use super::{Says, by_hand, commands, label, passes, place, then, time};
 use crate::plan::step::{Plan, Stage, Step};
 use crate::plan::task::What;
 use crate::report::text::{Look, Paper, Span, Tone};
@@ -21,8 +21,7 @@ pub fn render(plan: &Plan, says: &Says, look: Look) -> Vec<u8> {
     let mut teller = Teller { plan, says, look, paper: Paper::new(look.width, look.colour) };
     teller.head();
     teller.questions();
-    let own = |step: &&Step| !matches!(step.stage, Stage::Verify | Stage::Undo);
-    for (at, step) in plan.steps.iter().filter(own).enumerate() {
+    for (at, step) in plan.steps.iter().filter(|step| !step.follows()).enumerate() {
         teller.step(at + 1, step);
     }
     teller.foot();
@@ -84,9 +83,7 @@ impl Teller<'_> {
         self.labelled(&lead, Tone::Strong, &spans);
         self.terms(step);
         self.doing(step);
-        for next in self.plan.steps.iter().filter(|next| next.after.as_ref() == Some(&step.id)) {
-            self.follow(next);
-        }
+        self.follow(step);
     }
 
     /// Where, at what risk, how long, and what the policy says.
@@ -149,15 +146,21 @@ impl Teller<'_> {
         }
     }
 
-    /// What follows a fix: its test again, or its undoing.
+    /// What follows a step: its test again, its undoing. What comes only when a person comes back is told whole with `-v`.
     fn follow(&mut self, step: &Step) {
-        match step.stage {
-            Stage::Verify => self.plain(&format!("then the test again: {}", step.title)),
-            _ if step.runs() || !step.hands.is_empty() => self.plain("if that does not help, it is taken back:"),
-            _ => {}
-        }
-        if step.stage == Stage::Undo {
-            self.doing(step);
+        let plan = self.plan;
+        for next in
+            plan.following(step).filter(|next| next.stage == Stage::Verify || next.runs() || !next.hands.is_empty())
+        {
+            let whole = self.look.verbose || (next.stage == Stage::Undo && step.stage == Stage::Fix);
+            let when = then(step, next);
+            if whole && next.stage != Stage::Verify {
+                self.plain(&format!("{when}:"));
+                self.doing(next);
+            } else {
+                self.plain(&when);
+            }
+            self.follow(next);
         }
     }
 

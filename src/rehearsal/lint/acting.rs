@@ -96,7 +96,9 @@ fn commands(place: &str, fix: &FixFile, wrong: &mut Vec<String>) {
     {
         wrong.push(format!("{place}: `on` names `{on}`, which is no parameter of type node"));
     }
-    if fix.by == By::Diag && fix.commands.is_empty() && fix.script.is_none() {
+    // How a node is kept off and given back is no playbook's own.
+    let own = fix.by == By::Diag && fix.aim != Aim::Contain;
+    if own && fix.commands.is_empty() && fix.script.is_none() {
         wrong.push(format!("{place}: diag is to do it, and there is no command"));
     }
     if fix.script.is_some() && (fix.by != By::Diag || !fix.commands.is_empty()) {
@@ -109,7 +111,7 @@ fn commands(place: &str, fix: &FixFile, wrong: &mut Vec<String>) {
             wrong.push(format!("{place}: its script reads DIAG_{variable}, which is no parameter"));
         }
     }
-    if fix.by == By::Diag && fix.risk >= Risk::Reversible && matches!(&fix.undo, Undo::Say(text) if text.is_empty()) {
+    if own && fix.risk >= Risk::Reversible && matches!(&fix.undo, Undo::Say(text) if text.is_empty()) {
         wrong.push(format!("{place}: diag is to do it: say how it is taken back, or \"none needed\""));
     }
     if fix.aim == Aim::Contain && fix.by != By::Diag {

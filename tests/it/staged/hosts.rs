@@ -52,6 +52,11 @@ impl Hosts {
         self.script(&["fault"], &[host, what])
     }
 
+    /// Somebody with hands mends it.
+    pub(super) fn mend(&self, host: &str, what: &str) -> Result<String, String> {
+        self.script(&["mend"], &[host, what])
+    }
+
     /// All of a host that somebody could have changed, and how often somebody logged in.
     pub(super) fn print(&self, host: &str) -> Result<String, String> {
         self.script(&["print"], &[host])

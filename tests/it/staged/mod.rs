@@ -6,6 +6,7 @@
 
 mod faults;
 mod hosts;
+mod returned;
 
 use std::fs;
 use std::io::Write as _;
