@@ -348,7 +348,7 @@ fn lines(case: &Path) -> usize {
     fs::read(case.join("journal.jsonl")).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count()
 }
 
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let ends = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < ends, "{what} does not come");
