@@ -111,6 +111,19 @@ impl<'a> Block<'a> {
         let end = memchr2(b'\n', b'\r', &self.data[start..high]).map_or(high, |found| start + found);
         Some((start, end, number))
     }
+
+    /// The logical line before the one that begins at `start`, whose number is `number`: first byte, end, number.
+    fn previous(&self, start: usize, mut number: u64) -> Option<(usize, usize, u64)> {
+        let mut end = start.checked_sub(1)?;
+        if self.data[end] == b'\n' {
+            number -= 1;
+            // Both of `\r\n` end one line.
+            end -= usize::from(self.data[..end].ends_with(b"\r"));
+        }
+        let low = end.saturating_sub(MAX_LINE);
+        let first = memrchr2(b'\n', b'\r', &self.data[low..end]).map_or(low, |found| low + found + 1);
+        Some((first, end, number))
+    }
 }
 
 /// A line with its surroundings, for grammars that read several lines.
@@ -166,12 +179,8 @@ impl<'a> Cursor<'a> {
         let mut start = self.line.start;
         let mut number = self.line.number;
         std::iter::from_fn(move || {
-            let end = start.checked_sub(1)?;
-            if block.data[end] == b'\n' {
-                number -= 1;
-            }
-            let low = end.saturating_sub(MAX_LINE);
-            start = memrchr2(b'\n', b'\r', &block.data[low..end]).map_or(low, |found| low + found + 1);
+            let end;
+            (start, end, number) = block.previous(start, number)?;
             (start >= furthest).then(|| (number, start, &block.data[start..end]))
         })
     }
@@ -246,13 +255,8 @@ impl<'a> Iterator for Before<'a> {
     fn next(&mut self) -> Option<Line<'a>> {
         loop {
             self.left = self.left.checked_sub(1)?;
-            let end = self.start.checked_sub(1)?;
-            if self.block.data[end] == b'\n' {
-                self.number -= 1;
-            }
-            let low = end.saturating_sub(MAX_LINE);
-            let line_end = memrchr2(b'\n', b'\r', &self.block.data[low..end]);
-            self.start = line_end.map_or(low, |found| low + found + 1);
+            let end;
+            (self.start, end, self.number) = self.block.previous(self.start, self.number)?;
             if self.start < self.furthest {
                 return None;
             }
@@ -281,6 +285,21 @@ mod tests {
             [at(5), at(11), at(19), at(99)],
             [(8, "two".into()), (9, "three".into()), (10, "four".into()), (10, "four".into())]
         );
+    }
+
+    #[test]
+    fn the_lines_before_are_the_same_by_either_line_end() {
+        let back = |data: &[u8], line: &[u8]| {
+            let at = data.len() - line.len();
+            let cursor = Cursor { block: Block { data, offset: 0, first_line: 1 }, line: Line::new(3, at, line) };
+            let told = |line: Line<'_>| (line.number, line.str().into_owned());
+            let bytes: Vec<Vec<u8>> = cursor.bytes_before().map(<[u8]>::to_vec).collect();
+            (cursor.preceding().map(told).collect::<Vec<_>>(), bytes)
+        };
+        let lines = back(b"one\ntwo\nthree", b"three");
+        assert_eq!(lines.0, [(2, "two".into()), (1, "one".into())]);
+        assert_eq!(lines.1, [b"two".to_vec(), b"one".to_vec()]);
+        assert_eq!(back(b"one\r\ntwo\r\nthree", b"three"), lines);
     }
 
     #[test]

@@ -118,7 +118,19 @@ pub(super) fn host(rest: &[u8], sure: Sure, context: &mut Context) -> Option<usi
     let name = host.rsplit('/').next().unwrap_or(host);
     context.node.get_or_insert_with(|| name.to_owned());
     // The program stays for those formats that look for it; the kernel's own lines are told by it.
-    Some(1 + host.len())
+    let job = numbered.is_some() && runs_a_job(program.split('[').next().unwrap_or_default());
+    Some(1 + host.len() + if job { 1 + program.len() + 1 } else { 0 })
+}
+
+/// Whether what a program prints is a job's own output: an interpreter, a launcher, or a container, whose name for
+/// docker's `journald` driver is the start of its number.
+fn runs_a_job(program: &str) -> bool {
+    const LAUNCHERS: [&str; 8] = ["torchrun", "accelerate", "deepspeed", "mpirun", "ray", "bash", "sh", "conmon"];
+    let python = program.strip_prefix("python");
+    let container = program.len() == 12 && program.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    python.is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+        || LAUNCHERS.contains(&program)
+        || container
 }
 
 fn plain(text: &str) -> bool {
