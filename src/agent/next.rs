@@ -15,7 +15,7 @@ use crate::playbook::test::Judged;
 use crate::policy::risk;
 use crate::scheduler::{self, Scheduler};
 use crate::verdict::{Confidence, Outcome as Found};
-use crate::verify::{Check, Verdict, verdict};
+use crate::verify::{Check, Proven, Verdict, verdict};
 
 /// One move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -359,21 +359,26 @@ impl Planner<'_> {
         again.iter().filter_map(|step| Some((before(step), self.case.check(step)?))).collect()
     }
 
+    /// The next of the tests that follow something done, until each has run.
+    fn test_again(&self, tests: &[&Step]) -> Option<Move> {
+        tests.iter().find_map(|step| self.test(step)).or_else(|| self.wants(Stage::Verify))
+    }
+
+    /// What tests show that ran before and again.
+    fn judged(&self, tests: &[&Step]) -> Proven {
+        let pairs = self.pairs(tests);
+        let pairs: Vec<(Option<&Check>, &Check)> =
+            pairs.iter().map(|(before, after)| (before.as_ref(), after)).collect();
+        verdict(&pairs)
+    }
+
     /// After a repair: the tests again, and what they show.
     fn verified(&self, fix: &Step, fate: &Fate) -> Standing {
         let again = self.verifies(fix);
-        for step in &again {
-            if let Some(run) = self.test(step) {
-                return Standing::Next(run);
-            }
+        if let Some(next) = self.test_again(&again) {
+            return Standing::Next(next);
         }
-        if let Some(wants) = self.wants(Stage::Verify) {
-            return Standing::Next(wants);
-        }
-        let pairs = self.pairs(&again);
-        let pairs: Vec<(Option<&Check>, &Check)> =
-            pairs.iter().map(|(before, after)| (before.as_ref(), after)).collect();
-        let judged = verdict(&pairs);
+        let judged = self.judged(&again);
         match judged.verdict {
             Verdict::NotFixed => {
                 let tested: Vec<_> = again.iter().flat_map(|step| &step.nodes).collect();

@@ -7,7 +7,7 @@ use crate::agent::entry::Ending;
 use crate::agent::fate::fate;
 use crate::plan::{NodeName, Stage, Step, by_hand, is_marked};
 use crate::playbook::test::Judged;
-use crate::verify::{Check, Verdict, verdict};
+use crate::verify::Verdict;
 
 /// Where each node stands.
 struct Nodes<'a> {
@@ -23,13 +23,8 @@ impl Planner<'_> {
     /// What comes next for nodes that were kept off by a fix; `kept_off`: those that still are.
     pub(super) fn back(&self, fix: &Step, kept_off: &[NodeName]) -> Standing {
         let tests = self.verifies(fix);
-        for step in &tests {
-            if let Some(run) = self.test(step) {
-                return Standing::Next(run);
-            }
-        }
-        if let Some(wants) = self.wants(Stage::Verify) {
-            return Standing::Next(wants);
+        if let Some(next) = self.test_again(&tests) {
+            return Standing::Next(next);
         }
         let nodes = self.stand(fix, &tests, kept_off);
         let give = self.plan.following(fix).find(|step| step.stage == Stage::Return);
@@ -77,10 +72,7 @@ impl Planner<'_> {
     }
 
     fn came_to(&self, fix: &Step, give: Option<&Step>, tests: &[&Step], nodes: &Nodes<'_>) -> Ending {
-        let pairs = self.pairs(tests);
-        let pairs: Vec<(Option<&Check>, &Check)> =
-            pairs.iter().map(|(before, after)| (before.as_ref(), after)).collect();
-        let judged = verdict(&pairs);
+        let judged = self.judged(tests);
         let in_service = fix.nodes.iter().filter(|node| !nodes.off.contains(node)).collect::<BTreeSet<_>>();
         let early: Vec<&NodeName> = in_service.intersection(&nodes.broken).copied().collect();
         if !early.is_empty() {
