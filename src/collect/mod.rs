@@ -16,6 +16,7 @@ mod excerpt;
 mod fence;
 mod gather;
 mod kind;
+mod margin;
 mod open;
 mod order;
 mod remarks;

@@ -12,6 +12,7 @@ use lzma_rust2::XzReader;
 use super::archive;
 use super::decode::{self, Changes, Decoded};
 use super::kind::{self, HEAD, Kind, Other, Packing};
+use super::margin::{self, Unmargined};
 use crate::error::Error;
 
 /// Layers of packing within each other that are taken off.
@@ -95,6 +96,14 @@ pub(super) fn stream(at: &Stream<'_>, bytes: &mut dyn Read, intake: &mut dyn Int
     let mut peeked = Peeked::new(bytes);
     let nuls = peeked.skip_holes();
     let kind = kind::of(&peeked.head);
+    if kind == Kind::Text
+        && at.depth < DEEPEST
+        && intake.scanner().is_some()
+        && let Some(margin) = margin::of(&peeked.head)
+    {
+        let within = Stream { name: at.name, depth: at.depth + 1, file: None, balance: at.balance };
+        return stream(&within, &mut Unmargined::new(peeked, margin), intake);
+    }
     if at.depth >= DEEPEST && !matches!(kind, Kind::Text | Kind::Nothing | Kind::Other(_)) {
         let what = format!("is packed more than {DEEPEST} times over; not read");
         return intake.remark(Error::new("input.nested", at.name, what));

@@ -21,6 +21,7 @@ mod hooks;
 mod hostile;
 mod isolation;
 mod keeping;
+mod kept;
 mod kubernetes;
 #[cfg(feature = "mcp")]
 mod mcp;

@@ -120,13 +120,13 @@ struct Shape {
     source: String,
 }
 
-struct Incident {
-    folder: PathBuf,
+pub(crate) struct Incident {
+    pub(crate) folder: PathBuf,
     group: String,
 }
 
 impl Incident {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.group, self.folder.file_name().unwrap().to_string_lossy())
     }
 
@@ -141,18 +141,18 @@ impl Incident {
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
+}
 
-    /// The report on the folder's logs.
-    fn report(&self) -> Value {
-        let done = Command::new(env!("CARGO_BIN_EXE_diag"))
-            .args(["nccl-timeout", "--format", "json", "logs"])
-            .current_dir(&self.folder)
-            .output()
-            .unwrap();
-        serde_json::from_slice(&done.stdout).unwrap_or_else(|error| {
-            panic!("{}: no report: {error}: {}", self.name(), String::from_utf8_lossy(&done.stderr))
-        })
-    }
+/// The report on the logs in a folder.
+pub(crate) fn report(folder: &Path) -> Value {
+    let done = Command::new(env!("CARGO_BIN_EXE_diag"))
+        .args(["nccl-timeout", "--format", "json", "logs"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&done.stdout).unwrap_or_else(|error| {
+        panic!("{}: no report: {error}: {}", folder.display(), String::from_utf8_lossy(&done.stderr))
+    })
 }
 
 pub(crate) fn samples() -> PathBuf {
@@ -166,7 +166,7 @@ pub(crate) fn folders(base: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn incidents() -> Vec<Incident> {
+pub(crate) fn incidents() -> Vec<Incident> {
     let groups = folders(&samples());
     let inside = |group: PathBuf| {
         let name = group.file_name().unwrap().to_string_lossy().into_owned();
@@ -329,7 +329,7 @@ fn citations(incident: &Incident, expected: &Expected, report: &Value) -> String
 fn samples_are_diagnosed() {
     let mut wrong = String::new();
     for incident in incidents() {
-        let faults = faults(&incident, &incident.expected(), &incident.report());
+        let faults = faults(&incident, &incident.expected(), &report(&incident.folder));
         if !faults.is_empty() {
             write!(wrong, "{}\n{faults}", incident.name()).unwrap();
         }
