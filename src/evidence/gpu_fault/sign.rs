@@ -72,8 +72,9 @@ fn sign<'p>(table: &Table, policy: &'p Policy, id: RowId, boots: &[(usize, u64)]
     let fields = &row.fields;
     let xid = fields.int("xid");
     let kind = match (row.kind, fields.text("code")) {
-        // The first number of three says what failed: 0x60 to 0x62 are the firmware (RM_INIT_FIRMWARE_*).
-        ("kernel.init_failed", Some(code)) if code.starts_with("0x6") => "kernel.gsp_init_failed",
+        // The first number of three says what failed: 0x62 is the start of the firmware (RM_INIT_FIRMWARE_INIT_FAILED), and
+        // 0x61 that there was none to start (open-gpu-kernel-modules 595.45.04 osinit.c).
+        ("kernel.init_failed", Some(code)) if code.starts_with("0x62") => "kernel.gsp_init_failed",
         (kind, _) => kind,
     };
     let verdict = fields.text("action").filter(|_| xid == Some(154)).map(str::to_owned);
