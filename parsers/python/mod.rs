@@ -35,8 +35,9 @@ const REACH: usize = 80;
 /// Lines of any writer above the first one of a traceback that are searched for what led to it: one call prints both.
 const LEAD_IN: usize = 128;
 
-/// Heads of lines that look like exceptions of Python: of Lustre's client in the kernel, of the GPU device plug-in.
-const NO_EXCEPTIONS: [&str; 2] = ["LustreError", "XidCriticalError"];
+/// Heads of lines that look like exceptions of Python: of Lustre's client in the kernel, of the GPU device plug-in, and what
+/// conda prints where a shell knows no `conda activate` (conda 4.6 to 25, `conda/exceptions.py`): the script goes on.
+const NO_EXCEPTIONS: [&str; 4] = ["LustreError", "XidCriticalError", "CommandNotFoundError", "CondaError"];
 
 /// Longest message that is kept.
 const MOST_MESSAGE: usize = 300;
