@@ -1,109 +1,88 @@
-//! Long literals: of every few bytes of text one group of five is looked at.
+//! Long literals: of every four bytes of text one group of four is looked at.
 //!
-//! A literal of `step + 4` bytes holds `step` groups of five bytes (*grams*), one after the other. Of any `step`
-//! neighbouring places in a text one is a multiple of `step`. So a text that is looked at only there still shows a gram
-//! of each literal it holds; whether a gram is one of ours, a small Bloom filter tells that stays in the first cache.
+//! A literal of seven bytes or more holds four groups of four bytes (*grams*), one after the other. Of any four
+//! neighbouring places in a text one is a multiple of four. So a text that is looked at only there still shows a gram
+//! of each literal it holds; whether a gram may be one of ours, a table of bits tells that stays in the first cache.
 
 use super::Indexed;
 use super::sample::Sample;
 
-/// Bytes in a gram.
-const GRAM: usize = 5;
+/// Bytes in a gram, and from one place that is looked at to the next.
+const GRAM: usize = 4;
+
+/// Shortest literal that is seen, in bytes.
+pub(super) const SHORTEST: usize = 2 * GRAM - 1;
 
 /// Places that are looked at together.
 const TOGETHER: usize = 8;
 
-/// Words of the Bloom filter, as a power of two: 16 KiB, half of a common first cache.
-const FILTER_BITS: u32 = 11;
+/// Words of the table of bits, as a power of two: 32 KiB, of which common text touches a part.
+const FILTER_BITS: u32 = 13;
+
+type Filter = [u32; 1 << FILTER_BITS];
 
 /// Buckets of the table of grams, as a power of two.
 const TABLE_BITS: u32 = 12;
 
-/// Shortest literal that a search of this step sees.
-pub(super) fn shortest(step: usize) -> usize {
-    step + GRAM - 1
-}
-
 /// A gram of a literal.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    gram: u64,
+    gram: u32,
     literal: u32,
     /// How far the gram stands behind the literal's first byte.
     offset: u32,
 }
 
-/// A prepared search.
-#[derive(Debug)]
+/// A prepared search; without a table of bits one that finds nothing.
+#[derive(Debug, Default)]
 pub(super) struct Grams {
-    step: usize,
-    filter: Vec<u64>,
+    filter: Vec<u32>,
     /// First entry of each bucket, and the end.
     buckets: Vec<u32>,
     entries: Vec<Entry>,
 }
 
 impl Grams {
-    /// A search for literals of at least [`shortest`] bytes.
-    pub(super) fn new(step: usize, literals: &[Indexed<'_>], sample: &Sample) -> Self {
-        let mut entries = Vec::new();
+    /// A search for literals of at least [`SHORTEST`] bytes.
+    pub(super) fn new(literals: &[Indexed<'_>], sample: &Sample) -> Self {
+        let (mut entries, mut filter) = (Vec::new(), [0; 1 << FILTER_BITS]);
         for (literal, bytes) in literals {
-            let (window, _) = rarest_window(bytes, step, sample);
-            entries.extend((window..window + step).map(|at| Entry {
-                gram: gram(&bytes[at..]),
-                literal: *literal,
-                offset: at as u32,
-            }));
+            let window = window(bytes, sample, &filter);
+            for at in window..window + GRAM {
+                let gram = gram(&bytes[at..]);
+                entries.push(Entry { gram, literal: *literal, offset: at as u32 });
+                filter[word(hash(gram))] |= 1 << bit(hash(gram));
+            }
         }
         entries.sort_by_key(|entry| (bucket(hash(entry.gram)), entry.gram));
-        let mut filter = vec![0; 1 << FILTER_BITS];
         let mut buckets = vec![0; (1 << TABLE_BITS) + 1];
         for entry in &entries {
-            let hash = hash(entry.gram);
-            filter[word(hash)] |= 1 << first_bit(hash) | 1 << second_bit(hash);
-            buckets[bucket(hash) + 1] += 1;
+            buckets[bucket(hash(entry.gram)) + 1] += 1;
         }
         for at in 1..buckets.len() {
             buckets[at] += buckets[at - 1];
         }
-        Self { step, filter, buckets, entries }
+        Self { filter: filter.to_vec(), buckets, entries }
     }
 
     /// Proposes each literal, with its place, that `text` may hold.
     pub(super) fn find(&self, text: &[u8], check: &mut impl FnMut(u32, usize)) {
-        if self.entries.is_empty() {
-            return;
-        }
-        match self.step {
-            12 => self.sweep::<12>(text, check),
-            10 => self.sweep::<10>(text, check),
-            8 => self.sweep::<8>(text, check),
-            6 => self.sweep::<6>(text, check),
-            _ => self.sweep::<4>(text, check),
-        }
-    }
-
-    fn sweep<const STEP: usize>(&self, text: &[u8], check: &mut impl FnMut(u32, usize)) {
         let Some(filter) = self.filter.first_chunk::<{ 1 << FILTER_BITS }>() else { return };
-        let mut base = 0;
-        for chunk in text.windows(STEP * TOGETHER + 8).step_by(STEP * TOGETHER) {
+        let (groups, rest) = text.as_chunks::<{ GRAM * TOGETHER }>();
+        for (number, group) in groups.iter().enumerate() {
             let mut seen = 0;
-            for place in 0..TOGETHER {
-                let at = place * STEP;
-                let eight = chunk[at..at + 8].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
-                seen |= held(filter, hash(eight << (64 - 8 * GRAM))) << place;
+            for (place, four) in group.as_chunks::<GRAM>().0.iter().enumerate() {
+                seen |= held(filter, u32::from_le_bytes(*four)) << place;
             }
             while seen != 0 {
-                self.look_up(text, base + seen.trailing_zeros() as usize * STEP, check);
+                self.look_up(text, (number * TOGETHER + seen.trailing_zeros() as usize) * GRAM, check);
                 seen &= seen - 1;
             }
-            base += STEP * TOGETHER;
         }
-        while base + GRAM <= text.len() {
-            if held(filter, hash(gram(&text[base..]))) != 0 {
-                self.look_up(text, base, check);
+        for (place, four) in rest.as_chunks::<GRAM>().0.iter().enumerate() {
+            if held(filter, u32::from_le_bytes(*four)) != 0 {
+                self.look_up(text, text.len() - rest.len() + place * GRAM, check);
             }
-            base += STEP;
         }
     }
 
@@ -120,48 +99,54 @@ impl Grams {
     }
 }
 
-/// Where those neighbouring grams of a literal begin that are the rarest, and how often they stand in the sample.
-pub(super) fn rarest_window(literal: &[u8], step: usize, sample: &Sample) -> (usize, u32) {
-    let common: Vec<u32> = literal.windows(GRAM).map(|gram| sample.fives(gram)).collect();
-    let windows = common.windows(step).map(|window| window.iter().sum()).enumerate();
-    windows.min_by_key(|(_, common)| *common).unwrap_or((0, 0))
+/// Where those neighbouring grams of a literal begin that are the rarest in the sample; of equally rare ones those that
+/// other literals brought along.
+fn window(literal: &[u8], sample: &Sample, others: &Filter) -> usize {
+    let known = |at: usize| (at..at + GRAM).map(|at| held(others, gram(&literal[at..]))).sum::<u32>();
+    let cost = |at: &usize| (common(&literal[*at..], sample), std::cmp::Reverse(known(*at)));
+    (0..=literal.len() - SHORTEST).min_by_key(cost).unwrap_or(0)
 }
 
-/// The first five bytes, of which there are as many, in the upper part of a word.
-#[inline(always)]
-fn gram(bytes: &[u8]) -> u64 {
-    u64::from_le_bytes([0, 0, 0, bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]])
+/// How often the first neighbouring grams stand in the sample, all together.
+fn common(literal: &[u8], sample: &Sample) -> u32 {
+    literal[..SHORTEST].windows(GRAM).map(|gram| sample.fours(gram)).sum()
+}
+
+/// How often the rarest neighbouring grams of a literal stand in the sample.
+pub(super) fn commonness(literal: &[u8], sample: &Sample) -> u32 {
+    literal.windows(SHORTEST).map(|window| common(window, sample)).min().unwrap_or(0)
+}
+
+/// The first four bytes, of which there are as many.
+fn gram(bytes: &[u8]) -> u32 {
+    bytes.first_chunk().map_or(0, |four| u32::from_le_bytes(*four))
 }
 
 /// Multiplicative hashing (Knuth, TAOCP 6.4): the upper bits are the good ones.
 #[inline(always)]
-fn hash(gram: u64) -> u64 {
-    gram.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn hash(gram: u32) -> u32 {
+    gram.wrapping_mul(0x9e37_79b1)
 }
 
-/// 1 where both bits of a hash are set.
+/// 1 where the bit of a gram is set.
 #[inline(always)]
-fn held(filter: &[u64; 1 << FILTER_BITS], hash: u64) -> u64 {
-    let word = filter[word(hash)];
-    (word >> first_bit(hash)) & (word >> second_bit(hash)) & 1
-}
-
-#[inline(always)]
-fn word(hash: u64) -> usize {
-    (hash >> (64 - FILTER_BITS)) as usize
+fn held(filter: &Filter, gram: u32) -> u32 {
+    let hash = hash(gram);
+    (filter[word(hash)] >> bit(hash)) & 1
 }
 
 #[inline(always)]
-fn first_bit(hash: u64) -> u64 {
-    (hash >> 47) & 63
+fn word(hash: u32) -> usize {
+    (hash >> (32 - FILTER_BITS)) as usize
+}
+
+/// The lower bits tell of a gram's first byte only: they set apart what shares a word.
+#[inline(always)]
+fn bit(hash: u32) -> u32 {
+    hash & 31
 }
 
 #[inline(always)]
-fn second_bit(hash: u64) -> u64 {
-    (hash >> 41) & 63
-}
-
-#[inline(always)]
-fn bucket(hash: u64) -> usize {
-    (hash >> (64 - TABLE_BITS)) as usize
+fn bucket(hash: u32) -> usize {
+    (hash >> (32 - TABLE_BITS)) as usize
 }

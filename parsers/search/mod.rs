@@ -14,14 +14,14 @@ use stems::Stems;
 
 use crate::noise;
 
-/// Steps of the search for long literals. One of `n` sees literals of at least `n + 4` bytes, shorter ones need stems.
-const STEPS: [usize; 5] = [4, 6, 8, 10, 12];
-
-/// Time that a place costs which the search for long literals looks at, in hundredths of a nanosecond.
-const PLACE_COST: f64 = 100.0;
-
-/// A long literal whose grams are this common in the sample is better found by its stem.
+/// A long literal whose grams are this common in the sample is better found by a stem.
 const COMMON: u32 = 8;
+
+/// Most long literals that stems are chosen for.
+const MOST_COMMON: usize = 8;
+
+/// A literal of so many bytes that common text does not hold costs next to nothing.
+const LONG: usize = 16;
 
 /// A literal at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,28 +44,27 @@ impl Search {
     /// Prepares the search for `literals`, none of them empty, in documents like `text`.
     pub(crate) fn new(literals: Vec<Vec<u8>>, text: &[u8]) -> Self {
         let sample = Sample::of(text);
-        let cost = |step: &usize| stems::cost(&split(&literals, *step).1, &sample) + PLACE_COST / *step as f64;
-        let step = STEPS.into_iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).unwrap_or(STEPS[0]);
-        let (long, mut short) = split(&literals, step);
-        let chosen = stems::choose(&short, &sample);
-        let (stemmed, long) = long.into_iter().partition::<Vec<_>, _>(|(_, literal)| {
-            grams::rarest_window(literal, step, &sample).1 >= COMMON && stems::holds(literal, &chosen)
-        });
+        let (long, mut short): (Vec<_>, Vec<_>) =
+            indexed(&literals).partition(|(_, literal)| literal.len() >= grams::SHORTEST);
+        let is_common = |literal: &[u8]| grams::commonness(literal, &sample) >= COMMON;
+        let (common, mut long): (Vec<_>, Vec<_>) = long.into_iter().partition(|(_, literal)| is_common(literal));
+        let chosen = chosen(&short, &common, &sample);
+        let (stemmed, others) = common.into_iter().partition::<Vec<_>, _>(|(_, one)| stems::holds(one, &chosen));
         short.extend(stemmed);
-        let (grams, stems) = (Grams::new(step, &long, &sample), Stems::new(chosen, &short, &sample));
+        long.extend(others);
+        let (grams, stems) = (Grams::new(&long, &sample), Stems::new(chosen, &short, &sample));
         Self { literals, grams, stems }
     }
 
     /// A search that is prepared at once, and slower.
     pub(crate) fn plain(literals: Vec<Vec<u8>>) -> Self {
-        let (_, all) = split(&literals, usize::MAX / 2);
-        let (grams, stems) = (Grams::new(STEPS[0], &[], &Sample::of(&[])), Stems::automaton(&all));
-        Self { literals, grams, stems }
+        let stems = Stems::automaton(&indexed(&literals).collect::<Vec<_>>());
+        Self { literals, grams: Grams::default(), stems }
     }
 
     /// Whether one literal more costs next to nothing.
     pub(crate) fn is_cheap(literal: &[u8]) -> bool {
-        literal.len() >= grams::shortest(STEPS[STEPS.len() - 1]) && noise::count(literal) == 0
+        literal.len() >= LONG && noise::count(literal) == 0
     }
 
     /// The literals, by index.
@@ -89,10 +88,21 @@ impl Search {
 /// A literal and its index.
 type Indexed<'a> = (u32, &'a [u8]);
 
-/// The literals that a search of this step sees, and those too short for it.
-fn split(literals: &[Vec<u8>], step: usize) -> (Vec<Indexed<'_>>, Vec<Indexed<'_>>) {
-    let indexed = literals.iter().enumerate().map(|(at, literal)| (at as u32, literal.as_slice()));
-    indexed.partition(|(_, literal)| literal.len() >= grams::shortest(step))
+fn indexed(literals: &[Vec<u8>]) -> impl Iterator<Item = Indexed<'_>> {
+    literals.iter().enumerate().map(|(at, literal)| (at as u32, literal.as_slice()))
+}
+
+/// Stems for all short literals, and for as many of the commonest long ones as there is room for.
+fn chosen(short: &[Indexed<'_>], common: &[Indexed<'_>], sample: &Sample) -> Vec<Vec<u8>> {
+    let mut common = common.to_vec();
+    common.sort_by_key(|(_, literal)| std::cmp::Reverse(grams::commonness(literal, sample)));
+    common.truncate(MOST_COMMON);
+    loop {
+        let chosen = stems::choose(&[short, &common].concat(), sample);
+        if chosen.len() <= stems::FAST || common.pop().is_none() {
+            return chosen;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,14 +7,13 @@ const PIECES: usize = 24;
 const PIECE: usize = 8 << 10;
 
 /// Buckets of a table of counts, as a power of two.
-const TABLE_BITS: u32 = 16;
+const TABLE_BITS: u32 = 18;
 
 /// Counts of short runs of bytes; different ones that share a bucket are counted together.
 #[derive(Debug)]
 pub(super) struct Sample {
     pieces: Vec<Vec<u8>>,
     fours: Vec<u32>,
-    fives: Vec<u32>,
 }
 
 impl Sample {
@@ -23,18 +22,16 @@ impl Sample {
         let stride = (text.len() / PIECES).max(PIECE);
         let taken = text.chunks(stride).take(PIECES).map(|chunk| chunk[..chunk.len().min(PIECE)].to_vec());
         let pieces: Vec<Vec<u8>> = std::iter::once(noise::bytes().to_vec()).chain(taken).collect();
-        let (fours, fives) = (counts(&pieces, 4), counts(&pieces, 5));
-        Self { pieces, fours, fives }
+        let mut fours = vec![0; 1 << TABLE_BITS];
+        for run in pieces.iter().flat_map(|piece| piece.windows(4)) {
+            fours[bucket(run)] += 1;
+        }
+        Self { pieces, fours }
     }
 
     /// How often the first four bytes stand in the sample; shorter runs are taken to be in every line.
     pub(super) fn fours(&self, run: &[u8]) -> u32 {
         run.get(..4).map_or(1000, |run| self.fours[bucket(run)])
-    }
-
-    /// How often the first five bytes stand in the sample.
-    pub(super) fn fives(&self, run: &[u8]) -> u32 {
-        run.get(..5).map_or(1000, |run| self.fives[bucket(run)])
     }
 
     /// A few lines of it.
@@ -44,15 +41,7 @@ impl Sample {
     }
 }
 
-fn counts(pieces: &[Vec<u8>], len: usize) -> Vec<u32> {
-    let mut counts = vec![0; 1 << TABLE_BITS];
-    for run in pieces.iter().flat_map(|piece| piece.windows(len)) {
-        counts[bucket(run)] += 1;
-    }
-    counts
-}
-
-/// Multiplicative hashing of up to eight bytes (Knuth, TAOCP 6.4).
+/// Multiplicative hashing of a few bytes (Knuth, TAOCP 6.4).
 fn bucket(run: &[u8]) -> usize {
     let number = run.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - TABLE_BITS)) as usize

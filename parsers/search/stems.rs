@@ -20,6 +20,10 @@ const SEEN: usize = 4;
 /// Groups of stems that the SIMD search tells apart; within a group it mixes the bytes of all.
 const GROUPS: usize = 8;
 
+/// Most stems that the SIMD search looks for at its full speed (aho-corasick 1.1, `packed/teddy/builder.rs`: more than 32
+/// patterns take groups of twice the number, at half the speed); with one of them to spare.
+pub(super) const FAST: usize = 31;
+
 /// What an occurrence in the sample costs, beside the 1 that each stem costs.
 const NOISE_COST: f64 = 0.1;
 
@@ -181,12 +185,6 @@ fn candidates<'a>(literals: &[Indexed<'a>], sample: &Sample) -> Candidates<'a> {
         }
     }
     all
-}
-
-/// What the search for some literals costs by byte of text, in hundredths of a nanosecond: each further stem costs more.
-pub(super) fn cost(literals: &[Indexed<'_>], sample: &Sample) -> f64 {
-    let stems = choose(literals, sample).len() as f64;
-    8.0 + stems * stems / 150.0
 }
 
 /// Whether a literal holds one of the stems.
