@@ -215,7 +215,7 @@ impl Planner<'_> {
         for fix in self.plan.stage(Stage::Fix).filter(|step| self.may(step)) {
             // What shows no fault now is not mended; and what is only possible is not acted on unless a test fails.
             let unproven = self.plan.subject.confidence == Confidence::Possible && !failed;
-            if (passed && fix.aim == Aim::Repair) || unproven {
+            if (passed && fix.aim == Aim::Repair) || unproven || self.lacks(fix).is_some() {
                 continue;
             }
             match self.fix(fix) {
@@ -230,6 +230,16 @@ impl Planner<'_> {
     fn may(&self, step: &Step) -> bool {
         let looks = !self.case.only_looks() || sees(step);
         looks && step.runs() && !self.work.refused.contains_key(&step.id) && within(self.began, step)
+    }
+
+    /// What a fix lacks that rests on tests: the first of them that has not passed, and why.
+    fn lacks(&self, fix: &Step) -> Option<String> {
+        let lacks = |id: &String| match self.plan.step(id).and_then(|step| self.case.check(step)) {
+            Some(check) if check.judged == Judged::Pass => None,
+            Some(check) => Some(check.why.first().map_or_else(|| id.clone(), |why| format!("{}: {why}", check.test))),
+            None => Some(format!("{id} has to pass first, and was not run")),
+        };
+        fix.proven_by.iter().find_map(lacks)
     }
 
     /// A question that is open and stands in the way of a step that diag would run.
@@ -451,6 +461,11 @@ impl Planner<'_> {
             why.map(|why| format!(" ({why})")).unwrap_or_default()
         };
         let open = self.plan.stage(Stage::Fix).filter(|step| !self.work.done.contains_key(&step.id));
-        open.map(|step| format!("{}{}", step.title, why(step))).collect()
+        let told = |step: &Step| match self.lacks(step) {
+            // What speaks against it stands before it: who reads on may not take it for advice.
+            Some(lacks) => format!("{lacks}; so this is not done: {}", step.title),
+            None => format!("{}{}", step.title, why(step)),
+        };
+        open.map(told).collect()
     }
 }

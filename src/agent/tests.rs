@@ -125,6 +125,7 @@ impl Cluster {
             What::Script(_) => "script",
         };
         match (program, id) {
+            ("script", "confirm-own") => ran.stdout.text = "diag: errors=0\n".to_owned(),
             ("script", _) => ran.stdout.text = format!("diag: errors={}\n", self.errors.lock().unwrap()),
             ("sinfo", _) => {
                 let others: String = (1..10).map(|n| format!("gpu-9{n}|idle|gpu\n")).collect();
@@ -279,6 +280,32 @@ fn what_shows_no_fault_now_is_not_mended() {
     let ending = work(folder.path(), &cluster, &mut Person::new(mend(), None), Some(Risk::Destructive));
     assert!(matches!(ending, Ending::NotThere { .. }), "{ending:?}");
     assert_eq!(cluster.count("fix-mend"), 0);
+}
+
+/// Nobody is asked for a fix whose ground is not proven, and no level of approval brings it about.
+#[test]
+fn a_fix_that_rests_on_a_test_is_done_only_where_that_has_passed() {
+    let mut plan = mend();
+    let mut own = Step { id: "confirm-own".into(), of: "own".into(), ..plan.steps[0].clone() };
+    own.tasks[0].id.clone_from(&own.id);
+    plan.steps.insert(1, own);
+    for (proof, left) in [
+        ("confirm-own", None),
+        ("confirm-count", Some("count: gpu-17: errors is 3")),
+        ("confirm-other", Some("confirm-other has to pass first, and was not run")),
+    ] {
+        plan.steps[2].proven_by = vec![proof.to_owned()];
+        let (folder, cluster) = (tempfile::tempdir().unwrap(), Cluster::new(true));
+        let mut person = Person::new(plan.clone(), Some(true));
+        let ending = work(folder.path(), &cluster, &mut person, Some(Risk::Destructive));
+        match (&ending, left) {
+            (Ending::Fixed { .. }, None) => {}
+            (Ending::Hands { left: told }, Some(why)) => assert!(told[0].contains(why), "{told:?}"),
+            _ => panic!("{proof}: {ending:?}"),
+        }
+        assert_eq!(cluster.count("fix-mend"), usize::from(left.is_none()), "{proof}");
+        assert!(person.asked.borrow().is_empty(), "{proof}");
+    }
 }
 
 #[test]

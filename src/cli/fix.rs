@@ -168,8 +168,7 @@ pub(super) fn run(args: &Args, mut library: Library, config: &Config) -> Result<
     let answers = planning::answers(&what.set)?;
     let inputs = absolute(&what.inputs);
     let nodes = args.terms.nodes()?;
-    let tools = args.terms.how.tools.clone();
-    let evidence = Evidence { what, library: &library, root: &root, given: answers, tools };
+    let evidence = Evidence { what, library: &library, root: &root, given: answers, how: &args.terms.how };
     let person = Person { evidence, counsel };
     let (terms, library, manner) = (&args.terms, &library, Manner::GoOn);
     work(&Job { what, terms, root: &root, inputs, nodes, library, site: config, manner }, person)
@@ -194,7 +193,7 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library, config: &Config) -
     };
     let given = planning::answers(&args.set)?;
     let counsel = counsellor(args.brain, config, &what)?;
-    let evidence = Evidence { what: &what, library: &library, root, given, tools: args.terms.how.tools.clone() };
+    let evidence = Evidence { what: &what, library: &library, root, given, how: &args.terms.how };
     let person = Person { evidence, counsel };
     let (terms, nodes, library, manner) = (&args.terms, args.terms.nodes()?, &library, Manner::GoOn);
     work(&Job { what: &what, terms, root, inputs: began.inputs, nodes, library, site: config, manner }, person)
@@ -489,18 +488,19 @@ pub(super) struct Evidence<'a> {
     pub(super) root: &'a Path,
     /// Answers of the command line.
     pub(super) given: Answers,
-    /// Folders of the nodes in which tools are looked for.
-    pub(super) tools: Option<String>,
+    /// How nodes are reached.
+    pub(super) how: &'a transport::How,
 }
 
 impl Evidence<'_> {
     /// Reads it, and plans; `live`: what is new in the inputs as well.
     pub(super) fn read(&self, answers: &Answers, live: bool) -> Result<planning::Planned, Error> {
-        let mut all = self.given.clone();
+        let mut all = self.how.answers();
+        all.extend(self.given.clone());
         all.extend(answers.clone());
         let inputs = if live { self.live()? } else { vec![self.root.display().to_string()] };
         let mut planned = planning::read_from(self.what, &inputs, self.library, &all)?;
-        if let Some(folders) = &self.tools {
+        if let Some(folders) = &self.how.tools {
             let steps = planned.plans.iter_mut().flat_map(|plan| &mut plan.steps);
             let tests = steps.filter(|step| step.rubric.is_some());
             tests.flat_map(|step| &mut step.tasks).for_each(|task| task.look_in(folders));

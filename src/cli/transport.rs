@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::exec::slurm::{self, Slurm};
 use crate::exec::ssh::{self, Ssh};
 use crate::exec::{Executor, FanOut, Limits, Local};
-use crate::plan::NodeName;
+use crate::plan::{Answers, NodeName};
 use crate::playbook::schema::Parameter;
 use crate::scheduler::Who;
 
@@ -135,6 +135,11 @@ impl How {
             }
         };
         self.options().into_iter().map(one).collect()
+    }
+
+    /// What this tells steps that ask for it: the configuration by which ssh gets to the nodes.
+    pub(super) fn answers(&self) -> Answers {
+        self.options().remove("ssh_config").map(|file| ("ssh_config".to_owned(), file)).into_iter().collect()
     }
 
     /// Who schedules work on the nodes.

@@ -111,7 +111,7 @@ impl Maker<'_> {
             },
             Err(why) => cannot.push(why),
         }
-        let step = format!("confirm-{id}");
+        let step = format!("{}-{id}", word(Stage::Confirm));
         let nodes = if test.shape == HERE { about(&bound) } else { nodes_of(&groups) };
         let risk = test.risk.unwrap_or(Risk::Destructive);
         let disturbs = if test.disturbs.is_empty() { disturbance(risk) } else { test.disturbs.clone() };
@@ -137,7 +137,8 @@ impl Maker<'_> {
             By::Diag => self.bind(&fix.id, &fix.params, false),
             By::Hands => bind(&fix.id, &fix.params, self.origin),
         };
-        let fixing = self.doing(fix, &bound, Stage::Fix, &self.does(fix));
+        let mut fixing = self.doing(fix, &bound, Stage::Fix, &self.does(fix));
+        fixing.proven_by = fix.proven_by.iter().map(|test| format!("{}-{test}", word(Stage::Confirm))).collect();
         let by_us = fix.by == By::Diag;
         let id = fixing.id.clone();
         self.steps.push(fixing);
@@ -269,6 +270,7 @@ impl Maker<'_> {
             of: fix.id.clone(),
             after: None,
             title,
+            proven_by: Vec::new(),
             risk: fix.risk,
             aim: fix.aim,
             nodes,

@@ -77,6 +77,9 @@ pub struct Step {
     pub after: Option<String>,
     /// What it does.
     pub title: String,
+    /// Steps that must have passed before it is done: it rests on what they show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proven_by: Vec<String>,
     /// What it risks.
     pub risk: Risk,
     /// Whether it mends, or only keeps others from harm.
@@ -149,6 +152,7 @@ impl Step {
             of: task.id.clone(),
             after: None,
             title: task.title.clone(),
+            proven_by: Vec::new(),
             risk: task.risk,
             aim: Aim::Repair,
             nodes,

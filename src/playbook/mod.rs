@@ -4,6 +4,7 @@ mod echo;
 mod either;
 pub mod intent;
 mod load;
+mod piece;
 pub mod repair;
 pub mod schema;
 mod template;

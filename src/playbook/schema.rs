@@ -218,6 +218,9 @@ pub struct FixFile {
     /// Not offered where any of these clues is present.
     #[serde(default)]
     pub unless: Vec<String>,
+    /// Tests of the same playbook that must pass before it is done: it rests on what they show.
+    #[serde(default)]
+    pub proven_by: Vec<String>,
     /// What it risks.
     pub risk: Risk,
     /// Who does it.
@@ -387,12 +390,15 @@ pub struct ReadFile {
 }
 
 /// Constant text that reads `DIAG_*` variables.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
     /// `sh` or `bash`.
     #[serde(default = "sh")]
     pub shell: String,
+    /// Pieces of shell that it begins with, by name: the files of `src/playbook/pieces/`.
+    #[serde(default)]
+    pub with: Vec<String>,
     /// The text.
     pub text: String,
     /// The text for a plain `sh`, where `shell` is another that a node may lack.

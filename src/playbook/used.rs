@@ -1,13 +1,15 @@
 //! Tests of playbooks: those that stand in files of their own are put in the place of their names.
 
+use super::piece;
 use super::schema::{Parameter, Playbook, Script, TestFile};
 use super::test::{Rubric, Shape, TestBook};
 
-/// Completes the tests of a playbook, so that each can be run and judged.
+/// Completes the tests and fixes of a playbook, so that each can be run and judged.
 ///
 /// # Errors
-/// A name that no test has, or a parameter that the test does not have; in words.
+/// A name that no test and no piece of script has, or a parameter that the test does not have; in words.
 pub fn used(playbook: &mut Playbook, tests: &[TestBook]) -> Result<(), String> {
+    piece::put_together(playbook)?;
     for (id, test) in &mut playbook.test {
         let mut rubric = match test.uses.clone() {
             None => Rubric::of(test),
@@ -51,7 +53,8 @@ fn complete(test: &mut TestFile, book: &TestBook) -> Result<(), String> {
     shape.clone_into(&mut test.shape);
     test.risk = Some(book.risk);
     test.tools = book.tools.iter().map(|any| any.join(" or ")).collect();
-    test.script = Some(Script { shell: book.script.shell.clone(), text: book.text(), plain: book.plain() });
+    test.script =
+        Some(Script { shell: book.script.shell.clone(), text: book.text(), plain: book.plain(), ..Script::default() });
     for (name, own) in &mut test.params {
         match book.params.get(name) {
             Some(of_book) => inherit(own, of_book),

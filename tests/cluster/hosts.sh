@@ -63,7 +63,8 @@ mount --bind "$dir/etc.hosts" /etc/hosts
 mount -t sysfs none /sys 2>/dev/null
 # A login shell's start-up files belong to the machine that plays host, not to the host.
 for file in /root/.bashrc /root/.profile /root/.bash_profile; do [ -e "$file" ] && mount --bind "$dir/empty" "$file"; done
-mkdir -p "$own"/{log,run}
+mkdir -p "$own"/{log,run,munge}
+mount --bind "$own/munge" /run/munge
 mount -t tmpfs -o size=64m,mode=1777 none /mnt
 mount -t tmpfs -o size=2g,mode=1777 none /dev/shm
 mkdir -p /run/sshd
@@ -78,13 +79,20 @@ INIT
   # Also how a host's daemons are started again: what `systemctl start` is elsewhere.
   cat > "$dir/daemons" <<'DAEMONS'
 #!/usr/bin/env bash
-# usage: daemons HOST DIR [sshd|slurmd]
+# usage: daemons HOST DIR [munge|sshd|slurmd]
 name=$1 dir=$2 which=${3:-all}; own=$dir/hosts/$name
 export SLURM_CONF=$dir/slurm.conf
-if [ "$which" != slurmd ] && ! kill -0 "$(cat "$own/run/sshd.pid" 2>/dev/null)" 2>/dev/null; then
+wanted() {
+  case $which in all | "$1") ! kill -0 "$(cat "$own/run/$1.pid" 2>/dev/null)" 2>/dev/null ;; *) false ;; esac
+}
+if wanted munge; then
+  munged --force --key-file="$dir/munge/key" --pid-file="$own/run/munge.pid" --log-file="$own/log/munged.log" \
+    --seed-file="$own/run/munge.seed" --socket=/run/munge/munge.socket.2
+fi
+if wanted sshd; then
   /usr/sbin/sshd -f "$dir/ssh/sshd_config" -h "$dir/ssh/host.$name" -o "PidFile=$own/run/sshd.pid" -E "$own/log/sshd.log"
 fi
-if [ "$which" != sshd ] && ! kill -0 "$(cat "$own/run/slurmd.pid" 2>/dev/null)" 2>/dev/null; then
+if wanted slurmd; then
   slurmd -N "$name"
 fi
 DAEMONS
@@ -129,17 +137,14 @@ CONFIG
 
 slurm() {
   local all="gpu-[001-$(printf %03d "$1")]"
-  mkdir -p "$dir"/{state,log,jobs,munge}; chmod 700 "$dir/munge"
+  mkdir -p "$dir"/{state,log,jobs,munge} "$dir/hosts/ctl"/{log,run,munge}; chmod 700 "$dir/munge"
   dd if=/dev/urandom of="$dir/munge/key" bs=64 count=1 status=none; chmod 600 "$dir/munge/key"
-  munged --force --key-file="$dir/munge/key" --pid-file="$dir/munge/pid" --log-file="$dir/munge/log" \
-    --seed-file="$dir/munge/seed" --socket="$dir/munge.socket"
   cat > "$dir/slurm.conf" <<CONFIG
 SlurmdParameters=config_overrides
 ClusterName=diag
 SlurmctldHost=ctl(10.77.0.1)
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket=$dir/munge.socket
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/hosts/%n/spool
 SlurmctldPidFile=$dir/slurmctld.pid
@@ -181,8 +186,8 @@ up() {
   local hosts=$1 n
   mkdir -p "$dir"; chmod 755 "$dir"
   printf '127.0.0.1 localhost\n10.77.0.1 ctl\n' > "$dir/etc.hosts"
-  keys "$hosts"; init; slurm "$hosts"
-  born ctl sh -c "hostname ctl; mount --bind '$dir/etc.hosts' /etc/hosts; mount -t sysfs none /sys; exec sleep infinity"
+  mkdir -p /run/munge; keys "$hosts"; init; slurm "$hosts"
+  born ctl sh -c "hostname ctl; mount --bind '$dir/etc.hosts' /etc/hosts; mount -t sysfs none /sys; mount --bind '$dir/hosts/ctl/munge' /run/munge; exec sleep infinity"
   net ctl ip link set lo up
   net ctl ip link add br0 type bridge; net ctl ip address add 10.77.0.1/24 dev br0; net ctl ip link set br0 up
   net ctl ip link add br1 type bridge; net ctl ip link set br1 up
@@ -198,7 +203,7 @@ up() {
     net "$(host "$n")" ip link set eth0 up
     net "$(host "$n")" ip address add "$(address "$n")/24" dev eth0
   done
-  (enter ctl slurmctld)
+  (enter ctl "$dir/daemons" ctl "$dir" munge); (enter ctl slurmctld)
   for _ in $(seq 600); do
     [ "$( (enter ctl sinfo -h -N -t idle -o %N) 2>/dev/null | sort -u | wc -l)" -ge "$hosts" ] && return 0
     sleep 0.1
@@ -210,7 +215,7 @@ up() {
 down() {
   local file daemon
   for file in "$dir"/hosts/*/pid "$dir"/relay.*.pid; do [ -s "$file" ] && kill -9 "$(cat "$file")" 2>/dev/null || true; done
-  for file in "$dir/slurmctld.pid" "$dir/munge/pid"; do
+  for file in "$dir/slurmctld.pid" "$dir/hosts/ctl/run/munge.pid"; do
     [ -s "$file" ] || continue
     daemon=$(cat "$file"); kill "$daemon" 2>/dev/null || true
     # It writes its state on its way out: the folder may be removed when it is gone.
@@ -241,6 +246,7 @@ fault() {
     host-key) ssh-keygen -q -t ed25519 -N '' -C other -f "$dir/ssh/other.$which" <<< y > /dev/null
       kill "$(outside "$which" sshd)"; cp "$dir/ssh/other.$which" "$dir/ssh/host.$which"
       (enter "$which" "$dir/daemons" "$which" "$dir" sshd) ;;
+    impostor) impostor "$which" "$(address "$nth")" ;;
     mute) kill -STOP "$(outside "$which" sshd)" ;;
     dead) kill -9 "$(pid "$which")" ;;
     *) echo "hosts.sh: no such fault: $what" >&2; exit 2 ;;
@@ -266,6 +272,21 @@ relay() {
     echo $! > "$dir/relay.$port.pid")
 }
 
+# Somebody in the path takes what goes from the controller to a host's port of ssh, and answers it with a key of their own.
+impostor() {
+  local which=$1 address=$2
+  ssh-keygen -q -t ed25519 -N '' -C impostor -f "$dir/ssh/impostor"
+  born impostor --pid --mount-proc sleep infinity
+  net ctl ip link add path0 type veth peer name path1 netns "$(pid impostor)"
+  net ctl ip address add 10.79.0.1/30 dev path0; net ctl ip link set path0 up
+  net impostor ip link set lo up; net impostor ip address add "$address/32" dev lo
+  net impostor ip address add 10.79.0.2/30 dev path1; net impostor ip link set path1 up
+  net impostor ip route add default via 10.79.0.1
+  net ctl ip route add "$address" via 10.79.0.2 table 77
+  net ctl ip rule add to "$address" ipproto tcp dport 22 table 77
+  (enter impostor /usr/sbin/sshd -f "$dir/ssh/sshd_config" -h "$dir/ssh/impostor" -o PidFile=none -E "$dir/log/impostor")
+}
+
 # All of a host that somebody could have changed: mounts, addresses, links, rules, routes, files of its own, daemons, limits, logins.
 print() {
   local which=$1
@@ -275,7 +296,7 @@ print() {
     ls -ln --time-style=full-iso /mnt /dev/shm
     for process in /proc/[0-9]*; do
       case $(cat $process/comm 2>/dev/null) in
-        init | sshd | slurmd) echo "$(basename $process) $(cat $process/comm)"; grep -s "Max locked" $process/limits ;;
+        init | munged | sshd | slurmd) echo "$(basename $process) $(cat $process/comm)"; grep -s "Max locked" $process/limits ;;
       esac
     done
   ')

@@ -100,7 +100,7 @@ fn decide<'a>(
     };
     let manner = if matches!(said, Word::No { .. }) { Manner::Hold } else { Manner::Afresh };
     let terms = Terms::bare(args.how.clone(), args.nodes.clone(), args.state.clone());
-    let evidence = Evidence { what: &what, library, root, given: Answers::default(), tools: args.how.tools.clone() };
+    let evidence = Evidence { what: &what, library, root, given: Answers::default(), how: &args.how };
     // Those of the run before are the default of --nodes.
     let (inputs, nodes) = (began.inputs.clone(), terms.nodes()?);
     let noes = Case::of(&journal.1.lines)?.noes;

@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, root: &Path, (library, site): (&Library, &Config)
     };
     let terms = Terms::bare(args.how.clone(), args.nodes.clone(), args.state.clone());
     let (inputs, nodes) = (fix::absolute(&[place]), terms.nodes()?);
-    let evidence = Evidence { what: &what, library, root, given: Answers::default(), tools: args.how.tools.clone() };
+    let evidence = Evidence { what: &what, library, root, given: Answers::default(), how: &args.how };
     let job = Job { what: &what, terms: &terms, root, inputs, nodes, library, site, manner: Manner::Hold };
     let (case, _) = fix::carry_on(&job, Journal::open(root)?, &mut Nobody(evidence), &mut |_| {})?;
     let waits = waiting(&case);

@@ -43,7 +43,7 @@ fn read(args: &Args, item: &Item, library: &Library) -> Result<Planned, Error> {
     let began =
         fix::last_began(root)?.ok_or_else(|| Error::new("approvals.none", &item.waiting.id, "waits no more"))?;
     let what = What { formats: args.formats.clone(), quiet: args.quiet, ..fix::again(root, &began) };
-    let evidence = Evidence { what: &what, library, root, given: Answers::default(), tools: args.how.tools.clone() };
+    let evidence = Evidence { what: &what, library, root, given: Answers::default(), how: &args.how };
     let mut planned = evidence.read(&Answers::default(), false)?;
     let lines = pages(root)?.map(|pages| pages.lines).unwrap_or_default();
     Case::of(&lines)?.marks.tell(&mut planned.plans);

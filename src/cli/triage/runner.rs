@@ -63,8 +63,8 @@ fn carry_out(setting: &Setting<'_>, root: Option<PathBuf>, cause: Option<String>
             fix::absolute(&args.what.inputs)
         }
     };
-    let (given, tools) = (planning::answers(&what.set)?, args.terms.how.tools.clone());
-    let evidence = Evidence { what: &what, library, root: &root, given, tools };
+    let (given, how) = (planning::answers(&what.set)?, &args.terms.how);
+    let evidence = Evidence { what: &what, library, root: &root, given, how };
     let tell = line.tell.clone();
     let mut person = Person { evidence, policy, line };
     let (terms, nodes, site) = (&args.terms, args.terms.nodes()?, &Config::default());

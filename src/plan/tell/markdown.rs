@@ -1,6 +1,6 @@
 //! A plan for a ticket.
 
-use super::{Says, by_hand, commands, label, passes, place, then, time};
+use super::{Says, by_hand, commands, label, passes, place, rests, then, time};
 use crate::plan::step::{Plan, Stage, Step};
 use crate::plan::task::What;
 use crate::report::markdown::{code, prose};
@@ -51,6 +51,7 @@ fn terms(says: &Says, step: &Step) -> String {
     if !passes.is_empty() {
         said.push(format!("passes if {passes}"));
     }
+    said.push(rests(step));
     said.extend(step.cannot.iter().map(|why| format!("can't be run: {why}")));
     said.extend(says.get(&step.id).map(|word| format!("{}: {}", word.answer, word.why)));
     said.iter().filter(|part| !part.is_empty()).map(|part| format!("- {}\n", prose(part))).collect()

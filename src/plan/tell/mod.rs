@@ -139,6 +139,13 @@ fn passes(step: &Step) -> String {
     rules.filter(|rule| !rule.is_empty()).collect::<Vec<_>>().join(" and ")
 }
 
+/// The tests on which a step rests, in words.
+fn rests(step: &Step) -> String {
+    let tests: Vec<&str> =
+        step.proven_by.iter().map(|id| id.split_once('-').map_or(id.as_str(), |(_, test)| test)).collect();
+    if tests.is_empty() { String::new() } else { format!("only where {} passes", tests.join(" and ")) }
+}
+
 /// The commands that a step runs, ready for a shell, each with where it runs: one for each target.
 fn commands(step: &Step) -> Vec<(String, Vec<String>)> {
     let mut commands: Vec<(String, Vec<String>)> = Vec::new();

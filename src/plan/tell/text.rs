@@ -1,6 +1,6 @@
 //! A plan for a terminal: what is asked, then each step in the order in which it would be done.
 
-use super::{Says, by_hand, commands, label, passes, place, then, time};
+use super::{Says, by_hand, commands, label, passes, place, rests, then, time};
 use crate::plan::step::{Plan, Stage, Step};
 use crate::plan::task::What;
 use crate::report::text::{Look, Paper, Span, Tone};
@@ -103,6 +103,10 @@ impl Teller<'_> {
         let passes = passes(step);
         if !passes.is_empty() {
             self.plain(&format!("passes if {passes}"));
+        }
+        let rests = rests(step);
+        if !rests.is_empty() {
+            self.plain(&rests);
         }
         for why in &step.cannot {
             self.paper.flow(&[], GUTTER, &[Span::new("can't be run: ", Tone::Unsure), Span::plain(why)]);

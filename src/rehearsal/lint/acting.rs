@@ -17,6 +17,9 @@ pub(super) fn lint(playbook: &Playbook, wrong: &mut Vec<String>) {
         let undo = if let Undo::Say(sentence) = &fix.undo { sentence.as_str() } else { "" };
         [fix.title.as_str(), undo].iter().for_each(|text| holes(&place, playbook, &fix.params, text, wrong));
         time(&place, &fix.timeout, wrong);
+        for test in fix.proven_by.iter().filter(|test| !playbook.test.contains_key(*test)) {
+            wrong.push(format!("{place}: is proven by `{test}`, which is no test of this playbook"));
+        }
     }
     for (id, test) in &playbook.test {
         let place = format!("test `{id}`");

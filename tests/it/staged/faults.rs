@@ -7,7 +7,7 @@ pub(super) enum Want {
     Fixed,
     /// No software mends it from afar: the node is drained, and its hand-over written.
     Contained,
-    /// Nobody knows who answers there: nothing is run on it, and a person is told why.
+    /// Somebody else answers there: nothing is changed, and a person is told.
     Refused,
 }
 
@@ -61,6 +61,13 @@ const BUSY: &[&str] = &["--on-busy"];
 /// Faults of the way to a host, which no look at one host shows: those that a sweep has to find.
 pub(super) const SWEPT: &[&str] = &["lossy", "far"];
 
+/// An attack, and no fault to be mended.
+pub(super) const IMPOSTOR: Fault =
+    fault("impostor", "gpu-006", "node-unreachable", "destructive", Want::Refused).with(RENEW);
+
+/// That trust is changed is agreed to by name.
+const RENEW: &[&str] = &["--name", "renew-host-key"];
+
 /// The slow ones first, so that the last to end are short.
 pub(super) const FAULTS: &[Fault] = &[
     fault("mute", "gpu-006", "node-unreachable", "disruptive", Want::Fixed),
@@ -85,5 +92,5 @@ pub(super) const FAULTS: &[Fault] = &[
         "path=/mnt/left-over",
     ]),
     fault("read-only", "gpu-008", "storage-stall", "reversible", Want::Fixed),
-    fault("host-key", "gpu-006", "node-unreachable", "destructive", Want::Refused),
+    fault("host-key", "gpu-006", "node-unreachable", "destructive", Want::Fixed).with(RENEW),
 ];

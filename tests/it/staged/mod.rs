@@ -21,7 +21,7 @@ use diag::plan::{Plan, Stage, Step, Target, What};
 use diag::playbook::test::Judged;
 use diag::verify;
 
-use faults::{FAULTS, Fault, SWEPT, Want};
+use faults::{FAULTS, Fault, IMPOSTOR, SWEPT, Want};
 use hosts::{HOSTS, Hosts, name, said};
 
 /// Clusters at a time. Nearly all of a case is waiting.
@@ -217,12 +217,28 @@ impl Scene<'_> {
                 wish(state.starts_with("drain") && state.contains("diag:"), || format!("Slurm says {state}"))
             }
             (Want::Refused, Ending::Hands { left }) => {
-                wish(left.iter().any(|what| what.contains("key")), || format!("left to a person: {left:?}"))?;
-                let ran = first.works.iter().flat_map(|work| work.done.values()).flatten().count();
-                wish(ran == 0, || "something was run".into())
+                wish(left.iter().any(|what| what.contains("somebody may stand in between")), || {
+                    format!("left to a person: {left:?}")
+                })?;
+                let looks = |id: &String| plan.step(id).is_some_and(|step| step.stage == Stage::Confirm);
+                wish(first.works.iter().all(|work| work.done.keys().all(looks)), || "something was run".into())?;
+                self.trusts_as_before()
             }
             (want, ending) => fail(format!("wanted {want:?}, and it is {}", diag::agent::handover::ending(ending))),
         }
+    }
+
+    /// What ssh trusts is what it was when the hosts came up.
+    fn trusts_as_before(&self) -> Result<(), String> {
+        let read = |name: &str| fs::read_to_string(self.hosts.at(name)).map_err(|error| format!("{name}: {error}"));
+        let known = read("ssh/known_hosts")?;
+        let mut own = Vec::new();
+        for host in (1..=HOSTS).map(name) {
+            let key = read(&format!("ssh/host.{host}.pub"))?;
+            own.extend(key.split_whitespace().nth(1).map(str::to_owned));
+        }
+        let trusted: Vec<&str> = known.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+        wish(trusted == own, || format!("known_hosts is {known}"))
     }
 
     /// All that has to hold of a case: who is named, how it ends, what is told, and that the test passes where all is well.
@@ -363,6 +379,16 @@ fn staged_paths_that_lose_or_delay_are_found_by_a_sweep() {
     }
 }
 
+/// Somebody in the path who answers for a host with a key of their own is told apart from a host that was installed anew: whatever is
+/// agreed to, nothing is changed, and a person is told what it may be.
+#[test]
+#[ignore = "needs root, ip, sshd and Slurm: ./test runs it"]
+fn staged_an_impostor_is_told_and_trusted_by_nobody() {
+    let went = drive(&IMPOSTOR).unwrap();
+    assert_eq!(went.wrong, None);
+    assert_eq!((went.came, went.touched), (Came::Stopped, Vec::new()));
+}
+
 /// What the sweep found is evidence: its node fails a test once more, and is drained under approval, and only then.
 fn swept(what: &str, hosts: &Hosts, sweep: &Path) {
     let (sweep, config) = (sweep.display().to_string(), hosts.at("ssh/config").display().to_string());
@@ -405,6 +431,49 @@ fn staged_a_rule_that_was_taken_off_is_put_back_as_it_was() {
     assert_eq!(show(), before, "{told}");
 }
 
+/// What was renewed in known_hosts is put back byte for byte, hashed names too, unless somebody has written to it since; and an entry
+/// that stands for other hosts as well is left alone.
+#[test]
+#[ignore = "needs root, ip, sshd and Slurm: ./test runs it"]
+fn staged_a_key_that_was_renewed_is_put_back_as_it_was() {
+    let hosts = Hosts::up().unwrap();
+    let library = diag::playbook::built_in().unwrap();
+    let fix = library.get("node-unreachable").unwrap().fix.iter().find(|fix| fix.id == "renew-host-key").unwrap();
+    let diag::playbook::schema::Undo::Script(undo) = &fix.undo else { panic!("its undo is no script") };
+    let (config, known) = (hosts.at("ssh/config").display().to_string(), hosts.at("ssh/known_hosts"));
+    let run = |text: &str| {
+        let file = hosts.at("step.sh");
+        fs::write(&file, format!("DIAG_NODE=gpu-006\nDIAG_SSH_CONFIG={config}\n{text}")).unwrap();
+        let done = hosts.on_controller(60, &["sh", &file.display().to_string()]);
+        (done.status.success(), said(&done))
+    };
+    let renew = || run(&fix.script.as_ref().unwrap().text);
+    let read = || fs::read_to_string(&known).unwrap();
+    hosts.fault("gpu-006", "host-key").unwrap();
+    let plain = read();
+    let shared = plain.replace("gpu-006,", "gpu-006,gpu-007,");
+    fs::write(&known, &shared).unwrap();
+    let (done, told) = renew();
+    assert!(!done && told.contains("is for gpu-007 as well") && read() == shared, "{told}");
+    let hash = format!("ssh-keygen -q -H -f '{0}' && rm '{0}.old'\n", known.display());
+    for hashed in [false, true] {
+        fs::write(&known, &plain).unwrap();
+        let _ = hashed.then(|| run(&hash));
+        let before = read();
+        let (done, told) = renew();
+        assert!(done && read() != before && read().lines().count() >= HOSTS, "{told}");
+        let reached = hosts.on_controller(20, &["ssh", "-F", &config, "gpu-006", "true"]);
+        assert!(reached.status.success(), "{}", said(&reached));
+        let renewed = read();
+        fs::write(&known, format!("{renewed}other ssh-ed25519 AAAA\n")).unwrap();
+        let (done, told) = run(&undo.text);
+        assert!(!done && told.contains("somebody else has changed"), "{told}");
+        fs::write(&known, renewed).unwrap();
+        let (done, told) = run(&undo.text);
+        assert!(done && read() == before, "{told}");
+    }
+}
+
 /// Each fault that the script can stage is staged, so that none is forgotten.
 #[test]
 fn each_fault_of_the_script_is_staged() {
@@ -417,6 +486,9 @@ fn each_fault_of_the_script_is_staged() {
     assert!(names.len() >= 16, "{names:?}");
     for name in names {
         let staged = |fault: &&Fault| fault.what.split('/').next() == Some(name);
-        assert!(SWEPT.contains(&name) || FAULTS.iter().any(|fault| staged(&fault)), "{name} is not staged");
+        assert!(
+            SWEPT.contains(&name) || name == IMPOSTOR.what || FAULTS.iter().any(|fault| staged(&fault)),
+            "{name} is not staged"
+        );
     }
 }
