@@ -71,8 +71,10 @@ enum Section {
 }
 
 /// Lines that only the description of one kind of object has.
-const MARKS: [(&str, What, &str); 23] = [
+const MARKS: [(&str, What, &str); 25] = [
     ("Node", What::Pod, ""),
+    ("Containers", What::Pod, ""),
+    ("Init Containers", What::Pod, ""),
     ("IP", What::Pod, ""),
     ("IPs", What::Pod, ""),
     ("QoS Class", What::Pod, ""),
