@@ -268,6 +268,7 @@ impl<'a> Walk<'a, '_> {
         let mut events = std::mem::take(&mut self.events);
         if !events.is_empty() {
             crate::kubernetes::spec::unsay(&cursor, &mut events);
+            crate::kubernetes::ours::unsay(&cursor, &mut events);
         }
         self.tally.events += events.len() as u64;
         events.drain(..).for_each(|event| (self.sink)(event));

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::describe;
+use super::ours::OUR_REASON;
 use super::subject::Subject;
 use super::{message, reasons};
 use crate::event::{Event, Name};
@@ -64,8 +65,11 @@ impl Grammar for Rows {
     }
 }
 
-/// What an event says: by its message, or else by its reason.
+/// What an event says: by its message, or else by its reason; one of ours says nothing.
 pub(super) fn statements(kind: &str, reason: &str, text: &str) -> Vec<message::Said> {
+    if reason == OUR_REASON {
+        return Vec::new();
+    }
     let mut said = message::read(text);
     if said.is_empty() {
         said.extend(reasons::of_event(reason, text).into_iter().map(|mut said| {

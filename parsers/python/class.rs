@@ -131,6 +131,7 @@ const RULES: [Rule; 8] = [
         ],
         &[
             "caused pair closure",
+            "Horovod has been shut down",
             "coordination service",
             "CoordinationService",
             "stopped sending heartbeats",

@@ -20,7 +20,7 @@ pub use follow::{Heard, List, forever, once};
 pub use name::{encoded, is_name};
 
 /// The reason of an event that tells a verdict of ours. Whoever reads events for evidence leaves it out: it is no witness.
-pub const OUR_REASON: &str = "DiagFoundCause";
+pub use diag_parsers::kubernetes::OUR_REASON;
 
 /// Whom to ask, and how patiently.
 #[derive(Debug, Clone, PartialEq, Eq)]
