@@ -345,10 +345,14 @@ impl Planner<'_> {
             return self.back(fix, &seen.kept_off);
         }
         if fix.nodes.iter().all(|node| seen.kept_off.contains(node)) {
-            let left = self.left();
-            let left = if left.is_empty() { String::new() } else { format!("; left: {}", left.join("; ")) };
-            let why =
-                format!("no new job comes to {nodes}; what is broken there stays so until somebody mends it{left}");
+            let after = |what: &str, all: &[String]| match all {
+                [] => String::new(),
+                all => format!("; {what}: {}", all.join("; ")),
+            };
+            let (tried, left) = (after("tried without effect", &self.tried()), after("left", &self.left()));
+            let why = format!(
+                "no new job comes to {nodes}; what is broken there stays so until somebody mends it{tried}{left}"
+            );
             return Standing::Next(Move::Conclude(Ending::Contained { why }));
         }
         self.undo(fix, fate, |node| !node.is_some_and(|node| seen.kept_off.contains(node)))
@@ -437,16 +441,24 @@ impl Planner<'_> {
         Ending::Hands { left }
     }
 
-    /// Why what was tried did not help: what the tests say afterwards, or how the fixes themselves ended.
+    /// Why what was tried did not help.
     fn why_not(&self) -> String {
         let tried = self.plan.stage(Stage::Fix).filter(|step| self.work.done.contains_key(&step.id));
-        let why = |fix: &Step| {
-            let after = self.pairs(&self.verifies(fix));
-            let fails = after.iter().find(|(_, after)| after.judged == Judged::Fail);
-            let test = fails.and_then(|(_, check)| Some(format!("{} fails: {}", check.test, check.why.first()?)));
-            test.or_else(|| fate(fix, &self.work.done[&fix.id]).why.map(|why| format!("{} failed: {why}", fix.of)))
-        };
-        tried.filter_map(why).collect::<Vec<_>>().join("; ")
+        tried.filter_map(|fix| self.no_help(fix)).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Why a fix did not help: what the tests say afterwards, or how it ended itself.
+    fn no_help(&self, fix: &Step) -> Option<String> {
+        let after = self.pairs(&self.verifies(fix));
+        let fails = after.iter().find(|(_, after)| after.judged == Judged::Fail);
+        let test = fails.and_then(|(_, check)| Some(format!("{} fails: {}", check.test, check.why.first()?)));
+        test.or_else(|| fate(fix, self.work.done.get(&fix.id)?).why.map(|why| format!("{} failed: {why}", fix.of)))
+    }
+
+    /// The repairs that were tried before the node was kept off, and why they did not help: whoever goes there need not try them.
+    fn tried(&self) -> Vec<String> {
+        let repairs = self.plan.stage(Stage::Fix).filter(|step| step.aim == Aim::Repair);
+        repairs.filter_map(|fix| Some(format!("{} ({})", fix.title, self.no_help(fix)?))).collect()
     }
 
     /// What a person can still do, and why diag does not.

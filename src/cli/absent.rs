@@ -17,7 +17,7 @@ use crate::collect::Fence;
 use crate::error::Error;
 use crate::exec::Told;
 use crate::mcp::{Came, Wish};
-use crate::plan::{Answers, NodeName, Plan, Question, Step, tell};
+use crate::plan::{Answers, NodeName, Plan, Question, Site, Step, tell};
 use crate::playbook::Library;
 use crate::policy::{Asked, risk};
 use crate::report::words::quoted;
@@ -32,6 +32,7 @@ pub(super) struct Terms<'a> {
     pub(super) state: Option<&'a Path>,
     pub(super) formats: Option<&'a Path>,
     pub(super) minutes: u64,
+    pub(super) site: Site,
 }
 
 /// Runs a test as far as that needs no yes.
@@ -83,6 +84,7 @@ pub(super) fn go_on(
         playbooks: None,
         formats: terms.formats.map(Path::to_owned),
         who: terms.how.scheduler(),
+        site: terms.site.clone(),
     };
     let inputs = before.as_ref().map_or_else(|| what.inputs.clone(), |began| began.inputs.clone());
     let policy = planning::policy(terms.policy)?;

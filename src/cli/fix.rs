@@ -159,7 +159,7 @@ enum Level {
 /// Fixes what is wrong.
 pub(super) fn run(args: &Args, mut library: Library, config: &Config) -> Result<u8, Error> {
     super::add_playbooks(&mut library, args.what.playbooks.as_deref())?;
-    let what = &What { who: args.terms.how.scheduler(), ..args.what.clone() };
+    let what = &What { who: args.terms.how.scheduler(), site: config.site(), ..args.what.clone() };
     if args.dry_run {
         return planning::show(what, &library);
     }
@@ -189,7 +189,7 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library, config: &Config) -
         quiet: args.quiet,
         formats: args.formats.clone(),
         who: args.terms.how.scheduler(),
-        ..again(root, &began)
+        ..again(root, &began, config)
     };
     let given = planning::answers(&args.set)?;
     let counsel = counsellor(args.brain, config, &what)?;
@@ -200,7 +200,7 @@ pub(super) fn resume(args: &ResumeArgs, mut library: Library, config: &Config) -
 }
 
 /// What was looked at is looked at again.
-pub(super) fn again(root: &Path, began: &Began) -> What {
+pub(super) fn again(root: &Path, began: &Began, config: &Config) -> What {
     What {
         inputs: vec![root.display().to_string()],
         narrow: serde_json::from_value(began.narrow.clone()).unwrap_or_default(),
@@ -211,6 +211,7 @@ pub(super) fn again(root: &Path, began: &Began) -> What {
         playbooks: None,
         formats: None,
         who: began.scheduler.clone(),
+        site: config.site(),
     }
 }
 

@@ -93,7 +93,8 @@ pub(super) fn all(store: &Lines, config: &Config) -> Vec<Mark> {
 
 /// Where somebody has to go who goes to these nodes.
 pub(super) fn bmc(nodes: &[String], config: &Config) -> Vec<String> {
-    nodes.iter().filter_map(|node| Some(format!("BMC of {node}: {}", config.bmc(node)?))).collect()
+    let site = config.site();
+    nodes.iter().filter_map(|node| Some(format!("BMC of {node}: {}", site.bmc(node)?))).collect()
 }
 
 /// The hardware that is blamed, by all numbers that the evidence tells of it.

@@ -142,7 +142,8 @@ impl Desk for Program {
         let policy = planning::policy(self.args.policy.as_deref())?;
         // What an assistant names by itself is no witness of its own: only a person vouches for a source.
         let (vouched, who) = (BTreeSet::new(), self.args.how.scheduler());
-        let known = Known { answers, vouched: &vouched, who: &who };
+        let site = self.config.site();
+        let known = Known { answers, vouched: &vouched, who: &who, site: &site };
         let Planned { plans, .. } = planning::plans(self.read(look)?, cause, &self.library, known);
         let says: Vec<tell::Says> = plans.iter().map(|plan| planning::says(plan, &policy)).collect();
         serde_json::from_slice(&tell::json(&plans, &says))
@@ -207,6 +208,7 @@ impl Desk for Program {
             state: self.args.state.as_deref(),
             formats: self.args.formats.as_deref(),
             minutes: self.args.minutes,
+            site: self.config.site(),
         };
         absent::go_on(case, fence, &self.library, &terms, stop)
     }

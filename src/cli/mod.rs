@@ -220,12 +220,12 @@ fn perform(command: &clap::Command, library: Library, words: Vec<std::ffi::OsStr
         #[cfg(feature = "mcp")]
         Verb::Mcp(args) => mcp::run(args, library, &site.config),
         Verb::Playbook(args) => playbook::run(&args, library),
-        Verb::Plan(args) => plan::run(&args, library),
+        Verb::Plan(args) => plan::run(&args, library, &site.config),
         #[cfg(feature = "serve")]
         Verb::Serve(args) => serve::run(&args, library),
         Verb::Test(args) => test::run(&args, library),
         #[cfg(feature = "triage")]
-        Verb::Triage(args) => triage::run(&args, library),
+        Verb::Triage(args) => triage::run(args, library, &site.config),
         Verb::Watch(args) => watch::run(&args, library, &site.config, cli.config.as_deref()),
         Verb::Probe(args) => probe::run(&args, &site.config),
     }

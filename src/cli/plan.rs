@@ -13,6 +13,7 @@ use super::reading::{self, Reading};
 use super::screen::{self, Color};
 use super::study::{Study, playbooks, study};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE, delivery};
+use crate::config::Config;
 use crate::error::Error;
 use crate::evidence::parts;
 use crate::plan::{self, Answers, Known, Plan, Stage, tell};
@@ -86,6 +87,9 @@ pub(super) struct What {
     /// Who schedules work on the nodes: as they are reached.
     #[arg(skip)]
     pub(super) who: plan::Who,
+    /// What the site says of its nodes: as `diag.toml` has it.
+    #[arg(skip)]
+    pub(super) site: plan::Site,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -107,10 +111,11 @@ pub(super) struct Planned {
 }
 
 /// Plans, and tells the plan.
-pub(super) fn run(args: &Args, mut library: Library) -> Result<u8, Error> {
+pub(super) fn run(args: &Args, mut library: Library, config: &Config) -> Result<u8, Error> {
     super::add_playbooks(&mut library, args.what.playbooks.as_deref())?;
     let policy = policy(args.what.policy.as_deref())?;
-    let planned = read(&args.what, &library, &answers(&args.what.set)?)?;
+    let what = &What { site: config.site(), ..args.what.clone() };
+    let planned = read(what, &library, &answers(&what.set)?)?;
     let says: Vec<tell::Says> = planned.plans.iter().map(|plan| says(plan, &policy)).collect();
     if let Some(folder) = &args.write {
         write(folder, &planned.plans)?;
@@ -171,7 +176,7 @@ fn from(
     vouched: &BTreeSet<String>,
 ) -> Result<Planned, Error> {
     let study = study(reading, &what.narrow, &["*".to_owned()], library, scanner)?;
-    Ok(plans(study, what.cause.as_deref(), library, Known { answers, vouched, who: &what.who }))
+    Ok(plans(study, what.cause.as_deref(), library, Known { answers, vouched, who: &what.who, site: &what.site }))
 }
 
 /// Plans for what the evidence tells.

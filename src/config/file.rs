@@ -6,7 +6,7 @@ use diag_parsers::hostlist;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::NodeName;
+use crate::plan::{self, NodeName};
 use crate::probe::Expected;
 use crate::watch::Limits;
 
@@ -19,6 +19,8 @@ const MOST: usize = 10_000;
 pub struct Config {
     /// What there is.
     pub inventory: Inventory,
+    /// How one logs in to management controllers.
+    pub bmc: Bmc,
     /// How nodes are reached.
     pub transport: Transport,
     /// Where programs are.
@@ -49,7 +51,7 @@ pub struct Inventory {
     /// Which nodes share a switch, a file as Slurm's `topology.conf`: `--topology` of `diag test`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub switches: Option<PathBuf>,
-    /// Management controllers (BMC) by node, for whoever has to go there: names or addresses, no way in.
+    /// Management controllers (BMC) by node: names or addresses.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub bmc: IndexMap<String, String>,
     /// Kinds of node by a name of the site's choice.
@@ -72,6 +74,18 @@ pub struct NodeType {
     /// Adapters that carry the traffic between GPUs (`mlx5_0`), one a rail: so many ports of the fabric are active.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rails: Vec<String>,
+}
+
+/// How one logs in to management controllers (IPMI 2.0 over LAN). Where nothing is said, no node's power is touched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bmc {
+    /// An account of them with the privilege level OPERATOR at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// A file that holds its password, and that only its owner can read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// How nodes are reached: the options of the same names.
@@ -272,15 +286,14 @@ impl Config {
         expected
     }
 
-    /// The management controller of a node, where the inventory names it: by the node itself, or by a pattern in which `{node}`
-    /// stands for its name.
+    /// What plans take from the site.
     #[must_use]
-    pub fn bmc(&self, node: &str) -> Option<String> {
-        let short = node.split('.').next().unwrap_or(node);
-        let of = |(nodes, _): &(&String, &String)| {
-            hosts(nodes).is_ok_and(|all| all.iter().any(|host| host == node || host == short))
-        };
-        self.inventory.bmc.iter().find(of).map(|(_, bmc)| bmc.replace("{node}", short))
+    pub fn site(&self) -> plan::Site {
+        plan::Site {
+            bmc: self.inventory.bmc.clone(),
+            bmc_user: self.bmc.user.clone(),
+            bmc_password_file: self.bmc.password_file.as_ref().map(|file| file.display().to_string()),
+        }
     }
 
     /// All nodes that the inventory names, each once.

@@ -13,11 +13,12 @@ use crate::error::Error;
 
 /// What a file that merely lies in the working folder does not decide: whom diag talks to, which programs and rules it uses.
 /// Whoever unpacks a support bundle and runs diag in it has read no such file.
-const NOT_OF_A_FOLDER: [&str; 8] =
-    ["transport.ssh_config", "tools", "policy", "library", "brain", "notify", "watch", "serve"];
+const NOT_OF_A_FOLDER: [&str; 10] =
+    ["inventory.bmc", "bmc", "transport.ssh_config", "tools", "policy", "library", "brain", "notify", "watch", "serve"];
 
 /// Keys that hold a path, or a list of them, which is meant from the file's own folder.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
+    "bmc.password_file",
     "brain.key_file",
     "inventory.switches",
     "transport.ssh_config",

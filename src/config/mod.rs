@@ -4,5 +4,5 @@
 mod file;
 mod layers;
 
-pub use file::{Brain, Config, Hook, Inventory, Library, NodeType, Notify, Policy, Tools, Transport};
+pub use file::{Bmc, Brain, Config, Hook, Inventory, Library, NodeType, Notify, Policy, Tools, Transport};
 pub use layers::{Layer, Origin, Site, Standing, read};

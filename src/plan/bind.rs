@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::answers::Answers;
 use super::grammar;
+use super::site::{self, Site};
 use super::step::Question;
 use crate::diagnose::Match;
 use crate::evidence::{RowId, Table};
@@ -40,6 +41,8 @@ pub(super) struct Origin<'a> {
     pub(super) culprit: &'a Culprit,
     /// What a person said, or a model picked.
     pub(super) answers: &'a Answers,
+    /// What the site says of its nodes.
+    pub(super) site: &'a Site,
     /// Whether it is for a test: what was picked is for tests alone.
     pub(super) for_test: bool,
 }
@@ -59,14 +62,30 @@ type Told = (Option<RowId>, String);
 pub(super) fn bind(of: &str, params: &IndexMap<String, Parameter>, origin: Origin<'_>) -> Bound {
     let mut bound = Bound::default();
     let mut told: IndexMap<&str, Vec<Told>> = IndexMap::new();
-    for (name, parameter) in params {
+    for (name, parameter) in params.iter().filter(|(_, parameter)| site::field(parameter.from.as_deref()).is_none()) {
         let values = one(of, name, parameter, origin, &mut bound);
         told.insert(name, values);
     }
     if bound.questions.is_empty() && bound.cannot.is_empty() {
         spread(of, params, &told, origin, &mut bound);
+        said_by_site(params, origin.site, &mut bound);
     }
     bound
+}
+
+/// What the site says of the node of each assignment; the first that it does not say.
+fn said_by_site(params: &IndexMap<String, Parameter>, site: &Site, bound: &mut Bound) {
+    let wanted =
+        params.iter().filter_map(|(name, parameter)| Some((name, parameter, site::field(parameter.from.as_deref())?)));
+    for (name, parameter, field) in wanted {
+        for values in &mut bound.all {
+            let node = values.get("node").map_or("", String::as_str);
+            match site.tell(field, node).and_then(|text| grammar::check(parameter, &text)) {
+                Ok(value) => drop(values.insert(name.clone(), value)),
+                Err(why) => return bound.cannot.push(why),
+            }
+        }
+    }
 }
 
 /// All values of a parameter that are as they must be.

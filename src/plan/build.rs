@@ -8,6 +8,7 @@ use super::bind::{Bound, Origin, Values, bind, fill};
 use super::identity;
 use super::name::NodeName;
 use super::service::{self, Way};
+use super::site::Site;
 use super::stage::{self, Staged};
 use super::step::{Hand, Plan, Question, SCHEMA, Stage, Step, Subject};
 use super::task::{Access, Group, Part, Script, Target, Task, What, Work};
@@ -38,6 +39,8 @@ pub struct Known<'a> {
     pub vouched: &'a BTreeSet<String>,
     /// Who schedules work on the nodes.
     pub who: &'a Who,
+    /// What the site says of its nodes.
+    pub site: &'a Site,
 }
 
 /// What is to be done about a finding.
@@ -45,7 +48,7 @@ pub struct Known<'a> {
 pub fn plan(found: &Match<'_>, table: &Table, known: Known<'_>) -> Plan {
     let playbook = found.playbook;
     let (culprit, _) = culprit(found, table);
-    let origin = Origin { found, table, culprit: &culprit, answers: known.answers, for_test: false };
+    let origin = Origin { found, table, culprit: &culprit, answers: known.answers, site: known.site, for_test: false };
     let mut maker = Maker { origin, who: known.who, steps: Vec::new(), questions: Vec::new() };
     let tests = playbook.test.iter().filter(|(_, test)| tested(test, found));
     let confirms: Vec<Step> = tests.map(|(id, test)| maker.test(id, test)).collect();

@@ -103,9 +103,27 @@ fn starts(program: &str, argv: &[String]) -> Action {
 
 /// The worst that any command of a script does. Words within quotes and after comments count as well: rather too much.
 fn of_script(text: &str) -> Action {
+    let text = plain_names(text);
     let pieces = text.split(['\n', ';', '&', '|', '(', ')', '`', '{', '}']);
     let words = pieces.map(|piece| piece.split_whitespace().map(str::to_owned).collect::<Vec<String>>());
     words.flat_map(|words| (0..words.len()).map(move |at| of_words(&words[at..]))).max().unwrap_or(Action::Other)
+}
+
+/// `${NAME}` as `$NAME`: the braces of a value end no command.
+fn plain_names(text: &str) -> String {
+    let mut plain = String::new();
+    let mut parts = text.split("${");
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        plain.push('$');
+        match part.split_once('}') {
+            Some((name, rest)) if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
+                plain.extend([name, rest]);
+            }
+            _ => plain.extend(["{", part]),
+        }
+    }
+    plain
 }
 
 fn scontrol(words: &[String]) -> Action {
@@ -185,6 +203,8 @@ mod tests {
             assert_eq!(of(line), want, "{line}");
         }
         assert_eq!(of_script("if true; then\n  rm -f \"$file\"\nfi"), Action::Delete);
+        assert_eq!(of_script("ask() { ipmitool -H \"${DIAG_BMC}\" chassis power \"$1\"; }"), Action::Reboot);
+        assert_eq!(of_script("echo \"${A:-$(reboot)}\""), Action::Reboot);
         assert_eq!(of_script("tc qdisc show dev eth0 | grep -q tbf"), Action::Other);
         assert_eq!(of_script(include_str!("../plan/service/slurm-off.sh")), Action::Drain);
         assert_eq!(of_script(include_str!("../plan/service/slurm-back.sh")), Action::Return);

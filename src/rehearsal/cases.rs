@@ -10,7 +10,7 @@ use crate::collect::{self, Keep, Meter, Wanted};
 use crate::diagnose::{Match, Ranked, culprit, offered, tested, weigh};
 use crate::error::Error;
 use crate::evidence::{Ledger, Table};
-use crate::plan::{Answers, Known, Who, plan};
+use crate::plan::{Answers, Known, Site, Who, plan};
 use crate::playbook::schema::{Case, Expect};
 use crate::playbook::{Piece, Playbook, Template};
 use crate::verdict::Culprit;
@@ -111,7 +111,8 @@ fn found(expect: &Expect, mine: &[&Ranked<'_>], table: &Table) -> Vec<String> {
 
 /// Texts of its plan in which a hole is left.
 fn unfilled(found: &Match<'_>, table: &Table) -> Vec<String> {
-    let known = Known { answers: &Answers::default(), vouched: &BTreeSet::new(), who: &Who::default() };
+    let known =
+        Known { answers: &Answers::default(), vouched: &BTreeSet::new(), who: &Who::default(), site: &Site::default() };
     let hole = |text: &String| Template::parse(text).0.iter().any(|piece| matches!(piece, Piece::Field { .. }));
     let texts = plan(found, table, known).texts();
     texts.into_iter().filter(hole).map(|text| format!("its plan has a hole: {text}")).collect()

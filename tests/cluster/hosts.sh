@@ -3,16 +3,19 @@
 # (/mnt, 64 MB) of its own, a real sshd and a real slurmd; the controller ("ctl", 10.77.0.1) has slurmctld and reaches them by an Ethernet
 # bridge that leads nowhere else (eth0). A second one (eth1, 10.78.0.11 …, names gpu-001-data …) joins the hosts alone, as the
 # network that jobs use. Nothing of it is named outside of DIR, so that several may stand beside each other.
-# Root, and the packages openssh-server slurmctld slurmd slurm-client munge iproute2 of Debian or Ubuntu.
+# Root, and the packages openssh-server slurmctld slurmd slurm-client munge iproute2 (for management controllers: openipmi) of
+# Debian or Ubuntu.
 #
 #   hosts.sh up DIR HOSTS                  gpu-001 … at 10.77.0.11 …; returns when all are idle
 #   hosts.sh enter DIR HOST|ctl CMD        runs something there; the controller shares the file system, not the network
 #   hosts.sh fault DIR HOST FAULT [VALUE]  breaks one host: see `fault` below; FAULT/eth1 is about that interface
 #   hosts.sh mend DIR HOST FAULT           what somebody with hands does about it: see `mend` below
+#   hosts.sh power DIR HOST [on|off]       turns a host on or off; without a word, says whether it is on (1) or off (0)
+#   hosts.sh bmc DIR HOST USER PASSWORD    a management controller for it, HOST-bmc, that ipmitool reaches from the controller
 #   hosts.sh print DIR HOST                all of a host that somebody could have changed, and who logged in there: one line each
 #   hosts.sh down DIR
 set -euo pipefail
-verb=${1:-}; dir=${2:-}
+verb=${1:-}; dir=${2:-} script=$(readlink -f "$0")
 usage() { sed -n 's/^#   /usage: /p' "$0" >&2; exit 2; }
 [ -n "$dir" ] || usage
 case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
@@ -39,6 +42,7 @@ keys() {
     echo "$(host "$n"),$(address "$n") $(cut -d' ' -f1,2 "$dir/ssh/host.$(host "$n").pub")" >> "$dir/ssh/known_hosts"
     echo "$(address "$n") $(host "$n")" >> "$dir/etc.hosts"
     echo "10.78.0.$((10 + n)) $(host "$n")-data" >> "$dir/etc.hosts"
+    echo "10.79.0.$((10 + n)) $(host "$n")-bmc" >> "$dir/etc.hosts"
   done
   cat > "$dir/ssh/config" <<CONFIG
 Host gpu-* 10.77.0.*
@@ -63,7 +67,8 @@ mount --bind "$dir/etc.hosts" /etc/hosts
 mount -t sysfs none /sys 2>/dev/null
 # A login shell's start-up files belong to the machine that plays host, not to the host.
 for file in /root/.bashrc /root/.profile /root/.bash_profile; do [ -e "$file" ] && mount --bind "$dir/empty" "$file"; done
-mkdir -p "$own"/{log,run,munge}
+# What is in /run elsewhere does not outlive a boot; what is on the disk does.
+rm -rf "$own"/{run,munge}; mkdir -p "$own"/{log,run,munge}
 mount --bind "$own/munge" /run/munge
 mount -t tmpfs -o size=64m,mode=1777 none /mnt
 mount -t tmpfs -o size=2g,mode=1777 none /dev/shm
@@ -93,7 +98,9 @@ if wanted sshd; then
   /usr/sbin/sshd -f "$dir/ssh/sshd_config" -h "$dir/ssh/host.$name" -o "PidFile=$own/run/sshd.pid" -E "$own/log/sshd.log"
 fi
 if wanted slurmd; then
-  slurmd -N "$name"
+  # Its kernel runs longer than the host: after a boot it has to say so.
+  boot=(); [ "$which" = all ] && boot=(-b)
+  slurmd "${boot[@]}" -N "$name"
 fi
 DAEMONS
   # Hosts have no systemd; what asks it to start a daemon again reaches this.
@@ -182,6 +189,71 @@ born() {
   echo "${child%% *}" > "$dir/hosts/$which/pid"
 }
 
+# Turns a host on or off, as its power does: nothing of it is asked. Cables stay as they are.
+power() {
+  local which=$1 nth=$((10#${1#gpu-}))
+  case ${2:-} in
+    off) kill -9 "$(pid "$which")" 2>/dev/null || true ;;
+    on)
+      [ "$(power "$which")" = 0 ] || return 0
+      born "$which" --pid --ipc --mount-proc "$dir/init" "$which" "$dir"
+      plug v eth0 "$nth"; plug w eth1 "$nth"
+      net "$which" ip address add "10.78.0.$((10 + nth))/24" dev eth1
+      net "$which" ip link set eth1 up
+      net "$which" ip link set lo up
+      net "$which" ip link set eth0 up
+      net "$which" ip address add "$(address "$nth")/24" dev eth0
+      ;;
+    '') if [ -s "$dir/hosts/$which/pid" ] && kill -0 "$(pid "$which")" 2>/dev/null; then echo 1; else echo 0; fi ;;
+    *) usage ;;
+  esac
+}
+
+# Joins an interface of a host with the port of its bridge; of a host that was on before, what is left of that goes.
+plug() {
+  local port=$1$3 interface=$2
+  net ctl ip link del "$port" 2>/dev/null || true
+  net ctl ip link add "$port" type veth peer name "$interface" netns "$(pid "$(host "$3")")"
+  net ctl ip link set "$port" master "br${interface#eth}"
+  [ -e "$dir/cut.$port" ] || net ctl ip link set "$port" up
+}
+
+# A management controller: what it is asked about power it does by this script.
+bmc() {
+  local which=$1 user=$2 password=$3 own=$dir/bmc.$1 address=10.79.0.$((10 + 10#${1#gpu-}))
+  mkdir -p "$own"
+  net ctl ip link set lo up
+  net ctl ip address add "$address/32" dev lo
+  cat > "$own/chassis" <<CHASSIS
+#!/usr/bin/env bash
+# As ipmi_sim calls it.
+case "\$*" in
+  'get power') echo "power:\$("$script" power "$dir" "$which")" ;;
+  'set power 0') "$script" power "$dir" "$which" off ;;
+  # To boot takes its time, for which it is not waited.
+  'set power 1') setsid "$script" power "$dir" "$which" on > "$own/boot" 2>&1 < /dev/null & ;;
+  *) echo "no such thing: \$*"; exit 1 ;;
+esac
+CHASSIS
+  chmod 755 "$own/chassis"
+  cat > "$own/lan.conf" <<CONFIG
+name "$which"
+set_working_mc 0x20
+  startlan 1
+    addr $address 623
+    priv_limit admin
+    allowed_auths_operator md5
+    allowed_auths_admin md5
+    guid a123456789abcdefa123456789abcdef
+  endlan
+  chassis_control "$own/chassis"
+  user 2 true "$user" "$password" admin 10 md5
+CONFIG
+  printf 'mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\nmc_enable 0x20\n' > "$own/emu"
+  setsid nsenter --target "$(pid ctl)" --net -- ipmi_sim -n -c "$own/lan.conf" -f "$own/emu" -s "$own" > "$own/out" 2>&1 < /dev/null &
+  echo $! > "$own/pid"
+}
+
 up() {
   local hosts=$1 n
   mkdir -p "$dir"; chmod 755 "$dir"
@@ -191,18 +263,7 @@ up() {
   net ctl ip link set lo up
   net ctl ip link add br0 type bridge; net ctl ip address add 10.77.0.1/24 dev br0; net ctl ip link set br0 up
   net ctl ip link add br1 type bridge; net ctl ip link set br1 up
-  for n in $(seq "$hosts"); do born "$(host "$n")" --pid --ipc --mount-proc "$dir/init" "$(host "$n")" "$dir"; done
-  for n in $(seq "$hosts"); do
-    net ctl ip link add "v$n" type veth peer name eth0 netns "$(pid "$(host "$n")")"
-    net ctl ip link set "v$n" master br0 up
-    net ctl ip link add "w$n" type veth peer name eth1 netns "$(pid "$(host "$n")")"
-    net ctl ip link set "w$n" master br1 up
-    net "$(host "$n")" ip address add "10.78.0.$((10 + n))/24" dev eth1
-    net "$(host "$n")" ip link set eth1 up
-    net "$(host "$n")" ip link set lo up
-    net "$(host "$n")" ip link set eth0 up
-    net "$(host "$n")" ip address add "$(address "$n")/24" dev eth0
-  done
+  for n in $(seq "$hosts"); do power "$(host "$n")" on; done
   (enter ctl "$dir/daemons" ctl "$dir" munge); (enter ctl slurmctld)
   for _ in $(seq 600); do
     [ "$( (enter ctl sinfo -h -N -t idle -o %N) 2>/dev/null | sort -u | wc -l)" -ge "$hosts" ] && return 0
@@ -214,7 +275,7 @@ up() {
 
 down() {
   local file daemon
-  for file in "$dir"/hosts/*/pid "$dir"/relay.*.pid; do [ -s "$file" ] && kill -9 "$(cat "$file")" 2>/dev/null || true; done
+  for file in "$dir"/hosts/*/pid "$dir"/relay.*.pid "$dir"/bmc.*/pid; do [ -s "$file" ] && kill -9 "$(cat "$file")" 2>/dev/null || true; done
   for file in "$dir/slurmctld.pid" "$dir/hosts/ctl/run/munge.pid"; do
     [ -s "$file" ] || continue
     daemon=$(cat "$file"); kill "$daemon" 2>/dev/null || true
@@ -229,7 +290,7 @@ fault() {
   case $what in */eth1) interface=eth1 port=w; what=${what%/eth1} ;; esac
   case $what in
     slow-link) net "$which" tc qdisc replace dev $interface root tbf rate "${arg:-40mbit}" burst 32k latency 50ms ;;
-    link-down) net ctl ip link set "$port$nth" down ;;
+    link-down) net ctl ip link set "$port$nth" down; : > "$dir/cut.$port$nth" ;;
     interface-down) net "$which" ip link set $interface down ;;
     mtu) net "$which" ip link set $interface mtu "${arg:-1400}" ;;
     jumbo) net "$which" ip link set $interface mtu "${arg:-9000}" ;;
@@ -248,7 +309,7 @@ fault() {
       (enter "$which" "$dir/daemons" "$which" "$dir" sshd) ;;
     impostor) impostor "$which" "$(address "$nth")" ;;
     mute) kill -STOP "$(outside "$which" sshd)" ;;
-    dead) kill -9 "$(pid "$which")" ;;
+    dead) power "$which" off ;;
     *) echo "hosts.sh: no such fault: $what" >&2; exit 2 ;;
   esac
 }
@@ -258,7 +319,7 @@ mend() {
   local which=$1 what=$2 nth=$((10#${1#gpu-})) port=v
   case $what in */eth1) port=w; what=${what%/eth1} ;; esac
   case $what in
-    link-down) net ctl ip link set "$port$nth" up ;;
+    link-down) rm -f "$dir/cut.$port$nth"; net ctl ip link set "$port$nth" up ;;
     *) echo "hosts.sh: nobody mends: $what" >&2; exit 2 ;;
   esac
 }
@@ -268,7 +329,7 @@ relay() {
   local port=$1 bridge=$2; shift 2
   net ctl ip link add "${port}a" type veth peer name "${port}b"
   net ctl ip link set "$port" nomaster; net ctl ip link set "${port}a" master "$bridge" up; net ctl ip link set "${port}b" up
-  (enter ctl setsid "$(dirname "$(readlink -f "$0")")/relay.py" "$port" "${port}b" "$@" > "$dir/log/relay.$port" 2>&1 < /dev/null &
+  (enter ctl setsid "$(dirname "$script")/relay.py" "$port" "${port}b" "$@" > "$dir/log/relay.$port" 2>&1 < /dev/null &
     echo $! > "$dir/relay.$port.pid")
 }
 
@@ -321,6 +382,8 @@ case $verb in
   enter) shift 2; enter "$@" ;;
   fault) shift 2; fault "$@" ;;
   mend) shift 2; mend "$@" ;;
+  power) shift 2; power "$@" ;;
+  bmc) shift 2; bmc "$@" ;;
   print) print "$3" ;;
   down) down ;;
   *) usage ;;

@@ -90,6 +90,8 @@ fn the_example_explains_each_setting_and_is_taken() {
         "library.formats",
         "expect.exact.probe.gpu.driver",
         "inventory.bmc.gpu-[001-128]",
+        "bmc.user",
+        "bmc.password_file",
         "watch.at_once",
         "watch.logs",
         "watch.records",
@@ -257,4 +259,43 @@ fn notes_of_the_site_are_told_where_they_are_asked_for_and_act_on_nothing() {
     std::fs::set_permissions(&note, std::fs::Permissions::from_mode(0o666)).unwrap();
     let (_, told, said) = person.told(&["analyze", "job.log", "--site-notes"]);
     assert!(!told.contains("Ana") && said.contains("others may write"), "{told}{said}");
+}
+
+/// Where a node's power is turned off and on: what the site says, or nowhere.
+#[test]
+fn a_controller_is_named_by_the_site_alone() {
+    let person = Person::new();
+    let look = r#"{"schema":"diag.nodes/1","verdict":"unknown","nodes":[{"node":"gpu-17","verdict":"unknown","why":"unreachable: ssh: connect to host gpu-17 port 22: No route to host"}]}"#;
+    put(&person.folder.path().join("nodes.json"), look);
+    put(&person.folder.path().join("job.log"), "srun: error: Node failure on gpu-17\n");
+    let step = |more: &[&str]| {
+        let words = ["plan", "nodes.json", "job.log", "--format", "json", "--policy"];
+        let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/policy.toml");
+        let plans: serde_json::Value =
+            serde_json::from_str(&person.told(&[&words[..], &[policy], more].concat()).1).unwrap();
+        let steps = plans["plans"][0]["plan"]["steps"].as_array().or(plans["plans"][0]["steps"].as_array()).unwrap();
+        steps.iter().find(|step| step["id"] == "fix-power-cycle").cloned().unwrap()
+    };
+    let env = |step: &serde_json::Value| step["tasks"][0]["groups"][0]["parts"][0]["work"]["env"].clone();
+    let none = step(&[]);
+    assert!(none["cannot"][0].as_str().unwrap().contains("[inventory.bmc]") && env(&none).is_null(), "{none}");
+
+    // A file that merely lies there sends nobody's password anywhere.
+    let settings = |bmc: &str| {
+        format!("[inventory.bmc]\n\"gpu-[01-32]\" = \"{bmc}\"\n[bmc]\nuser = \"ops\"\npassword_file = \"secret\"\n")
+    };
+    person.here(&settings("evil.example"));
+    assert!(!step(&[])["cannot"].as_array().unwrap().is_empty());
+    person.own(&settings("{node}-bmc"));
+    let own = env(&step(&[]));
+    let file = person.home.path().join(".config/diag/secret").display().to_string();
+    assert_eq!([&own["DIAG_BMC"], &own["DIAG_USER"], &own["DIAG_PASSWORD_FILE"]], ["gpu-17-bmc", "ops", &file]);
+    // Nor does an answer.
+    for set in ["bmc=evil.example", "power-cycle.bmc=evil.example", "power-cycle.user=eve"] {
+        assert_eq!(env(&step(&["--set", set])), own, "{set}");
+    }
+    for hostile in ["$(id)", "a;b", "-H", "a b"] {
+        person.own(&settings(hostile));
+        assert_eq!(person.told(&["config", "check"]).0, 1, "{hostile}");
+    }
 }

@@ -19,7 +19,7 @@ use crate::report::words;
 use crate::verdict::Outcome;
 
 /// The playbooks and the settings.
-type Site<'a> = (&'a Library, &'a Config);
+pub(super) type Site<'a> = (&'a Library, &'a Config);
 
 /// Longest reason of a refusal, in characters.
 const LONGEST: usize = 500;
@@ -96,7 +96,7 @@ fn decide<'a>(
         formats: args.formats.clone(),
         quiet: args.quiet,
         who: args.how.scheduler(),
-        ..fix::again(root, &began)
+        ..fix::again(root, &began, site)
     };
     let manner = if matches!(said, Word::No { .. }) { Manner::Hold } else { Manner::Afresh };
     let terms = Terms::bare(args.how.clone(), args.nodes.clone(), args.state.clone());

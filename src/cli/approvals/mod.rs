@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, mut library: Library, config: &Config) -> Result<
     let id = args.id.as_deref().unwrap_or_default();
     match args.verb {
         Verb::List => list(args, &queue),
-        Verb::Show => show::run(args, queue.find(id)?, &library),
+        Verb::Show => show::run(args, queue.find(id)?, (&library, config)),
         Verb::Approve => act::approve(args, &queue, &queue.find(id)?, (&library, config)),
         Verb::Refuse => act::refuse(args, &queue, &queue.find(id)?, (&library, config)),
         Verb::Put => put::run(args, std::path::Path::new(id), (&library, config)),

@@ -38,6 +38,7 @@ pub(super) fn run(args: &Args, root: &Path, (library, site): (&Library, &Config)
         playbooks: None,
         formats: args.formats.clone(),
         who: args.how.scheduler(),
+        site: site.site(),
     };
     let terms = Terms::bare(args.how.clone(), args.nodes.clone(), args.state.clone());
     let (inputs, nodes) = (fix::absolute(&[place]), terms.nodes()?);

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::act::Site;
 use super::queue::{Item, ask_nodes};
 use super::{Args, Format, now, tell};
 use crate::agent::Case;
@@ -11,7 +12,6 @@ use crate::cli::plan::{Planned, What};
 use crate::cli::{EXIT_HEALTHY, EXIT_TROUBLE, delivery, screen};
 use crate::error::Error;
 use crate::plan::{Answers, Stage, Step, differs, tell as steps};
-use crate::playbook::Library;
 use crate::policy::risk;
 use crate::report::text::{Paper, Span, Tone};
 use crate::report::{self, guard, words};
@@ -26,9 +26,9 @@ const INDENT: usize = 2;
 const LINES: usize = 12;
 
 /// Shows it.
-pub(super) fn run(args: &Args, mut item: Item, library: &Library) -> Result<u8, Error> {
+pub(super) fn run(args: &Args, mut item: Item, site: Site<'_>) -> Result<u8, Error> {
     ask_nodes(std::slice::from_mut(&mut item));
-    let planned = read(args, &item, library)?;
+    let planned = read(args, &item, site)?;
     let text = match args.format {
         Format::Json => as_json(&item, &planned),
         Format::Text => text(&item, &planned),
@@ -38,11 +38,11 @@ pub(super) fn run(args: &Args, mut item: Item, library: &Library) -> Result<u8, 
 }
 
 /// The evidence of the case as this diag reads it, and its plan.
-fn read(args: &Args, item: &Item, library: &Library) -> Result<Planned, Error> {
+fn read(args: &Args, item: &Item, (library, site): Site<'_>) -> Result<Planned, Error> {
     let root = &item.case;
     let began =
         fix::last_began(root)?.ok_or_else(|| Error::new("approvals.none", &item.waiting.id, "waits no more"))?;
-    let what = What { formats: args.formats.clone(), quiet: args.quiet, ..fix::again(root, &began) };
+    let what = What { formats: args.formats.clone(), quiet: args.quiet, ..fix::again(root, &began, site) };
     let evidence = Evidence { what: &what, library, root, given: Answers::default(), how: &args.how };
     let mut planned = evidence.read(&Answers::default(), false)?;
     let lines = pages(root)?.map(|pages| pages.lines).unwrap_or_default();

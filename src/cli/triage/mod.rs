@@ -16,6 +16,7 @@ use super::plan::{self as planning, What};
 use super::screen::{Color, colour};
 use super::{EXIT_HEALTHY, EXIT_TROUBLE};
 use crate::case::{Standing, pages, standing};
+use crate::config::Config;
 use crate::error::Error;
 use crate::playbook::Library;
 use crate::policy::Policy;
@@ -50,14 +51,16 @@ pub(super) struct Args {
 }
 
 /// Opens a session, and says at its end whether something is wrong.
-pub(super) fn run(args: &Args, mut library: Library) -> Result<u8, Error> {
+pub(super) fn run(mut args: Args, mut library: Library, config: &Config) -> Result<u8, Error> {
     a_person_is_there(&args.what.inputs)?;
     super::add_playbooks(&mut library, args.what.playbooks.as_deref())?;
     let policy = planning::policy(args.what.policy.as_deref())?;
-    let incident = read(args, &library, &policy)?;
+    args.what.site = config.site();
+    let incident = read(&args, &library, &policy)?;
     let healthy = incident.report.outcome == Outcome::Healthy;
     let look = Look { colour: colour(args.color, false), unicode: unicode() };
-    let ended = session::run(&session::Setting { args, library: &library, policy: &policy }, incident, look)?;
+    let setting = session::Setting { args: &args, library: &library, policy: &policy, site: config };
+    let ended = session::run(&setting, incident, look)?;
     Ok(match ended {
         Some(signal) => 128 + signal,
         None if healthy => EXIT_HEALTHY,

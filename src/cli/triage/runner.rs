@@ -11,7 +11,6 @@ use super::session::{Message, Setting};
 use crate::agent::{Manner, World, handover};
 use crate::cli::fix::{self, Evidence, Job};
 use crate::cli::plan::{self as planning, What};
-use crate::config::Config;
 use crate::error::Error;
 use crate::exec::{End, Ran, Told};
 use crate::plan::{Answers, Plan, Question, Step, Target};
@@ -46,7 +45,7 @@ pub(super) fn case(args: &Args, root: Option<PathBuf>, tell: &SyncSender<Message
 }
 
 fn carry_out(setting: &Setting<'_>, root: Option<PathBuf>, cause: Option<String>, line: Line) -> Result<String, Error> {
-    let Setting { args, library, policy } = setting;
+    let Setting { args, library, policy, site } = setting;
     let root = case(args, root, &line.tell)?;
     let before = fix::last_began(&root)?;
     let who = args.terms.how.scheduler();
@@ -67,7 +66,7 @@ fn carry_out(setting: &Setting<'_>, root: Option<PathBuf>, cause: Option<String>
     let evidence = Evidence { what: &what, library, root: &root, given, how };
     let tell = line.tell.clone();
     let mut person = Person { evidence, policy, line };
-    let (terms, nodes, site) = (&args.terms, args.terms.nodes()?, &Config::default());
+    let (terms, nodes) = (&args.terms, args.terms.nodes()?);
     let job = Job { what: &what, terms, root: &root, inputs, nodes, library, site, manner: Manner::GoOn };
     let mut stopper = |token: CancellationToken| drop(tell.send(Message::Stopper(token)));
     let (case, ending) = fix::carry_out(&job, &mut person, &mut stopper)?;

@@ -16,6 +16,7 @@ use super::runner::{self, Line};
 use super::screen::{Screen, give_back};
 use crate::case::{is_busy, pages};
 use crate::collect;
+use crate::config::Config;
 use crate::error::Error;
 use crate::playbook::Library;
 use crate::policy::Policy;
@@ -41,6 +42,7 @@ pub(super) struct Setting<'a> {
     pub(super) args: &'a Args,
     pub(super) library: &'a Library,
     pub(super) policy: &'a Policy,
+    pub(super) site: &'a Config,
 }
 
 /// What comes to a session.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
-use crate::plan::{grammar, span};
+use crate::plan::{grammar, site, span};
 use crate::playbook::schema::{Aim, By, FixFile, Parameter, Risk, Undo};
 use crate::playbook::{Piece, Playbook, Template};
 
@@ -48,7 +48,9 @@ fn params(place: &str, playbook: &Playbook, params: &IndexMap<String, Parameter>
         }
         for path in parameter.from.iter().flat_map(|from| from.split('|')) {
             let clue = path.split('.').next().unwrap_or(path);
-            if clue != "culprit" && !clues.contains(clue) {
+            let by_site =
+                site::field(Some(path)).is_some_and(|name| site::FIELDS.iter().any(|(field, _)| *field == name));
+            if clue != "culprit" && !by_site && !clues.contains(clue) {
                 wrong.push(format!("{place}: `{name}` is taken from `{clue}`, which is no need or support"));
             }
         }

@@ -24,6 +24,8 @@ pub(super) struct Fault {
     pub(super) approve: &'static str,
     /// What else is said on the command line.
     pub(super) more: &'static [&'static str],
+    /// Whether the host has a management controller that the site names.
+    pub(super) bmc: bool,
     /// How it has to end.
     pub(super) want: Want,
 }
@@ -35,12 +37,17 @@ const fn fault(
     approve: &'static str,
     want: Want,
 ) -> Fault {
-    Fault { what, host, cause, approve, more: &[], want }
+    Fault { what, host, cause, approve, more: &[], bmc: false, want }
 }
 
 impl Fault {
     const fn with(mut self, more: &'static [&'static str]) -> Self {
         self.more = more;
+        self
+    }
+
+    const fn with_bmc(mut self) -> Self {
+        self.bmc = true;
         self
     }
 
@@ -71,9 +78,12 @@ const RENEW: &[&str] = &["--name", "renew-host-key"];
 /// The slow ones first, so that the last to end are short.
 pub(super) const FAULTS: &[Fault] = &[
     fault("mute", "gpu-006", "node-unreachable", "disruptive", Want::Fixed),
-    fault("dead", "gpu-005", "node-unreachable", "reversible", Want::Contained),
-    fault("link-down", "gpu-003", "node-unreachable", "reversible", Want::Contained),
-    fault("interface-down", "gpu-004", "node-unreachable", "reversible", Want::Contained),
+    // A cable that is cut stays so, whatever power does: it is drained in the end.
+    fault("link-down", "gpu-003", "node-unreachable", "disruptive", Want::Contained)
+        .with(&["--set", "wait=10"])
+        .with_bmc(),
+    fault("dead", "gpu-005", "node-unreachable", "disruptive", Want::Fixed).with_bmc(),
+    fault("interface-down", "gpu-004", "node-unreachable", "disruptive", Want::Fixed).with_bmc(),
     fault("slurmd-hangs", "gpu-007", "slurmd-down", "disruptive", Want::Fixed).with(BUSY),
     fault("slurmd-killed", "gpu-002", "slurmd-down", "disruptive", Want::Fixed).with(BUSY),
     fault("interface-down/eth1", "gpu-003", "net-link-down", "disruptive", Want::Fixed),

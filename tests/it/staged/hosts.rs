@@ -1,12 +1,17 @@
 //! A cluster of namespaced hosts with a real sshd, slurmd and network each: `tests/cluster/hosts.sh`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/hosts.sh");
 const JOB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/ring.py");
 pub(super) const DIAG: &str = env!("CARGO_BIN_EXE_diag");
+
+/// Who logs in to management controllers, and by which password.
+const USER: &str = "operator";
+pub(super) const PASSWORD: &str = "secret-of-bmcs";
 
 /// How many hosts there are.
 pub(super) const HOSTS: usize = 8;
@@ -57,6 +62,29 @@ impl Hosts {
         self.script(&["mend"], &[host, what])
     }
 
+    /// Gives a host a management controller, and diag the settings that name it.
+    pub(super) fn bmc(&self, host: &str) -> Result<String, String> {
+        self.name_bmcs(PASSWORD);
+        self.script(&["bmc"], &[host, USER, PASSWORD])
+    }
+
+    /// Whether a host is on (1) or off (0).
+    pub(super) fn power(&self, host: &str) -> Result<String, String> {
+        self.script(&["power"], &[host])
+    }
+
+    /// The settings of a site whose hosts have controllers, and what is said to be their password.
+    pub(super) fn name_bmcs(&self, password: &str) {
+        let file = self.at("bmc.password");
+        fs::write(&file, password).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let text = format!(
+            "[inventory.bmc]\n\"gpu-[001-{HOSTS:03}]\" = \"{{node}}-bmc\"\n\
+             [bmc]\nuser = \"{USER}\"\npassword_file = \"bmc.password\"\n"
+        );
+        fs::write(self.at("diag.toml"), text).unwrap();
+    }
+
     /// All of a host that somebody could have changed, and how often somebody logged in.
     pub(super) fn print(&self, host: &str) -> Result<String, String> {
         self.script(&["print"], &[host])
@@ -69,9 +97,11 @@ impl Hosts {
         command.stdin(Stdio::null()).current_dir(self.folder.path()).output().unwrap()
     }
 
-    /// Runs diag there, on a folder of its own below this cluster's.
+    /// Runs diag there, on a folder of its own below this cluster's, with the settings that were written.
     pub(super) fn diag(&self, argv: &[&str]) -> Output {
-        self.on_controller(150, &[&[DIAG], argv].concat())
+        let settings = self.at("diag.toml");
+        let settings = if settings.exists() { settings.display().to_string() } else { "none".to_owned() };
+        self.on_controller(200, &[&[DIAG, "--config", &settings], argv].concat())
     }
 
     /// Runs a script of ours on a host, as diag does, without going through its sshd.

@@ -6,6 +6,7 @@
 
 mod faults;
 mod hosts;
+mod power;
 mod returned;
 
 use std::fs;
@@ -214,7 +215,9 @@ impl Scene<'_> {
                 wish(failed, || "no test failed on the culprit".into())?;
                 let state =
                     said(&self.hosts.on_controller(20, &["sinfo", "-h", "-N", "-n", self.fault.host, "-o", "%T %E"]));
-                wish(state.starts_with("drain") && state.contains("diag:"), || format!("Slurm says {state}"))
+                wish(state.starts_with("drain") && state.contains("diag:"), || format!("Slurm says {state}"))?;
+                let tried = diag::agent::handover::ending(ending).contains("tried without effect: Turn ");
+                wish(tried == self.fault.bmc, || format!("a power cycle was tried without effect: {tried}"))
             }
             (Want::Refused, Ending::Hands { left }) => {
                 wish(left.iter().any(|what| what.contains("somebody may stand in between")), || {
@@ -263,7 +266,10 @@ impl Scene<'_> {
         let ticket = fs::read_to_string(case.join("handover.md")).map_err(|error| error.to_string())?;
         wish(ticket.contains(self.fault.host) && ticket.contains(self.fault.cause), || format!("hand-over: {ticket}"))?;
         let replay = self.hosts.diag(&["replay", &case.display().to_string()]);
-        wish(replay.status.success(), || format!("replay: {}", said(&replay)))
+        wish(replay.status.success(), || format!("replay: {}", said(&replay)))?;
+        // What logs in to controllers is written down nowhere.
+        let journal = fs::read_to_string(case.join("journal.jsonl")).map_err(|error| error.to_string())?;
+        wish(![&journal, &ticket].iter().any(|text| text.contains(hosts::PASSWORD)), || "it tells a password".into())
     }
 }
 
@@ -271,6 +277,9 @@ impl Scene<'_> {
 fn drive(fault: &Fault) -> Result<Went, String> {
     let began = Instant::now();
     let mut stage = Scene { fault, hosts: Hosts::up()?, inputs: Vec::new() };
+    if fault.bmc {
+        stage.hosts.bmc(fault.host)?;
+    }
     stage.hosts.fault(fault.host, fault.what)?;
     stage.gather()?;
     if ["small-shm", "disk-full"].contains(&fault.what) {
