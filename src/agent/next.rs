@@ -9,7 +9,7 @@ use super::counsel::{Topic, looks_on, sees};
 use super::entry::{Began, Ending, One, Want};
 use super::fate::{Fate, fate};
 use super::state::{Case, Fixed, Work, key};
-use crate::plan::{NodeName, Plan, Question, Repair, Stage, Step, span};
+use crate::plan::{NodeName, Plan, Question, Repair, Stage, Step, by_hand, span};
 use crate::playbook::schema::{Aim, Risk};
 use crate::playbook::test::Judged;
 use crate::policy::risk;
@@ -404,12 +404,30 @@ impl Planner<'_> {
             }
             Verdict::Inconclusive if fate.well.len() < fate.groups => self.undo(fix, &fate.failed(), |_| true),
             Verdict::Inconclusive => Standing::Next(Move::Conclude(Ending::Inconclusive { why: judged.why })),
+            Verdict::Fixed if self.was_off(fix) && self.probes() => Standing::Next(Move::Probe),
             Verdict::Fixed => {
                 let window = self.plan.verify.quiet.as_ref().and_then(|quiet| span(&quiet.window));
                 let quiet_s = window.map_or(0, |window| window.as_secs());
-                Standing::Next(Move::Conclude(Ending::Fixed { why: judged.why, quiet_s }))
+                let why = judged.why + &self.still_off(fix);
+                Standing::Next(Move::Conclude(Ending::Fixed { why, quiet_s }))
             }
         }
+    }
+
+    /// Whether new jobs were kept off a node of a fix when the scheduler was last asked.
+    fn was_off(&self, fix: &Step) -> bool {
+        let last = self.case.scheduler.as_ref();
+        last.is_some_and(|(seen, _)| fix.nodes.iter().any(|node| seen.kept_off.contains(node)))
+    }
+
+    /// What is told of nodes that are well, and that the scheduler keeps off all the same: that is not this fix's to lift.
+    fn still_off(&self, fix: &Step) -> String {
+        let Some(seen) = self.seen() else { return String::new() };
+        let who = self.case.who();
+        let off = fix.nodes.iter().filter(|node| seen.kept_off.contains(node));
+        let told =
+            off.map(|node| format!("; no new job comes to {node} before somebody agrees: {}", by_hand(&who, node)));
+        told.collect()
     }
 
     /// Takes a fix back where it may have done something and did not help, and that can be done; then the next may be tried.

@@ -263,6 +263,20 @@ fn a_fix_is_proven_by_a_test_that_failed_before_and_passes_after() {
     );
 }
 
+/// Slurm may leave a node down that answers again (ReturnToService=0): that is told, and not lifted.
+#[test]
+fn what_is_mended_and_still_kept_off_is_told_with_what_a_person_types() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::new(true);
+    *cluster.state.lock().unwrap() = "down*";
+    let ending = work(folder.path(), &cluster, &mut Person::new(mend(), None), Some(Risk::Reversible));
+    let by_hand = "no new job comes to gpu-17 before somebody agrees: scontrol update NodeName=gpu-17 State=RESUME";
+    assert!(matches!(&ending, Ending::Fixed { why, .. } if why.ends_with(by_hand)), "{ending:?}");
+    let ran = ["confirm-count", "ask-scheduler", "fix-mend", "verify-mend-count", "ask-scheduler"];
+    assert_eq!(*cluster.ran.lock().unwrap(), ran);
+    assert!(replay(&lines(folder.path())).unwrap().iter().all(|line| line.fits));
+}
+
 #[test]
 fn what_does_not_help_is_taken_back() {
     let folder = tempfile::tempdir().unwrap();
