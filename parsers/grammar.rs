@@ -1,7 +1,7 @@
 //! Records of several lines, and lines too hot or too odd for a regex: grammars written in Rust.
 
 use crate::event::{Event, Fields, Name, Says};
-use crate::line::{Cursor, Line};
+use crate::line::{Cursor, Line, text_of};
 
 /// A reader of records that a single regex can't read.
 ///
@@ -89,7 +89,7 @@ impl Event {
             says,
             line: line.number,
             offset: cursor.offset(line),
-            text: String::from_utf8_lossy(line.raw).into_owned(),
+            text: text_of(line.raw).into_owned(),
             at: line.context.at,
             fields,
         }

@@ -36,8 +36,13 @@ impl<'a> Line<'a> {
 
     /// The text as a string, bad bytes replaced.
     pub fn str(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.text)
+        text_of(&self.text)
     }
+}
+
+/// Bytes as text, bad ones replaced. What is whole, as nearly all is, the standard library tells much faster by itself.
+pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Removes ANSI control sequences (`ESC [ … letter`); borrows where there are none.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Fields, Name, Says, Value, intern};
 use crate::hot::Hot;
+use crate::line::text_of;
 use crate::literals::{self, Around, Choice};
 
 /// A family of lines: one `format.toml`.
@@ -181,7 +182,7 @@ impl FieldType {
 
     /// Reads captured bytes.
     pub fn read(self, bytes: &[u8]) -> Option<Value> {
-        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(crate::MAX_FIELD)]);
+        let text = text_of(&bytes[..bytes.len().min(crate::MAX_FIELD)]);
         let text = text.trim();
         Some(match self.kind {
             ValueKind::Int => Value::Int(text.replace(',', "").parse().ok()?),
@@ -312,9 +313,9 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    fn clear(&mut self, groups: &GroupInfo) {
+    fn clear(&mut self, slots: usize) {
         self.slots.clear();
-        self.slots.resize(groups.slot_len(), None);
+        self.slots.resize(slots, None);
     }
 }
 
@@ -326,6 +327,8 @@ pub(crate) struct Matcher {
     compact: Option<Program>,
     /// The regex with automata, compiled when first needed.
     automata: OnceLock<Option<meta::Regex>>,
+    /// How many places its groups have: the regex would have to look far for that.
+    slots: usize,
     /// By field of the signature: its group.
     pub(crate) groups: Vec<Option<usize>>,
 }
@@ -334,12 +337,15 @@ impl Matcher {
     pub(crate) fn new(source: &str, fields: &[(Name, FieldType)]) -> Option<Self> {
         let short = source.len() <= LONGEST_COMPACT;
         let compact = if short { Some(Program::new(source)?) } else { None };
-        let mut matcher = Self { source: source.to_owned(), compact, automata: OnceLock::new(), groups: Vec::new() };
+        let (automata, groups) = (OnceLock::new(), Vec::new());
+        let mut matcher = Self { source: source.to_owned(), compact, automata, slots: 0, groups };
         let known = match &matcher.compact {
             Some(program) => program.groups(),
             None => matcher.automata()?.group_info(),
         };
+        let slots = known.slot_len();
         matcher.groups = fields.iter().map(|(name, _)| known.to_index(PatternID::ZERO, name)).collect();
+        matcher.slots = slots;
         Some(matcher)
     }
 
@@ -348,13 +354,13 @@ impl Matcher {
     /// There are hundreds of patterns, and each is needed now and then: tables of automata have left the processor's
     /// caches by then, and fetching them takes longer than following the small program of the regex step by step.
     pub(crate) fn search(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<PatternID> {
+        scratch.clear(self.slots);
         if let Some(program) = self.compact.as_ref().filter(|_| input.get_range().len() <= MOST_STEPPED)
             && let Some(found) = program.search(input, scratch)
         {
             return found;
         }
         let regex = self.automata()?;
-        scratch.clear(regex.group_info());
         regex.search_slots(input, &mut scratch.slots)
     }
 
@@ -388,7 +394,6 @@ impl Program {
     /// Nothing where the text is too long for it.
     fn search(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<Option<PatternID>> {
         let engine = if input.get_anchored().is_anchored() { &self.here } else { self.anywhere()? };
-        scratch.clear(self.groups());
         let cache = scratch.steps.get_or_insert_with(|| engine.create_cache());
         cache.reset(engine);
         engine.try_search_slots(cache, input, &mut scratch.slots).ok()
