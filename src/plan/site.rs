@@ -3,6 +3,8 @@
 //! A parameter takes it by `from = "site.FIELD"`. It is never asked, and no answer takes its place: whoever could name another
 //! controller would be sent the proof of its password.
 
+use std::net::IpAddr;
+
 use diag_parsers::hostlist;
 use indexmap::IndexMap;
 
@@ -37,7 +39,9 @@ impl Site {
     /// The management controller of a node, where one is named.
     #[must_use]
     pub fn bmc(&self, node: &str) -> Option<String> {
-        let short = node.split('.').next().unwrap_or(node);
+        // An address has no shorter name.
+        let dot = if node.parse::<IpAddr>().is_ok() { None } else { node.find('.') };
+        let short = &node[..dot.unwrap_or(node.len())];
         let of = |(nodes, _): &(&String, &String)| {
             hostlist::expand(nodes, MOST).is_ok_and(|all| all.iter().any(|host| host == node || host == short))
         };
@@ -61,4 +65,22 @@ impl Site {
 #[must_use]
 pub fn field(from: Option<&str>) -> Option<&str> {
     from?.strip_prefix(SOURCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_the_controller_that_its_set_names_and_an_address_is_no_name_with_a_domain() {
+        let bmc = [("gpu-[01-32]", "{node}-bmc"), ("10.0.4.18", "{node}-bmc"), ("login-1", "10.0.9.1")];
+        let bmc = bmc.map(|(nodes, bmc)| (nodes.to_owned(), bmc.to_owned())).into_iter().collect();
+        let site = Site { bmc, ..Site::default() };
+        let of = |node: &str| site.tell("bmc", node);
+        assert_eq!(of("gpu-17.cluster.example").as_deref(), Ok("gpu-17-bmc"));
+        assert_eq!(of("10.0.4.18").as_deref(), Ok("10.0.4.18-bmc"));
+        assert_eq!(of("login-1").as_deref(), Ok("10.0.9.1"));
+        assert!(of("gpu-33").is_err_and(|why| why.contains("[inventory.bmc]")));
+        assert!(site.tell("bmc_user", "gpu-17").is_err_and(|why| why.contains("[bmc]")));
+    }
 }
