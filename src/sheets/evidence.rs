@@ -26,7 +26,9 @@ fn makers<'a>() -> [Maker<Fact<'a>>; 23] {
         ("cited", Kind::Text, "the number by which the report cites it: E1, E2, …", |fact| text(fact.cited)),
         ("source", Kind::Text, "the input", |fact| text(Some(fact.source))),
         ("line", Kind::Int, "line of the first occurrence, from 1", |fact| int(fact.row.line)),
-        ("offset", Kind::Int, "where that line begins, in bytes of the unpacked text, without margins", |fact| int(fact.row.offset)),
+        ("offset", Kind::Int, "where that line begins, in bytes of the unpacked text, without margins", |fact| {
+            int(fact.row.offset)
+        }),
         ("time", Kind::Text, "time of the first occurrence, as far as it was printed", |fact| {
             fact.row.at.map_or(Cell::Null, |at| Cell::Text(at.to_string()))
         }),
