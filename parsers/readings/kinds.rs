@@ -103,6 +103,7 @@ pub(super) static ALL: &[Name] = &[
     "probe.mounts.answers",
     "probe.services.running",
     "probe.services.slurmd",
+    "probe.services.munge",
     "probe.services.peermem",
     "probe.config.sysctl",
     "probe.config.cmdline",
@@ -166,6 +167,7 @@ pub(super) fn about(kind: &str) -> Option<&'static str> {
         "probe.limits.memlock" => "jobs of a node may lock too little memory",
         "probe.mounts.answers" => "a file system of a node answers with an error",
         "probe.services.slurmd" => "the daemon of a node that starts jobs is stopped",
+        "probe.services.munge" => "the daemon of a node by which Slurm's daemons know each other is stopped",
         "probe.services.running" => "a daemon of a node does not run",
         _ => return None,
     })

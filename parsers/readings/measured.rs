@@ -7,7 +7,7 @@ use crate::event::{Event, Fields, Says, Value};
 use crate::stamp::Stamp;
 
 /// What is compared: probe and name.
-const MEASURES: [(&str, &str); 14] = [
+const MEASURES: [(&str, &str); 15] = [
     ("gpu", "clock.sm"),
     ("gpu", "clock.sm.max"),
     ("gpu", "clock.memory"),
@@ -19,6 +19,7 @@ const MEASURES: [(&str, &str); 14] = [
     ("ethernet", "mtu"),
     ("ethernet", "up"),
     ("services", "slurmd"),
+    ("services", "munge"),
     ("disks", "shm.size"),
     ("disks", "read_only"),
     ("limits", "memlock"),

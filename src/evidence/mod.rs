@@ -84,6 +84,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "peers.small_shm",
     "peers.read_only",
     "peers.no_slurmd",
+    "peers.no_munge",
     "peers.small_memlock",
 ];
 

@@ -33,7 +33,7 @@ const fn less_at_work(reading: &'static str, fact: Name, share: f64) -> Compared
 }
 
 /// What is compared. GPUs of one type differ by a few percent in their clocks from piece to piece; a setting is the same or not.
-const COMPARED: [Compared; 15] = [
+const COMPARED: [Compared; 16] = [
     less_at_work("gpu.clock.sm", "peers.slow_clock", 0.9),
     less_at_work("gpu.clock.memory", "peers.slow_clock", 0.95),
     less("gpu.clock.sm.max", "peers.slow_clock", 0.99),
@@ -49,12 +49,13 @@ const COMPARED: [Compared; 15] = [
     // Half of a node's memory by default: nodes of one type have the same.
     less("disks.shm.size", "peers.small_shm", 0.5),
     less("services.slurmd", "peers.no_slurmd", 0.5),
+    less("services.munge", "peers.no_munge", 0.5),
     less("disks.read_only", "peers.read_only", 1.001),
     less("limits.memlock", "peers.small_memlock", 0.5),
 ];
 
 /// Readings that say yes or no.
-const FLAGS: [&str; 3] = ["ethernet.up", "disks.read_only", "services.slurmd"];
+const FLAGS: [&str; 4] = ["ethernet.up", "disks.read_only", "services.slurmd", "services.munge"];
 
 /// Interfaces and file systems have a use each: one for storage is not compared with one for the fabric.
 const BY_NAME: [&str; 2] = ["ethernet.", "disks."];
@@ -117,6 +118,7 @@ fn stands_out(table: &mut Table, compared: &Compared, devices: &Devices) {
             match name {
                 "ethernet.up" => format!("it is set down, and on {peers} others of its type it is up"),
                 "services.slurmd" => format!("no slurmd runs there, and on {peers} others of its type one does"),
+                "services.munge" => format!("no munge runs there, and on {peers} others of its type it does"),
                 "disks.read_only" => format!("it can't be written, and on {peers} others of its type it can"),
                 _ => format!("its {name} is {percent} % of the median of {peers} others of its type"),
             },

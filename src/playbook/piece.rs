@@ -4,8 +4,11 @@
 use super::schema::{Playbook, Script, Undo};
 
 /// All pieces by name. A script names those that it needs: `with = ["host-keys"]`.
-const PIECES: [(&str, &str); 2] =
-    [("host-keys", include_str!("pieces/host_keys.sh")), ("known-hosts", include_str!("pieces/known_hosts.sh"))];
+const PIECES: [(&str, &str); 3] = [
+    ("host-keys", include_str!("pieces/host_keys.sh")),
+    ("known-hosts", include_str!("pieces/known_hosts.sh")),
+    ("slurm-hears", include_str!("pieces/slurm_hears.sh")),
+];
 
 /// Puts pieces before the scripts that name them.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::daemon;
+use super::daemon::{self, Daemon};
 use super::expected::Expected;
 use super::node::Node;
 use super::task::{Out, Probe, whole};
@@ -11,7 +11,7 @@ use crate::reading::{Reading, Verdict};
 /// See the module.
 pub(super) static PROBE: Probe = Probe {
     id: "services",
-    about: "fabric manager, slurmd, persistence daemon, peer memory module",
+    about: "fabric manager, slurmd, munge, persistence daemon, peer memory module",
     deadline: Duration::from_secs(2),
     subjects: whole,
     read,
@@ -34,16 +34,17 @@ fn read(node: &Node, _: &str, expected: &Expected, out: Out) {
         let reading = Reading::new("services", "running").of("service", name).flag(up).expect("true");
         out(reading.judge(up, Verdict::Bad, || format!("{name} does not run: {why}")));
     }
-    starter(node, out);
+    needed(node, ("slurmd", &daemon::SLURMD), daemon::slurmd(node), out);
+    needed(node, ("munge", &daemon::MUNGED), daemon::MUNGED.process(node), out);
     direct(node, out);
 }
 
-/// The daemon that starts jobs. One that was stopped or hangs in the kernel holds its port open and answers nobody. That none runs
-/// is judged by other nodes: the program may be installed where no job is ever started.
-fn starter(node: &Node, out: Out) {
-    let reading = Reading::new("services", "slurmd");
-    let Some(pid) = daemon::slurmd(node) else {
-        if daemon::installed(node) {
+/// A daemon without which no job starts. One that was stopped or hangs in the kernel holds its port or socket open and answers nobody.
+/// That none runs is judged by other nodes: the program may be installed where no job is ever started.
+fn needed(node: &Node, (name, daemon): (&'static str, &Daemon), pid: Option<String>, out: Out) {
+    let reading = Reading::new("services", name);
+    let Some(pid) = pid else {
+        if daemon.installed(node) {
             out(reading.flag(false));
         }
         return;
@@ -55,7 +56,7 @@ fn starter(node: &Node, out: Out) {
     // proc_pid_status(5): T stopped by a signal, t by a tracer, Z dead and not yet collected.
     let stuck = state().filter(|state| "TtZ".contains(*state));
     out(reading.flag(true).judge(stuck.is_none(), Verdict::Bad, || {
-        format!("slurmd runs and answers nobody: its state is {}", stuck.unwrap_or(' '))
+        format!("{name} runs and answers nobody: its state is {}", stuck.unwrap_or(' '))
     }));
 }
 

@@ -87,7 +87,7 @@ pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
 }
 
 /// Facts that no line tells, in words.
-pub(in crate::report) const DERIVED: [(&str, &str); 35] = [
+pub(in crate::report) const DERIVED: [(&str, &str); 36] = [
     ("collective.behind", "a rank has fewer completed collectives than its peers"),
     ("collective.absent", "a rank is not in the collective that the others wait in"),
     ("collective.mismatch", "ranks are in different collectives, or in one with different sizes"),
@@ -122,6 +122,7 @@ pub(in crate::report) const DERIVED: [(&str, &str); 35] = [
     ("peers.small_shm", "shared memory is smaller than on nodes of its type"),
     ("peers.read_only", "a file system can't be written that can be on nodes of its type"),
     ("peers.no_slurmd", "no daemon that starts jobs runs, and on nodes of its type one does"),
+    ("peers.no_munge", "no munge runs, by which Slurm's daemons know each other, and on nodes of its type it does"),
     ("peers.small_memlock", "jobs may lock less memory than on nodes of its type"),
 ];
 

@@ -297,6 +297,7 @@ fault() {
     lossy) relay "$port$nth" "br${interface#eth}" --loss "${arg:-0.05}" --delay 0 ;;
     far) relay "$port$nth" "br${interface#eth}" --loss 0 --delay "${arg:-0.02}" ;;
     sshd-stopped) kill "$(outside "$which" sshd)" ;;
+    munge-dead) kill -9 "$(outside "$which" munge)" ;;
     slurmd-killed) kill -9 "$(outside "$which" slurmd)" ;;
     slurmd-hangs) kill -STOP "$(outside "$which" slurmd)" ;;
     disk-full) (enter "$which" sh -c 'dd if=/dev/zero of=/mnt/left-over bs=1M status=none 2>/dev/null || true') ;;

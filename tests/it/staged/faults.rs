@@ -86,6 +86,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("interface-down", "gpu-004", "node-unreachable", "disruptive", Want::Fixed).with_bmc(),
     fault("slurmd-hangs", "gpu-007", "slurmd-down", "disruptive", Want::Fixed).with(BUSY),
     fault("slurmd-killed", "gpu-002", "slurmd-down", "disruptive", Want::Fixed).with(BUSY),
+    fault("munge-dead", "gpu-005", "slurm-auth", "disruptive", Want::Fixed).with(BUSY),
     fault("interface-down/eth1", "gpu-003", "net-link-down", "disruptive", Want::Fixed),
     fault("link-down/eth1", "gpu-005", "net-link-down", "reversible", Want::Contained),
     fault("slow-link", "gpu-004", "net-slow", "disruptive", Want::Fixed),
