@@ -66,14 +66,16 @@ fn what_a_fix_came_to_enters_the_history_once_and_the_next_one_is_told_of_it() {
     // Causes of this area lie in machines.
     fs::rename(stage.at("playbooks/stage"), stage.at("playbooks/host")).unwrap();
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
-    fs::write(stage.at("diag.toml"), format!("[inventory.bmc]\n\"{host}\" = \"bmc-17.example\"\n")).unwrap();
+    // Not in the folder's own file, which names no controllers.
+    fs::write(stage.at("site.toml"), format!("[inventory.bmc]\n\"{host}\" = \"bmc-17.example\"\n")).unwrap();
     fs::create_dir(stage.at("state")).unwrap();
     let before = jiff::Timestamp::now().as_second() - 5 * 86_400;
     let mark = format!(
         r#"{{"at":{before},"what":"fault","board":{{"node":"{host}"}},"why":"widget-broken","by":"watch job 4100"}}"#
     );
     fs::write(stage.at("state/history.jsonl"), mark + "\n").unwrap();
-    let (text, code) = stage.run(&["fix", "logs", "--case", "case", "--approve", "reversible"]);
+    let (text, code) =
+        stage.run(&["--config", "site.toml", "fix", "logs", "--case", "case", "--approve", "reversible"]);
     let told = format!("{host}: 2nd time in 5 days; before: widget-broken on ");
     assert!(code == 0 && text.contains(&told), "{text}");
     let page = fs::read_to_string(stage.at("case/handover.md")).unwrap();
