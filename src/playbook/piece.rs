@@ -4,9 +4,10 @@
 use super::schema::{Playbook, Script, Undo};
 
 /// All pieces by name. A script names those that it needs: `with = ["host-keys"]`.
-const PIECES: [(&str, &str); 3] = [
+const PIECES: [(&str, &str); 4] = [
     ("host-keys", include_str!("pieces/host_keys.sh")),
     ("known-hosts", include_str!("pieces/known_hosts.sh")),
+    ("port-holders", include_str!("pieces/port_holders.sh")),
     ("slurm-hears", include_str!("pieces/slurm_hears.sh")),
 ];
 

@@ -304,6 +304,7 @@ fault() {
     read-only) (enter "$which" mount -o remount,ro /mnt) ;;
     small-shm) (enter "$which" mount -o "remount,size=${arg:-1m}" /dev/shm) ;;
     full-shm) (enter "$which" sh -c "umask 0; truncate -s 2147483648 /dev/shm/torch_4242_left; fallocate -l 2040m /dev/shm/torch_4242_left" || true) ;;
+    port-held) held "$which" ;;
     memlock) prlimit --pid "$(outside "$which" slurmd)" --memlock="${arg:-65536}" ;;
     host-key) ssh-keygen -q -t ed25519 -N '' -C other -f "$dir/ssh/other.$which" <<< y > /dev/null
       kill "$(outside "$which" sshd)"; cp "$dir/ssh/other.$which" "$dir/ssh/host.$which"
@@ -313,6 +314,17 @@ fault() {
     dead) power "$which" off ;;
     *) echo "hosts.sh: no such fault: $what" >&2; exit 2 ;;
   esac
+}
+
+# A job of nobody's that ends well, and leaves a process behind that listens where the next one will.
+held() {
+  local which=$1
+  (enter ctl env -u SLURM_JOB_ID srun --nodelist="$which" --nodes=1 --ntasks=1 --immediate=20 sh -c '
+    PATH=/usr/bin:/bin setsid setpriv --reuid=65534 --regid=65534 --clear-groups \
+      python3 -c "import signal, socket; store = socket.create_server((\"\", 29500)); signal.pause()" > /dev/null 2>&1 < /dev/null &
+    until ss -Hltn "sport = :29500" | grep -q .; do sleep 0.1; done')
+  sleep 1
+  (enter "$which" ss -Hltn "sport = :29500") | grep -q . || { echo "hosts.sh: nothing is left over" >&2; exit 1; }
 }
 
 # What somebody with hands does about a fault.

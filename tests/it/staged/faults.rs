@@ -96,6 +96,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("memlock", "gpu-007", "ib-memlock", "disruptive", Want::Fixed),
     fault("small-shm", "gpu-003", "shm-exhausted", "reversible", Want::Fixed),
     fault("full-shm", "gpu-005", "shm-exhausted", "destructive", Want::Fixed).with(&["--name", "remove-left-over"]),
+    fault("port-held", "gpu-005", "port-conflict", "destructive", Want::Fixed).with(&["--name", "end-left-over"]),
     fault("disk-full", "gpu-004", "disk-full", "destructive", Want::Fixed).with(&[
         "--name",
         "remove-file",

@@ -5,6 +5,7 @@
 //! `cargo test staged_faults -- --ignored --nocapture` prints the figures; `DIAG_STAGED=mtu` stages that fault alone.
 
 mod faults;
+mod held;
 mod hosts;
 mod power;
 mod returned;
