@@ -12,7 +12,7 @@ is_same() { [ "$(stat_of "${1%/*}" 20)" = "${1#*/}" ]; }
 # The sockets: `listening`, one a line; their processes as PID/BEGAN: `holders`. Where that can't be told, `why` not.
 find_holders() {
   listening=$(ss -Hltnp "sport = :${DIAG_PORT}" 2>&1) || { why="ss: ${listening}"; return 1; }
-  holders=
+  holders=''
   for pid in $(printf '%s\n' "${listening}" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -un); do
     began=$(stat_of "${pid}" 20)
     holders="${holders}${began:+ ${pid}/${began}}"
@@ -27,29 +27,34 @@ jobs_of() {
   } 2>/dev/null | sort -u
 }
 
-# Whether a step of Slurm that is at work has started it, or tracks it.
-is_in_step() {
-  scontrol listpids 2>/dev/null | awk -v pid="$1" '$1 == pid { found = 1 } END { exit !found }' && return 0
+# Whether somebody still answers for a process: Slurm tracks it, or one of those that started it is there. Says so in `of`.
+is_looked_after() {
+  of="a running step of Slurm"
+  scontrol listpids 2>/dev/null | awk -v pid="$1" '$1 == pid { found = 1 } END { exit !found }' && return
   above=$1
   while [ "${above:-0}" -gt 1 ]; do
-    [ "$(cat "/proc/${above}/comm" 2>/dev/null)" != slurmstepd ] || return 0
+    case $(cat "/proc/${above}/comm" 2>/dev/null) in
+      slurmstepd) return ;;
+      sshd*) of="somebody's login"; return ;;
+    esac
     above=$(stat_of "${above}" 2)
   done
+  of=''
   return 1
 }
 
 # To what a process belongs that is not ours to end: `of`; empty where it is left over.
 look_at() {
-  of=
+  of=''
   uid=$(awk '$1 == "Uid:" { print $3 }' "/proc/$1/status" 2>/dev/null)
   # Users begin at 1000 (UID_MIN of login.defs(5)).
   [ "${uid:-0}" -ge 1000 ] || { of="a daemon"; return; }
-  ! is_in_step "$1" || { of="a running step of Slurm"; return; }
+  ! is_looked_after "$1" || return 0
   # Ended jobs leave processes in the groups of slurmd and sshd as well; those of other units are what they are for.
   case $(grep -v '/job_[0-9]' "/proc/$1/cgroup" 2>/dev/null) in
     *kubepods* | *docker* | *libpod* | *containerd* | *crio-*) of="a container"; return ;;
     *system.slice/slurm*.service* | *system.slice/ssh*.service*) ;;
-    *system.slice/*.service*) of="a unit of systemd"; return ;;
+    *system.slice/*.service* | *user@*.service/*.service*) of="a unit of systemd"; return ;;
   esac
   if tr '\0' '\n' < "/proc/$1/environ" 2>/dev/null | grep -q -e '^PBS_JOBID=' -e '^LSB_JOBID=' -e '^FLUX_JOB_ID='; then
     of="a job of another scheduler than Slurm"; return
@@ -68,18 +73,19 @@ in_words() {
   printf 'process %s (%s) of %s%s' "$1" "${called}" "$(ps -o user= -p "$1" 2>/dev/null)" "${old:+, ${old} old}"
 }
 
-# What holds the port, each in words: all in `who`, and those that are not left over in `others`, how many in `kept`. Needs find_holders.
+# What holds the port, in words: all in `who`, and what is not left over in `others`. Needs find_holders.
 judge_holders() {
-  who= others= kept=0
+  who='' others=''
   for holder in ${holders}; do
     words=$(in_words "${holder%/*}")
     look_at "${holder%/*}"
-    who="${who:+${who}; }${words}${of:+, belongs to ${of}}"
-    [ -z "${of}" ] || { others="${others:+${others}; }${words}, belongs to ${of}"; kept=$((kept + 1)); }
+    [ -z "${of}" ] || words="${words}, belongs to ${of}"
+    who="${who:+${who}; }${words}"
+    [ -z "${of}" ] || others="${others:+${others}; }${words}"
   done
-  hidden=$(printf '%s\n' "${listening}" | grep . | grep -vc 'pid=')
-  if [ "${hidden}" -gt 0 ]; then
-    words="somebody whom $(id -un) is not told"
-    who="${who:+${who}; }${words}" others="${others:+${others}; }${words}" kept=$((kept + hidden))
+  # Another user's process, or a socket of the kernel.
+  if printf '%s\n' "${listening}" | grep . | grep -qv 'pid='; then
+    words="somebody of whom $(id -un) is told nothing"
+    who="${who:+${who}; }${words}" others="${others:+${others}; }${words}"
   fi
 }

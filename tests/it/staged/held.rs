@@ -78,6 +78,13 @@ fn staged_who_listens_and_is_at_work_is_never_ended() {
     port.begins(29601);
     port.stays(29600, "belongs to a running step of Slurm");
     port.stays(29601, "belongs to ");
+    let config = port.hosts.at("ssh/config").display().to_string();
+    let login = format!("ssh -F {config} {WHERE} sh {job} 29604 > /dev/null 2>&1 < /dev/null &");
+    assert!(port.hosts.on_controller(20, &["sh", "-c", &login]).status.success());
+    port.begins(29604);
+    port.stays(29604, "belongs to somebody's login");
+
+    // That which has gone away stays behind when its job ends.
     let jobs = || said(&port.hosts.on_controller(20, &["squeue", "-h", "-o", "%A"]));
     assert!(port.hosts.on_controller(20, &["scancel", jobs().trim()]).status.success());
     crate::fixing::wait_for("the end of the job", || jobs().is_empty());
