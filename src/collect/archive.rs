@@ -49,7 +49,7 @@ fn tar_members(at: &Stream<'_>, bytes: &mut dyn Read, intake: &mut dyn Intake) -
         let name = member(at.name, &name);
         let size = entry.size();
         let mut counted = Sized { from: &mut entry, left: size };
-        stream(&Stream { name: &name, depth: at.depth + 1, file: None, balance: at.balance }, &mut counted, intake);
+        stream(&at.within(&name), &mut counted, intake);
         if counted.left > 0 {
             io::copy(&mut counted, &mut io::sink())?;
         }
@@ -144,7 +144,7 @@ fn zip_members<R: ReaderAt>(
         return Ok(());
     }
     for member in members {
-        let inner = Stream { name: &member.name, depth: at.depth + 1, file: None, balance: at.balance };
+        let inner = at.within(&member.name);
         let entry = match archive.get_entry(member.place) {
             Ok(entry) => entry,
             Err(error) => {

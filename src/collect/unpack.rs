@@ -91,6 +91,13 @@ pub(super) struct Stream<'a> {
     pub(super) balance: &'a Balance,
 }
 
+impl<'a> Stream<'a> {
+    /// What was packed in it, or had something around it.
+    pub(super) fn within(&self, name: &'a str) -> Self {
+        Self { name, depth: self.depth + 1, file: None, balance: self.balance }
+    }
+}
+
 /// Hands what the bytes hold to `intake`.
 pub(super) fn stream(at: &Stream<'_>, bytes: &mut dyn Read, intake: &mut dyn Intake) {
     let mut peeked = Peeked::new(bytes);
@@ -101,8 +108,7 @@ pub(super) fn stream(at: &Stream<'_>, bytes: &mut dyn Read, intake: &mut dyn Int
         && intake.scanner().is_some()
         && let Some(margin) = margin::of(&peeked.head)
     {
-        let within = Stream { name: at.name, depth: at.depth + 1, file: None, balance: at.balance };
-        return stream(&within, &mut Unmargined::new(peeked, margin), intake);
+        return stream(&at.within(at.name), &mut Unmargined::new(peeked, margin), intake);
     }
     if at.depth >= DEEPEST && !matches!(kind, Kind::Text | Kind::Nothing | Kind::Other(_)) {
         let what = format!("is packed more than {DEEPEST} times over; not read");
@@ -238,7 +244,7 @@ pub(super) fn broken(at: &Stream<'_>, error: &io::Error, some: bool) -> Error {
 }
 
 fn unpack(at: &Stream<'_>, packing: Packing, peeked: Peeked<'_>, intake: &mut dyn Intake) {
-    let within = Stream { name: at.name, depth: at.depth + 1, file: None, balance: at.balance };
+    let within = at.within(at.name);
     let packed =
         io::BufReader::with_capacity(HEAD, Counted { from: peeked, bytes: &at.balance.packed, count: at.depth == 0 });
     let decoder: io::Result<Box<dyn Read + '_>> = match packing {

@@ -275,10 +275,8 @@ impl Config {
     /// What is expected of a node: what its type says, and before that what `[expect]` says.
     #[must_use]
     pub fn expected(&self, node: &str) -> Expected {
-        let short = node.split('.').next().unwrap_or(node);
-        let named =
-            |kind: &&NodeType| hosts(&kind.nodes).is_ok_and(|all| all.iter().any(|host| host == node || host == short));
         let mut expected = self.expect.clone();
+        let named = |kind: &&NodeType| plan::site::names(&kind.nodes, node);
         let Some(kind) = self.inventory.types.values().find(named) else { return expected };
         expected.gpus = expected.gpus.or(kind.gpus);
         expected.gpu_name = expected.gpu_name.or_else(|| kind.gpu.clone());

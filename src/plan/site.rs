@@ -39,13 +39,8 @@ impl Site {
     /// The management controller of a node, where one is named.
     #[must_use]
     pub fn bmc(&self, node: &str) -> Option<String> {
-        // An address has no shorter name.
-        let dot = if node.parse::<IpAddr>().is_ok() { None } else { node.find('.') };
-        let short = &node[..dot.unwrap_or(node.len())];
-        let of = |(nodes, _): &(&String, &String)| {
-            hostlist::expand(nodes, MOST).is_ok_and(|all| all.iter().any(|host| host == node || host == short))
-        };
-        self.bmc.iter().find(of).map(|(_, bmc)| bmc.replace("{node}", short))
+        let (_, bmc) = self.bmc.iter().find(|(nodes, _)| names(nodes, node))?;
+        Some(bmc.replace("{node}", short(node)))
     }
 
     /// What it says of a node, or where it would have to say it.
@@ -59,6 +54,18 @@ impl Site {
         let place = FIELDS.iter().find(|(known, _)| *known == field).map_or("no site says this", |(_, place)| place);
         said.ok_or_else(|| place.to_owned())
     }
+}
+
+/// Whether a set of nodes names this one, with or without its domain.
+#[must_use]
+pub fn names(nodes: &str, node: &str) -> bool {
+    hostlist::expand(nodes, MOST).is_ok_and(|all| all.iter().any(|host| host == node || host == short(node)))
+}
+
+/// The name of a node without its domain. An address has no shorter name.
+fn short(node: &str) -> &str {
+    let dot = if node.parse::<IpAddr>().is_ok() { None } else { node.find('.') };
+    &node[..dot.unwrap_or(node.len())]
 }
 
 /// The field of the site that a parameter is taken from.
