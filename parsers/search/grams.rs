@@ -16,8 +16,8 @@ pub(super) const SHORTEST: usize = 2 * GRAM - 1;
 /// Places that are looked at together.
 const TOGETHER: usize = 8;
 
-/// Words of the table of bits, as a power of two: 32 KiB, of which common text touches a part.
-const FILTER_BITS: u32 = 13;
+/// Words of the table of bits, as a power of two: 16 KiB, half of a first cache, so that the text finds room beside it.
+const FILTER_BITS: u32 = 12;
 
 type Filter = [u32; 1 << FILTER_BITS];
 
@@ -46,8 +46,12 @@ impl Grams {
     /// A search for literals of at least [`SHORTEST`] bytes.
     pub(super) fn new(literals: &[Indexed<'_>], sample: &Sample) -> Self {
         let (mut entries, mut filter) = (Vec::new(), [0; 1 << FILTER_BITS]);
-        for (literal, bytes) in literals {
-            let window = window(bytes, sample, &filter);
+        let heat = Heat::of(sample);
+        // The shortest have the least choice.
+        let mut by_length = literals.to_vec();
+        by_length.sort_by_key(|(_, bytes)| bytes.len());
+        for (literal, bytes) in &by_length {
+            let window = window(bytes, sample, &heat, &filter);
             for at in window..window + GRAM {
                 let gram = gram(&bytes[at..]);
                 entries.push(Entry { gram, literal: *literal, offset: at as u32 });
@@ -99,11 +103,38 @@ impl Grams {
     }
 }
 
-/// Where those neighbouring grams of a literal begin that are the rarest in the sample; of equally rare ones those that
-/// other literals brought along.
-fn window(literal: &[u8], sample: &Sample, others: &Filter) -> usize {
-    let known = |at: usize| (at..at + GRAM).map(|at| held(others, gram(&literal[at..]))).sum::<u32>();
-    let cost = |at: &usize| (common(&literal[*at..], sample), std::cmp::Reverse(known(*at)));
+/// Per bit of the table: how often the sample holds a gram of that bit, which is looked up in vain once the bit is set.
+struct Heat(Vec<u32>);
+
+impl Heat {
+    fn of(sample: &Sample) -> Self {
+        let mut counts = vec![0; 32 << FILTER_BITS];
+        sample.runs().for_each(|run| counts[Self::place(gram(run))] += 1);
+        Self(counts)
+    }
+
+    fn place(gram: u32) -> usize {
+        word(hash(gram)) * 32 + bit(hash(gram)) as usize
+    }
+
+    /// What setting the bit of a gram costs where `others` have not set it.
+    fn added(&self, gram: u32, others: &Filter) -> u32 {
+        if held(others, gram) == 1 { 0 } else { self.0[Self::place(gram)] }
+    }
+}
+
+/// What a literal costs that is proposed in vain, in places that are looked up in vain.
+const PROPOSAL: u32 = 2;
+
+/// Where those neighbouring grams of a literal begin that cost the least in text like the sample; of equal ones those
+/// that other literals brought along.
+fn window(literal: &[u8], sample: &Sample, heat: &Heat, others: &Filter) -> usize {
+    let cost = |at: &usize| {
+        let grams = literal[*at..*at + SHORTEST].windows(GRAM).map(gram);
+        let (added, known) =
+            grams.fold((0, 0), |(added, known), gram| (added + heat.added(gram, others), known + held(others, gram)));
+        (added + PROPOSAL * common(&literal[*at..], sample), std::cmp::Reverse(known))
+    };
     (0..=literal.len() - SHORTEST).min_by_key(cost).unwrap_or(0)
 }
 

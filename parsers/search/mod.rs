@@ -76,7 +76,9 @@ impl Search {
     pub(crate) fn find(&self, text: &[u8], hits: &mut Vec<Hit>) {
         let mut check = |literal: u32, at: usize| {
             let wanted = &self.literals[literal as usize];
-            if text[at..].starts_with(wanted) {
+            // Most that are proposed in vain differ at their ends.
+            let ends = text.get(at + wanted.len() - 1) == wanted.last();
+            if ends && text[at..].starts_with(wanted) {
                 hits.push(Hit { at: at as u32, literal });
             }
         };

@@ -23,9 +23,7 @@ impl Sample {
         let taken = text.chunks(stride).take(PIECES).map(|chunk| chunk[..chunk.len().min(PIECE)].to_vec());
         let pieces: Vec<Vec<u8>> = std::iter::once(noise::bytes().to_vec()).chain(taken).collect();
         let mut fours = vec![0; 1 << TABLE_BITS];
-        for run in pieces.iter().flat_map(|piece| piece.windows(4)) {
-            fours[bucket(run)] += 1;
-        }
+        runs(&pieces).for_each(|run| fours[bucket(run)] += 1);
         Self { pieces, fours }
     }
 
@@ -34,11 +32,20 @@ impl Sample {
         run.get(..4).map_or(1000, |run| self.fours[bucket(run)])
     }
 
+    /// Every four bytes that stand side by side.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &[u8]> {
+        runs(&self.pieces)
+    }
+
     /// A few lines of it.
     pub(super) fn extract(&self) -> &[u8] {
         let last = self.pieces.last().map_or(&[][..], Vec::as_slice);
         &last[..last.len().min(PIECE)]
     }
+}
+
+fn runs(pieces: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
+    pieces.iter().flat_map(|piece| piece.windows(4))
 }
 
 /// Multiplicative hashing of a few bytes (Knuth, TAOCP 6.4).
