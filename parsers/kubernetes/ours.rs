@@ -1,5 +1,9 @@
 //! Events in which diag itself has told a cause: an opinion, and no witness of anything.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::event::Event;
 use crate::line::Cursor;
 
@@ -12,7 +16,7 @@ const MOST_LINES: usize = 60;
 /// Takes away what was read of a line that tells such an event.
 pub(crate) fn unsay(cursor: &Cursor<'_>, events: &mut Vec<Event>) {
     let raw = cursor.line.raw;
-    if is_ours(raw) && has(raw, "\"items\":") {
+    if is_ours(raw) && is_list(raw) {
         // A list on one line: its readers leave out what is ours.
         events.retain(|event| event.kind.starts_with("kubernetes."));
     } else if is_ours(raw) || is_note(raw) && stands_with_our_reason(cursor) {
@@ -21,11 +25,13 @@ pub(crate) fn unsay(cursor: &Cursor<'_>, events: &mut Vec<Event>) {
 }
 
 fn is_ours(raw: &[u8]) -> bool {
-    has(raw, OUR_REASON)
+    // Asked of every line that tells something.
+    static OURS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(OUR_REASON));
+    OURS.find(raw).is_some()
 }
 
-fn has(raw: &[u8], word: &str) -> bool {
-    memchr::memmem::find(raw, word.as_bytes()).is_some()
+fn is_list(raw: &[u8]) -> bool {
+    memchr::memmem::find(raw, b"\"items\":").is_some()
 }
 
 /// Whether a line begins with what an event in JSON or YAML says.
