@@ -1,7 +1,7 @@
 //! Conditions on fields and kinds.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use diag_parsers::Value;
 use indexmap::IndexMap;
@@ -26,7 +26,7 @@ pub fn kind_fits(pattern: &str, kind: &str) -> bool {
 
 /// Whether a row meets all conditions.
 pub(super) fn row_fits(table: &Table, row: RowId, filter: &IndexMap<String, Condition>) -> bool {
-    filter.iter().all(|(field, condition)| holds(condition, table.value(row, field).as_ref()))
+    filter.iter().all(|(field, condition)| holds(condition, table.value(row, field).as_deref()))
 }
 
 /// Whether a value meets a condition.
@@ -42,7 +42,7 @@ fn passes(test: &Test, value: Option<&Value>) -> bool {
         return test.present == Some(false) || (test.present.is_none() && only_negative(test));
     };
     let number = number(value);
-    let text = || value.to_string();
+    let text = || value.written();
     test.present != Some(false)
         && test.at_least.is_none_or(|bound| number.is_some_and(|n| n >= bound))
         && test.at_most.is_none_or(|bound| number.is_some_and(|n| n <= bound))
@@ -73,10 +73,16 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
-fn regex(pattern: &str) -> Option<Regex> {
-    static COMPILED: LazyLock<Mutex<HashMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
+/// The compiled pattern, one for all: a copy would begin with an empty cache.
+fn regex(pattern: &str) -> Option<Arc<Regex>> {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Option<Arc<Regex>>>>> = LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    compiled.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok()).clone()
+    if let Some(known) = compiled.get(pattern) {
+        return known.clone();
+    }
+    let made = Regex::new(pattern).ok().map(Arc::new);
+    compiled.insert(pattern.to_owned(), made.clone());
+    made
 }
 
 #[cfg(test)]

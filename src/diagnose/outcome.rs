@@ -1,5 +1,6 @@
 //! What the matches come to: the outcome, the culprit, the fixes that apply.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use diag_parsers::{Says, Value, hostlist};
@@ -111,7 +112,7 @@ pub fn values(found: &Match<'_>, table: &Table, path: &str) -> Vec<Value> {
         return if told.is_empty() { values(found, table, others) } else { told };
     }
     let Some((clue, field)) = path.split_once('.') else { return Vec::new() };
-    found.picked(clue).iter().filter_map(|row| table.value(*row, field)).collect()
+    found.picked(clue).iter().filter_map(|row| table.value(*row, field)).map(Cow::into_owned).collect()
 }
 
 /// Whether a fix is offered for a finding.

@@ -1,5 +1,6 @@
 //! The evidence table: events collapsed to distinct facts, joined, with derived facts beside them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diag_parsers::{Fields, Name, Says, Stamp, Value};
@@ -357,21 +358,22 @@ impl Table {
     }
 
     /// A column or field of a row, also those that are no field.
-    pub fn value(&self, id: RowId, name: &str) -> Option<Value> {
+    pub fn value(&self, id: RowId, name: &str) -> Option<Cow<'_, Value>> {
         let row = &self.rows[id];
-        match name {
+        let of_row = match name {
             "line" => Some(Value::Int(i64::try_from(row.line).unwrap_or(i64::MAX))),
             // What a line counts itself is meant before how often the line was there.
             "count" => {
-                let often = Value::Int(i64::try_from(row.count).unwrap_or(i64::MAX));
-                Some(row.fields.get(name).cloned().unwrap_or(often))
+                let often = || Value::Int(i64::try_from(row.count).unwrap_or(i64::MAX));
+                row.fields.get(name).is_none().then(often)
             }
             "source" => Some(Value::Text(self.sources[row.source].clone())),
-            "at" => row.at.map(|at| Value::Text(at.to_string())),
+            "at" => return row.at.map(|at| Cow::Owned(Value::Text(at.to_string()))),
             "kind" => Some(Value::Text(row.kind.to_owned())),
             "says" => Some(Value::Text(format!("{:?}", row.says).to_lowercase())),
             "text" => Some(Value::Text(row.text.trim().to_owned())),
-            _ => row.fields.get(name).cloned(),
-        }
+            _ => None,
+        };
+        of_row.map(Cow::Owned).or_else(|| row.fields.get(name).map(Cow::Borrowed))
     }
 }

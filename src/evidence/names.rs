@@ -1,6 +1,6 @@
 //! What a host is called elsewhere: by its address, its full name, or the name of one of its networks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Table;
@@ -21,36 +21,38 @@ pub(super) fn derive(table: &mut Table) {
 }
 
 fn names(table: &Table) -> BTreeMap<String, String> {
-    let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut nodes: BTreeSet<String> = BTreeSet::new();
-    let mut peers: BTreeSet<String> = BTreeSet::new();
+    let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let (mut nodes, mut peers) = (HashSet::new(), HashSet::new());
     for row in &table.rows {
         if let Some(node) = row.node() {
-            nodes.insert(node.to_owned());
+            nodes.insert(node);
             if let Some(address) = row.fields.text("address") {
-                owners.entry(address.to_owned()).or_default().insert(node.to_owned());
+                owners.entry(address).or_default().insert(node);
             }
         }
-        peers.extend(row.fields.text("peer").map(str::to_owned));
+        peers.extend(row.fields.text("peer"));
     }
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let own = owners.into_iter().filter(|(_, hosts)| hosts.len() == 1);
     // An address that several hosts have (a bridge's) names none of them.
-    let by_address: BTreeMap<String, String> =
+    let by_address: BTreeMap<&str, &str> =
         own.filter_map(|(address, hosts)| Some((address, hosts.into_iter().next()?))).collect();
-    let folded: BTreeMap<String, &String> = nodes.iter().map(|node| (node.to_ascii_lowercase(), node)).collect();
-    for name in peers.union(&nodes) {
-        let known = |other: &str| folded.get(other).copied().filter(|host| *host != name);
+    // Of names that differ in case the last one stands for all.
+    let nodes: BTreeSet<&str> = nodes.into_iter().collect();
+    let folded: BTreeMap<String, &str> = nodes.iter().map(|node| (node.to_ascii_lowercase(), *node)).collect();
+    for name in peers.into_iter().collect::<BTreeSet<_>>().union(&nodes) {
+        let known = |other: &str| folded.get(other).copied().filter(|host| host != name);
         let lower = name.to_ascii_lowercase();
         let host = match lower.parse::<IpAddr>() {
-            Ok(address) => by_address.get(name).or_else(|| cloud_name(address, &folded)),
+            Ok(address) => by_address.get(name).copied().or_else(|| cloud_name(address, &folded)),
             Err(_) => shorter(&lower).iter().find_map(|short| known(short)).or_else(|| known(&lower)),
         };
         if let Some(host) = host {
-            names.insert(name.clone(), host.clone());
+            names.insert((*name).to_owned(), host.to_owned());
         }
     }
-    names.extend(by_address.into_iter().filter(|(address, host)| address != host));
+    let addresses = by_address.into_iter().filter(|(address, host)| address != host);
+    names.extend(addresses.map(|(address, host)| (address.to_owned(), host.to_owned())));
     one_step(names)
 }
 
@@ -65,7 +67,7 @@ fn shorter(name: &str) -> Vec<String> {
 
 /// The host whose name holds its address, as EC2 makes them: `ip-10-0-4-18.ec2.internal` (EC2 user guide, "EC2 instance
 /// hostnames and domains", IP name).
-fn cloud_name<'n>(address: IpAddr, nodes: &BTreeMap<String, &'n String>) -> Option<&'n String> {
+fn cloud_name<'n>(address: IpAddr, nodes: &BTreeMap<String, &'n str>) -> Option<&'n str> {
     let IpAddr::V4(address) = address else { return None };
     let holds = |name: &str| name.split('.').next().and_then(address_in) == Some(address);
     nodes.iter().find(|(name, _)| holds(name)).map(|(_, node)| *node)

@@ -100,7 +100,7 @@ fn found(expect: &Expect, mine: &[&Ranked<'_>], table: &Table) -> Vec<String> {
         "confidence" => {
             value.text().is_some_and(|text| text.eq_ignore_ascii_case(&format!("{:?}", ranked.found.confidence)))
         }
-        _ => ranked.found.needed().any(|row| table.value(row, field).as_ref() == Some(value)),
+        _ => ranked.found.needed().any(|row| table.value(row, field).as_deref() == Some(value)),
     };
     let fits = |want: &IndexMap<String, Value>, ranked: &Ranked<'_>| {
         want.iter().all(|(field, value)| is(ranked, field, value))
@@ -122,7 +122,7 @@ fn unbound(expect: &Expect, one: &Ranked<'_>, table: &Table, wrong: &mut Vec<Str
     for (clue, wanted) in &expect.binds {
         let rows = one.found.bound.get(clue.as_str()).map_or(&[][..], Vec::as_slice);
         let holds = |row: &usize, want: &IndexMap<String, Value>| {
-            want.iter().all(|(field, value)| table.value(*row, field).as_ref() == Some(value))
+            want.iter().all(|(field, value)| table.value(*row, field).as_deref() == Some(value))
         };
         let missing = wanted.iter().filter(|want| !rows.iter().any(|row| holds(row, want)));
         wrong.extend(missing.map(|want| format!("clue `{clue}` binds no row with {want:?}")));
