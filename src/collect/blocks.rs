@@ -10,7 +10,7 @@ use super::span;
 use super::unpack::Taken;
 
 /// Bytes of a stream in one piece, without what is around.
-const PIECE: usize = 4 << 20;
+const PIECE: usize = 8 << 20;
 
 /// Bytes around the part of a piece that is read, each way: a grammar's reach and the line it ends on.
 const AROUND: usize = REACH + MAX_LINE;
@@ -24,11 +24,14 @@ const FIRST: usize = 512 << 10;
 /// … at its end, …
 const LAST: usize = 1 << 20;
 
-/// … at the start of each piece between, …
+/// … at the start of pieces between ([`stride`]), …
 const SAMPLE: usize = 16 << 10;
 
 /// … and before the first failure of a piece, where the last steps of ranks stand.
 const BEFORE_FAILURE: usize = 64 << 10;
+
+/// So many pieces are all sampled, 256 MB of a document; as many of its next half, of what is as long again, and so on.
+const SAMPLED: usize = 32;
 
 /// Bytes of the end that tell whether a character was cut.
 const TAIL: usize = 4;
@@ -40,8 +43,8 @@ enum Place {
     Whole,
     /// At the start of a longer one.
     First,
-    /// In the middle.
-    Middle,
+    /// In the middle, and whether it is sampled.
+    Middle(bool),
     /// At the end.
     Last,
 }
@@ -73,7 +76,7 @@ impl Piece {
         let (every, stems) = match self.place {
             Place::Whole => (start..end, end..end),
             Place::First => split(data, start, end, start.saturating_add(FIRST)),
-            Place::Middle => split(data, start, end, start.saturating_add(SAMPLE)),
+            Place::Middle(sampled) => split(data, start, end, start.saturating_add(if sampled { SAMPLE } else { 0 })),
             Place::Last => {
                 let (stems, every) = split(data, start, end, end.saturating_sub(LAST));
                 (every, stems)
@@ -123,6 +126,12 @@ impl Piece {
     }
 }
 
+/// Of so many pieces one is sampled around a place: the run's way is told as finely as its length asks, and what a
+/// sample costs grows with the logarithm of a document.
+fn stride(number: usize) -> usize {
+    1 << (2 * number / SAMPLED).max(1).ilog2()
+}
+
 /// Two parts that meet at the line which begins at `at` or before it.
 fn split(data: &[u8], start: usize, end: usize, at: usize) -> (Range<usize>, Range<usize>) {
     let at = line_start(data, start, at.clamp(start, end));
@@ -153,7 +162,7 @@ pub(super) struct Blocks<R> {
     carried: Vec<u8>,
     start: usize,
     offset: u64,
-    first: bool,
+    number: usize,
     done: bool,
     taken: Taken,
 }
@@ -177,7 +186,7 @@ impl<R: Read> Blocks<R> {
             carried: Vec::new(),
             start: 0,
             offset: 0,
-            first: true,
+            number: 0,
             done: false,
             taken: Taken::default(),
         }
@@ -203,10 +212,10 @@ impl<R: Read> Blocks<R> {
         }
         let start = self.start;
         let until = if end { filled } else { self.cut(&buffer[..filled], start) };
-        let place = match (self.first, end) {
+        let place = match (self.number == 0, end) {
             (true, true) => Place::Whole,
             (true, false) => Place::First,
-            (false, false) => Place::Middle,
+            (false, false) => Place::Middle(self.number.is_multiple_of(stride(self.number))),
             (false, true) => Place::Last,
         };
         let piece = Piece { part: start..until, filled, offset: self.offset, place, data: buffer };
@@ -215,7 +224,8 @@ impl<R: Read> Blocks<R> {
         self.carried.extend_from_slice(&piece.data[keep..filled]);
         self.start = until - keep;
         self.offset += keep as u64;
-        self.first = false;
+        self.number += 1;
+
         Some(piece)
     }
 
