@@ -75,6 +75,11 @@ pub(super) fn judged(reading: Reading, error: &NvmlError) -> Reading {
         NvmlError::CorruptedInfoROM => reading.found(Verdict::Degraded, "the GPU's infoROM is corrupted"),
         NvmlError::NoPermission => reading.found(Verdict::CannotRun, "only root may ask this"),
         NvmlError::NotSupported => reading.found(Verdict::CannotRun, "this GPU does not tell"),
+        // NVML leaves out GPUs that it could not start, and those whose device files a container or cgroup withholds.
+        NvmlError::NotFound => reading.found(
+            Verdict::Unknown,
+            "the kernel's driver lists it, NVML does not: it did not start, or its device file is withheld from this process",
+        ),
         error => reading.found(Verdict::Unknown, format!("the driver answers: {error}")),
     }
 }
