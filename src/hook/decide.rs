@@ -46,6 +46,22 @@ fn concerns(reading: &Reading, gpus: Option<&BTreeSet<u32>>) -> bool {
     index.parse().map_or(true, |index: u32| gpus.contains(&index))
 }
 
+/// Says of each GPU that a job is about to be given that somebody uses it already: a process that outlived its job takes the
+/// memory that this one counts on. That may be as it should be (MPS, shards), so it refuses nothing.
+pub fn note_occupied(readings: &mut [Reading], job: &Job) {
+    let Some(gpus) = &job.gpus else { return };
+    let given = |reading: &Reading| reading.of.get("index").and_then(|index| index.parse().ok());
+    for reading in readings.iter_mut().filter(|reading| short(reading) == "gpu.processes") {
+        if !given(reading).is_some_and(|index: u32| gpus.contains(&index)) {
+            continue;
+        }
+        if let Some(pids) = reading.of.get("pids") {
+            let why = format!("in use before the job has begun, by process {pids}: left over, unless jobs share GPUs here");
+            *reading = reading.clone().found(Verdict::Degraded, why);
+        }
+    }
+}
+
 fn short(reading: &Reading) -> String {
     format!("{}.{}", reading.probe, reading.name)
 }

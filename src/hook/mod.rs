@@ -146,7 +146,10 @@ struct Hook {
 impl Hook {
     fn run(&self) -> Ended {
         let left = if self.verb == Verb::Epilog { self.left_behind() } else { Vec::new() };
-        let readings = [self.read(), left].concat();
+        let mut readings = [self.read(), left].concat();
+        if self.verb == Verb::Prolog {
+            decide::note_occupied(&mut readings, &self.job);
+        }
         match self.verb {
             Verb::Prolog | Verb::Epilog => self.gate(&readings),
             Verb::HealthCheck => self.health(&readings),

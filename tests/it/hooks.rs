@@ -71,6 +71,17 @@ fn a_job_is_kept_from_its_own_broken_gpu_only() {
 }
 
 #[test]
+fn a_gpu_that_somebody_holds_is_told_of_before_a_job_and_refuses_nothing() {
+    let site = Site::with("0.pid = 4121\n3.pid = 4122");
+    let done = site.run("prolog", &GPU_3);
+    assert_eq!(done.status.code(), Some(0));
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(told.contains("GPU 3") && told.contains("by process 4122") && !told.contains("4121"), "{told}");
+    assert_eq!(site.last_record()["decision"], "pass-loudly");
+    assert_eq!(site.run("epilog", &GPU_3).stderr, b"", "after a job its own processes are what epilog looks for");
+}
+
+#[test]
 fn a_node_that_hangs_holds_a_job_no_longer_than_the_policy_says() {
     let site = Site::with("0.hang = 1");
     for (unknown, code) in [("open", 0), ("closed", 1)] {
