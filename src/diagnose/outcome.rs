@@ -68,13 +68,18 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
             nodes.clear();
         }
     }
+    let mut gpus = apart(texts(&from.gpus, "gpu"));
+    // Every rank has a GPU with some index on its node: of all of them that names none.
+    if everyone {
+        gpus.retain(|gpu| gpu.parse::<u32>().is_err());
+    }
     nodes.retain(|node| !is_oneself(node));
     nodes.sort();
     nodes.dedup();
     let culprit = Culprit {
         ranks,
         nodes,
-        gpus: apart(texts(&from.gpus, "gpu")),
+        gpus,
         pods: texts(&from.pods, "pod"),
         jobs: texts(&from.jobs, "job"),
     };
