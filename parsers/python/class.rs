@@ -86,6 +86,7 @@ const RULES: [Rule; 8] = [
             "CUDA out of memory",
             "CUDA error",
             "CUDA driver",
+            "CUDA unknown error",
             "cuDNN error",
             "CUBLAS_STATUS",
             "CUDNN_STATUS",
