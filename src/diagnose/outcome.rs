@@ -76,13 +76,7 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     nodes.retain(|node| !is_oneself(node));
     nodes.sort();
     nodes.dedup();
-    let culprit = Culprit {
-        ranks,
-        nodes,
-        gpus,
-        pods: texts(&from.pods, "pod"),
-        jobs: texts(&from.jobs, "job"),
-    };
+    let culprit = Culprit { ranks, nodes, gpus, pods: texts(&from.pods, "pod"), jobs: texts(&from.jobs, "job") };
     (culprit, everyone)
 }
 

@@ -56,7 +56,8 @@ pub fn note_occupied(readings: &mut [Reading], job: &Job) {
             continue;
         }
         if let Some(pids) = reading.of.get("pids") {
-            let why = format!("in use before the job has begun, by process {pids}: left over, unless jobs share GPUs here");
+            let why =
+                format!("in use before the job has begun, by process {pids}: left over, unless jobs share GPUs here");
             *reading = reading.clone().found(Verdict::Degraded, why);
         }
     }
