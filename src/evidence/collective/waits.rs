@@ -3,7 +3,8 @@
 //! A rank that waits in a collective waits for those members that did not enqueue it (*absent*), that have not finished
 //! an earlier one which their peers finished (*behind*), or that have no dump. A rank that waits to receive waits for a
 //! peer that did not send, and the other way round. Whoever waits for nobody and keeps others waiting is where to look:
-//! a rank that is late in the data-parallel group because it waits in its tensor-parallel group is a victim.
+//! a rank that is late in the data-parallel group because it waits in its tensor-parallel group is a victim. Where nobody
+//! waits for nobody, ranks that wait for each other in a circle used their groups in different orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,8 @@ pub(super) struct Waits {
     waiting: BTreeMap<i64, RowId>,
     /// A row of somebody who waits for a rank.
     witness: BTreeMap<i64, RowId>,
+    /// Of each rank that waits in a collective: who did not enqueue it, and in which group.
+    awaited: BTreeMap<i64, Vec<(i64, String)>>,
     /// Group and number of the first wait.
     place: Option<(String, i64)>,
 }
@@ -65,13 +68,20 @@ impl Waits {
         let Some((hi, row)) = group.seats.values().filter_map(|seat| seat.lo).max() else { return };
         self.place.get_or_insert_with(|| (group.name.clone(), hi));
         let mut somebody = false;
+        let wait = |seat: &Seat| seat.lo.is_some_and(|(lo, _)| lo == hi);
+        let waiters: Vec<i64> = group.seats.iter().filter(|(_, seat)| wait(seat)).map(|(rank, _)| *rank).collect();
         for (rank, seat) in &group.seats {
             let came = seat.enqueued.is_some_and(|enqueued| enqueued >= hi);
             match seat {
                 Seat { lo: Some((lo, own)), .. } if *lo < hi => {
                     self.behind.entry(*rank).or_default().push(*own);
                 }
-                Seat { lo: None, .. } if !came => self.absent.entry(*rank).or_default().extend(seat.row),
+                Seat { lo: None, .. } if !came => {
+                    self.absent.entry(*rank).or_default().extend(seat.row);
+                    for waiter in &waiters {
+                        self.awaited.entry(*waiter).or_default().push((*rank, group.name.clone()));
+                    }
+                }
                 _ => continue,
             }
             somebody = true;
@@ -109,6 +119,49 @@ impl Waits {
     }
 }
 
+/// A rank, the group in which it waits, and for whom.
+type Wait = (i64, String, i64);
+
+impl Waits {
+    /// Ranks each of which waits for the next, and the last for the first. What only leads into the circle is none of it.
+    fn circle(&self) -> Vec<Wait> {
+        let on = self.without_ends();
+        let (mut path, mut at) = (Vec::<Wait>::new(), on.keys().next().copied());
+        while let Some(rank) = at {
+            if let Some(begins) = path.iter().position(|(before, _, _)| *before == rank) {
+                return path.split_off(begins);
+            }
+            let next = on.get(&rank).and_then(|all| all.first());
+            path.extend(next.map(|(next, group)| (rank, group.clone(), *next)));
+            at = next.map(|(next, _)| *next);
+        }
+        Vec::new()
+    }
+
+    /// Who waits for whom, without those that in the end wait for a rank that waits for nobody: what is left has circles.
+    fn without_ends(&self) -> BTreeMap<i64, Vec<(i64, String)>> {
+        let mut on = self.awaited.clone();
+        loop {
+            let there: BTreeSet<i64> = on.keys().copied().collect();
+            on.values_mut().for_each(|all| all.retain(|(next, _)| there.contains(next)));
+            on.retain(|_, all| !all.is_empty());
+            if on.len() == there.len() {
+                return on;
+            }
+        }
+    }
+
+    /// Tells of a circle that ranks are in different collectives, each with the group in which it waits.
+    fn tell_circle(&self, table: &mut Table, circle: &[Wait], mut fields: Fields) {
+        let said = |(rank, group, next): &Wait| format!("rank {rank} waits in group {group} for rank {next}");
+        let said: Vec<String> = circle.iter().take(super::MOST_PARENTS).map(said).collect();
+        fields.set("differ", said.join(", ").as_str());
+        let ranks: BTreeSet<i64> = circle.iter().map(|(rank, _, _)| *rank).collect();
+        let rows = ranks.iter().filter_map(|rank| self.waiting.get(rank).copied()).collect();
+        about_ranks(table, "collective.mismatch", &ranks, fields, rows);
+    }
+}
+
 /// Tells at whom the waiting ends.
 pub(super) fn tell(table: &mut Table, waits: Waits, outdated: &BTreeSet<i64>) {
     let mut fields = Fields::default();
@@ -119,6 +172,7 @@ pub(super) fn tell(table: &mut Table, waits: Waits, outdated: &BTreeSet<i64>) {
     let idle = waits.idle();
     let old: BTreeSet<i64> = waits.unknown.intersection(outdated).copied().collect();
     let missing: BTreeSet<i64> = waits.unknown.difference(outdated).copied().collect();
+    let circle = waits.circle();
     if !idle.is_empty() {
         waits.fact(table, "collective.absent", &idle, fields);
     } else if !waits.behind.is_empty() {
@@ -130,6 +184,8 @@ pub(super) fn tell(table: &mut Table, waits: Waits, outdated: &BTreeSet<i64>) {
         waits.fact(table, "collective.undumped", &missing, fields);
     } else if !old.is_empty() {
         waits.fact(table, "collective.outdated", &old, fields);
+    } else if !circle.is_empty() {
+        waits.tell_circle(table, &circle, fields);
     } else if waits.waiting.len() > 1 {
         let all: BTreeSet<i64> = waits.waiting.keys().copied().collect();
         let rows = waits.waiting.values().copied().take(1).collect();
@@ -152,5 +208,32 @@ impl Waits {
             }
         }
         about_ranks(table, kind, ranks, fields, parents);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits of `(rank, group, for whom)`.
+    fn waits(all: &[(i64, &str, i64)]) -> Waits {
+        let mut waits = Waits::default();
+        for (rank, group, next) in all {
+            waits.awaited.entry(*rank).or_default().push((*next, (*group).to_owned()));
+        }
+        waits
+    }
+
+    fn circle(all: &[(i64, &str, i64)]) -> Vec<i64> {
+        waits(all).circle().into_iter().map(|(rank, _, _)| rank).collect()
+    }
+
+    #[test]
+    fn who_waits_for_each_other_is_a_circle_and_who_waits_for_them_is_not_in_it() {
+        assert_eq!(circle(&[(0, "tp", 1), (1, "dp", 0)]), [0, 1]);
+        assert_eq!(circle(&[(0, "pp", 2), (1, "tp", 2), (2, "dp", 1)]), [2, 1]);
+        assert_eq!(circle(&[(0, "tp", 1), (1, "dp", 2)]), Vec::<i64>::new(), "it ends at rank 2");
+        assert_eq!(circle(&[(0, "pp", 3), (0, "tp", 1), (1, "dp", 0)]), [0, 1], "rank 3 waits for nobody");
+        assert_eq!(circle(&[]), Vec::<i64>::new());
     }
 }
