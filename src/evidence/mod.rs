@@ -17,6 +17,7 @@ pub mod gpu_fault;
 mod interfaces;
 mod jobs;
 mod ledger;
+mod nameless;
 mod names;
 mod narrow;
 mod oom;
@@ -288,6 +289,7 @@ impl Table {
         gpu_fault::derive(self);
         repeats::derive(self);
         peers::derive(self);
+        nameless::derive(self);
         ends::derive(self);
         interfaces::derive(self);
         flapping::derive(self);
