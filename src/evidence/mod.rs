@@ -76,6 +76,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "gpu_fault.other_note",
     "pcie.storm",
     "host_memory.storm",
+    "host_memory.no_victim",
     "peers.slow_clock",
     "peers.low_power",
     "peers.narrow_link",
@@ -285,6 +286,7 @@ impl Table {
         fate::derive(self);
         window::derive(self);
         over::derive(self);
+        oom::derive_unended(self);
         pods::derive(self);
         gpu_fault::derive(self);
         repeats::derive(self);

@@ -1,10 +1,13 @@
-//! Whose limit the kernel's OOM killer met: it prints the group of the victim in a line of its own.
+//! Whose limit the kernel's OOM killer met: it prints the group of the victim in a line of its own. And where what was read
+//! ends before it names a victim.
 
-use diag_parsers::{Name, Value};
+use diag_parsers::{Fields, Name, Says, Value};
 
 use super::{RowId, Table};
 
 const KILLED: Name = "kernel.oom_killed";
+const INVOKED: Name = "kernel.oom_invoked";
+const NO_VICTIM: Name = "host_memory.no_victim";
 
 /// Lines that tell the group; those of newer kernels name the victim as well.
 const TOLD: [&str; 2] = ["kernel.oom_constraint", "kernel.oom_cgroup"];
@@ -26,6 +29,18 @@ pub(super) fn derive(table: &mut Table) {
             }
         }
     }
+}
+
+/// Tells of an OOM killer whose victim is not in what was read: whoever asks for memory is told within the same second whom
+/// the kernel killed for it, so that a source without such a line was cut.
+pub(super) fn derive_unended(table: &mut Table) {
+    let last = table.of_kind(INVOKED).iter().copied().rfind(|id| table.rows[*id].aside.is_none());
+    let Some(last) = last.filter(|_| table.of_kind(KILLED).is_empty()) else { return };
+    let mut fields = Fields::default();
+    if let Some(node) = table.rows[last].node() {
+        fields.set("node", node);
+    }
+    table.derive(NO_VICTIM, Says::Failure, fields, vec![last]);
 }
 
 /// The nearest line before it that tells the group.

@@ -87,7 +87,7 @@ pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
 }
 
 /// Facts that no line tells, in words.
-pub(in crate::report) const DERIVED: [(&str, &str); 36] = [
+pub(in crate::report) const DERIVED: [(&str, &str); 37] = [
     ("collective.behind", "a rank has fewer completed collectives than its peers"),
     ("collective.absent", "a rank is not in the collective that the others wait in"),
     ("collective.mismatch", "ranks are in different collectives, or in one with different sizes"),
@@ -112,6 +112,7 @@ pub(in crate::report) const DERIVED: [(&str, &str); 36] = [
     ("gpu_fault.other_note", "a GPU's driver has a note, to be seen to some time"),
     ("pcie.storm", "the PCIe bus corrects errors all the time"),
     ("host_memory.storm", "a memory module corrects errors all the time"),
+    ("host_memory.no_victim", "the kernel looked for a process to kill for memory"),
     ("peers.slow_clock", "a GPU has a lower clock than others of its type"),
     ("peers.low_power", "a GPU has a lower power limit than others of its type"),
     ("peers.narrow_link", "a GPU has a narrower or slower PCIe link than others of its type"),
