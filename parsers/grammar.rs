@@ -60,6 +60,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::nvidia_smi::Table,
     &crate::nvidia_smi::Xmls,
     &crate::openmpi::Help,
+    &crate::python::CutOff,
     &crate::python::Exceptions,
     &crate::python::Stacks,
     &crate::pbs::Nodes,
@@ -78,6 +79,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::slurm::States,
     &crate::slurm::OutOfMemory,
     &crate::slurm::Summary,
+    &crate::unknown::BrokenOff,
 ];
 
 impl Event {

@@ -161,6 +161,16 @@ impl<'a> Cursor<'a> {
         self.following().filter(move |line| line.context.same_stream(&context))
     }
 
+    /// Whether [`Self::following`] comes to the end of the document.
+    pub(crate) fn reaches_the_end(&self) -> bool {
+        self.block.data.len() <= self.line.start + REACH
+    }
+
+    /// Whether the document breaks off in a line that follows: it is the last one, and nothing ends it.
+    pub(crate) fn breaks_off_in(&self, line: &Line<'_>) -> bool {
+        self.reaches_the_end() && line.start + line.raw.len() == self.block.data.len()
+    }
+
     /// Of the `most` lines before this one those whose bytes are `like` something, nearest first.
     pub(crate) fn raw_before<L: Fn(&[u8]) -> bool>(
         &self,

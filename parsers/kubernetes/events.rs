@@ -41,7 +41,8 @@ impl Grammar for Rows {
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let text = cursor.line.str();
-        let Some(row) = Row::read(&text) else { return };
+        let cut = || Row::cut(&text).filter(|_| cursor.breaks_off_in(&cursor.line));
+        let Some(row) = Row::read(&text).or_else(cut) else { return };
         let mut said = statements(row.kind, row.reason, &row.message);
         if said.iter().all(|said| said.fields.get("why").is_some_and(|why| why.text() == Some(row.message.as_str()))) {
             // Some signatures want the reason beside the message.
@@ -127,6 +128,10 @@ static OLD: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(r"{head}{object}{from}(?P<type>Normal|Warning)\s+(?P<reason>\S+)\s+{by}(?P<message>.+)$")).ok()
 });
 
+/// The columns up to the reason, in each of these forms.
+static CUT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^\s*(?:\S+\s+){0,5}?Warning\s+(?P<reason>[A-Z][A-Za-z]+)(?:\s|$)").ok());
+
 impl<'t> Row<'t> {
     fn read(text: &'t str) -> Option<Self> {
         let shapes = [&DESCRIBED, &LISTED, &OLD];
@@ -142,6 +147,14 @@ impl<'t> Row<'t> {
             ago: get("age").and_then(seconds),
             times: get("times").and_then(|times| times.parse().ok()),
         })
+    }
+
+    /// A row of which the end of its document left no message: its reason is known.
+    fn cut(text: &'t str) -> Option<Self> {
+        let found = CUT.as_ref()?.captures(text)?;
+        let reason = found.name("reason")?.as_str();
+        let (kind, message) = ("Warning", String::new());
+        Some(Self { kind, reason, object: None, namespace: None, host: None, message, ago: None, times: None })
     }
 
     /// What the row itself tells of its object.

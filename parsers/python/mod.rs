@@ -1,9 +1,11 @@
 //! Python exceptions and stack dumps.
 //!
 //! An exception is recognised by its last line (`KeyError: 'labels'`), then the frames above it are sought by
-//! the same writer. So a traceback is read whole, interleaved with those of other ranks, or cut off.
+//! the same writer. So a traceback is read whole, interleaved with those of other ranks, or without its beginning. Of one
+//! that lacks its end, where a log breaks off, the last frame tells.
 
 mod class;
+mod cut;
 mod errno;
 mod spied;
 mod stack;
@@ -14,6 +16,7 @@ use crate::grammar::Grammar;
 use crate::line::{Cursor, Line};
 use class::Class;
 
+pub use cut::CutOff;
 pub use spied::Spied;
 pub use stack::Stacks;
 
@@ -31,7 +34,6 @@ const HEADER: &str = "Traceback (most recent call last):";
 
 /// Lines above an exception that are searched for its frames.
 const REACH: usize = 80;
-
 /// Lines of any writer above the first one of a traceback that are searched for what led to it: one call prints both.
 const LEAD_IN: usize = 128;
 
@@ -166,7 +168,9 @@ fn unusual_end<'a>(cursor: &Cursor<'a>) -> Option<Line<'a>> {
             frames += 1;
         } else if frames > 0 && !text.starts_with(|c: char| c.is_whitespace() || "|│".contains(c)) {
             let text = plain(&text);
-            return (last_line(text).is_none() && any_name(text).is_some()).then(|| line.clone());
+            // Half a name is none: `torch.cuda.OutOfM`.
+            let whole = !cursor.breaks_off_in(&line);
+            return (whole && last_line(text).is_none() && any_name(text).is_some()).then(|| line.clone());
         }
     }
     None

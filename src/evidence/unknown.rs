@@ -10,6 +10,7 @@ use super::{Row, Table};
 
 const FATAL: Name = "unknown.fatal";
 const ERROR: Name = "unknown.error";
+const CUT: Name = "unknown.cut";
 
 /// What Kubernetes warns of by a reason that no format knows, and how its reasons say that something failed.
 const WARNING: Name = "kubernetes.warning";
@@ -39,7 +40,7 @@ pub(super) fn derive(table: &mut Table) {
 fn counts(row: &Row, lines: u64) -> bool {
     let failed = || row.fields.text("reason").is_some_and(|why| FAILED.iter().any(|word| why.contains(word)));
     match row.kind {
-        FATAL => true,
+        FATAL | CUT => true,
         ERROR => row.last_line + LAST_LINES > lines,
         WARNING => failed(),
         _ => false,

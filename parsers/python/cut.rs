@@ -1,0 +1,147 @@
+//! Tracebacks that lack their end: the output was cut, or its writer was killed, before it said what was raised.
+
+use super::{Frames, frame, last_line, plain};
+use crate::event::{Event, Fields, Name, Says};
+use crate::grammar::Grammar;
+use crate::line::{Cursor, Line};
+
+/// Tracebacks within which a document, or what one rank wrote to it, ends.
+#[derive(Debug)]
+pub struct CutOff;
+
+const CUT: Name = "python.cut_traceback";
+
+/// Above the frames. rich draws it within the upper side of a box.
+const HEADER: &str = "Traceback (most recent call last)";
+
+/// Above frames behind which no exception comes (`logging`'s `stack_info`, CPython 3.2 on; `traceback.print_stack` has no header).
+const STACK: &str = "Stack (most recent call last)";
+
+/// Lines of any writer behind a frame that are searched for the end of its traceback; whoever prints more went on without it.
+const LONGEST: usize = 1000;
+
+impl Grammar for CutOff {
+    fn kinds(&self) -> &'static [Name] {
+        &[CUT]
+    }
+
+    fn about(&self, kind: &str) -> Option<&'static str> {
+        (kind == CUT).then_some("the output breaks off within a traceback, before it says what was raised")
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &[HEADER, "\", line "]
+    }
+
+    fn in_small_documents_only(&self) -> bool {
+        true
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        if !cursor.reaches_the_end() {
+            return;
+        }
+        let text = cursor.line.str();
+        let place = place(cursor, &cursor.line);
+        if (place.is_none() && !is_header(&text)) || !ends_here(cursor) || of_a_stack(cursor) {
+            return;
+        }
+        let mut frames = Frames::above(cursor);
+        frames.places.splice(0..0, place);
+        let mut fields = Fields::default();
+        if let Some((file, line, func)) = frames.blamed() {
+            fields.set("file", file.as_str());
+            fields.set("line_no", *line);
+            fields.set("func", func.as_str());
+        }
+        out.push(Event::on(cursor, &cursor.line, CUT, Says::Teardown, fields));
+    }
+}
+
+/// Whether the frames of a traceback follow.
+fn is_header(text: &str) -> bool {
+    let text = text.trim_end_matches(|c: char| c.is_whitespace() || "─╮".contains(c));
+    text.strip_suffix(':').unwrap_or(text).ends_with(HEADER)
+}
+
+/// Whether the writer prints nothing behind this line but source, and perhaps half a line.
+fn ends_here(cursor: &Cursor<'_>) -> bool {
+    let mut lines = cursor.following();
+    let mut own = lines.by_ref().take(LONGEST).filter(|line| line.context.same_stream(&cursor.line.context));
+    let goes_on = own.any(|line| {
+        let text = line.str();
+        let half = cursor.breaks_off_in(&line);
+        let told = last_line(plain(&text)).is_some() || text.starts_with('╰') || is_header(&text);
+        told || place(cursor, &line).is_some() || !half && !indented(&text) && !text.is_empty()
+    });
+    !goes_on && lines.next().is_none()
+}
+
+/// File, line and function of a frame; of half a frame without the function.
+fn place(cursor: &Cursor<'_>, line: &Line<'_>) -> Option<(String, i64, String)> {
+    frame(&line.str()).filter(|(_, _, func)| !func.is_empty() || cursor.breaks_off_in(line))
+}
+
+fn indented(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_whitespace() || "|│❱".contains(c))
+}
+
+/// Whether these are the frames of a place that was only told.
+fn of_a_stack(cursor: &Cursor<'_>) -> bool {
+    let header = |line: Line<'_>| {
+        let text = line.str();
+        if is_header(&text) { Some(false) } else { text.contains(STACK).then_some(true) }
+    };
+    cursor.stream_before(LONGEST).find_map(header).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lint;
+    use crate::{Catalogue, Event, Scanner};
+
+    fn read(log: &str) -> Vec<Event> {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        lint::read(&scanner, log).into_iter().filter(|event| event.kind.starts_with("python.")).collect()
+    }
+
+    #[test]
+    fn a_traceback_that_breaks_off_tells_where_it_was() {
+        let whole = "\
+[rank2]: Traceback (most recent call last):
+[rank2]:   File \"/workspace/train.py\", line 31, in step
+[rank2]:     loss = model(batch['labels'])
+[rank1]: epoch 3 begins
+[rank2]:   File \"/usr/lib/python3.11/site-packages/x.py\", line 9, in get
+[rank2]:     return self[key]
+[rank2]:            ~~~~^^^^^
+[rank2]: KeyError: 'labels'
+";
+        let header = whole.find('\n').unwrap() + 1;
+        let last = whole.rfind("KeyError").unwrap();
+        for end in header..last + "KeyErr".len() {
+            let found = read(&whole[..end]);
+            assert_eq!(found.iter().map(|event| event.kind).collect::<Vec<_>>(), ["python.cut_traceback"], "{end}");
+            assert_eq!((found[0].line.min(5), found[0].fields.int("rank")), (found[0].line, Some(2)));
+        }
+        let fields = &read(&whole[..last])[0].fields;
+        assert_eq!((fields.text("func"), fields.int("line_no")), (Some("step"), Some(31)));
+        assert_eq!(read(whole)[0].kind, "python.exception");
+    }
+
+    #[test]
+    fn what_ends_otherwise_is_not_cut() {
+        let header = "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\n";
+        for rest in
+            ["KeyError", "queue.Empty\n", "Terminated\n", "  KeyError: 'labels'\n", "    | ValueError: x\n    +----\n"]
+        {
+            let found = read(&format!("{header}{rest}"));
+            assert!(found.iter().all(|event| event.kind != "python.cut_traceback"), "{rest:?}");
+        }
+        let boxed = "╭───── Traceback (most recent call last) ─────╮\n│ /srv/train.py:31 in step │\n";
+        assert_eq!(read(boxed)[0].kind, "python.cut_traceback");
+        assert_eq!(read(&format!("{boxed}╰──────╯\nKeyError: 'labels'\n"))[0].kind, "python.exception");
+        let told = "Stack (most recent call last):\n  File \"a.py\", line 1, in f\n    call()\n";
+        assert!(read(told).is_empty());
+    }
+}
