@@ -32,6 +32,7 @@ pub trait Grammar: Sync {
 pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::console::Commands,
     &crate::dcgm::Diagnostic,
+    &crate::dcgm::Links,
     &crate::dcgm::Results,
     &crate::dcgm::Watches,
     &crate::elastic::Summary,
@@ -79,7 +80,6 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::slurm::States,
     &crate::slurm::OutOfMemory,
     &crate::slurm::Summary,
-    &crate::unknown::BrokenOff,
 ];
 
 impl Event {

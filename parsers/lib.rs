@@ -52,7 +52,6 @@ pub mod slurm;
 pub mod stamp;
 pub mod sweep;
 pub mod time;
-pub mod unknown;
 
 pub use catalogue::Catalogue;
 pub use event::{Event, Fields, Name, Problem, Says, Value, intern, rank_list};

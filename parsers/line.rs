@@ -34,6 +34,11 @@ impl<'a> Line<'a> {
         Self { number, start, raw, context, text }
     }
 
+    /// All of the line as a string, its prefixes with it: without colours, bad bytes replaced.
+    pub(crate) fn whole(&self) -> String {
+        text_of(&strip_ansi(self.raw)).into_owned()
+    }
+
     /// The text as a string, bad bytes replaced.
     pub fn str(&self) -> Cow<'_, str> {
         text_of(&self.text)

@@ -327,6 +327,9 @@ impl<'a> Walk<'a, '_> {
         places: impl Iterator<Item = usize> + Clone,
     ) -> bool {
         let signature = &self.catalogue.signatures[at];
+        if signature.unended && !cursor.breaks_off_in(&cursor.line) {
+            return false;
+        }
         let plain = if signature.whole { strip_ansi(cursor.line.raw) } else { Cow::Borrowed(&*cursor.line.text) };
         let text: &[u8] = &plain;
         let known = &signature.patterns[pattern];

@@ -86,6 +86,9 @@ pub struct EventFile {
     /// Read with what stands before the text as well: its patterns see time, level and name of the program.
     #[serde(default)]
     pub whole: bool,
+    /// Read only on the last line of a document, where nothing ends it: what it would have said is not known.
+    #[serde(default)]
+    pub unended: bool,
     /// Stands at the ends of a run, or in short documents, only: the middle of a long document is not searched
     /// for it, so it needs no stem.
     #[serde(default)]
@@ -454,6 +457,8 @@ pub struct Signature {
     pub fallback: bool,
     /// Read with what stands before the text as well.
     pub whole: bool,
+    /// Read only on the last line of a document, where nothing ends it.
+    pub unended: bool,
     /// Index of the format in the catalogue.
     pub format: usize,
     fields: Vec<(Name, FieldType)>,
@@ -487,6 +492,7 @@ impl Signature {
             volatile: file.volatile.iter().map(|name| intern(name)).collect(),
             fallback: file.fallback,
             whole: file.whole,
+            unended: file.unended,
             format,
             fields: file.fields.iter().map(|(name, kind)| (intern(name), *kind)).collect(),
             set: file.set.iter().map(|(name, value)| (intern(name), value.clone())).collect(),

@@ -243,7 +243,8 @@ impl Class {
     pub(super) fn of(kind: &str, message: &str) -> Self {
         let short = kind.rsplit('.').next().unwrap_or(kind);
         let short = short.split('(').next().unwrap_or(short);
-        if short == "RuntimeError" && BARE.contains(&message.trim_end_matches('.')) {
+        let bare = BARE.contains(&message.trim_end_matches('.')) || message.starts_with("host not found: ");
+        if short == "RuntimeError" && bare {
             return Self::Comm;
         }
         if let Some(class) = errno::class(short, message) {

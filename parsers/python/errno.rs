@@ -45,6 +45,14 @@ pub(super) fn only_late(kind: &str, message: &str) -> bool {
 pub(super) fn could_not_connect(kind: &str, message: &str) -> bool {
     message.starts_with("[Errno ") && number(message).is_some_and(|number| NEVER.contains(&number))
         || kind.ends_with("gaierror")
+        || kind.ends_with("RuntimeError") && bare(message)
+}
+
+/// Whether torch's store passes on what the system said while it connected, without its number: `torch/csrc/distributed/c10d`
+/// and `torch/lib/c10d` from v1.0 on.
+fn bare(message: &str) -> bool {
+    const WORDS: [&str; 3] = ["Connection refused", "No route to host", "Network is unreachable"];
+    WORDS.contains(&message.trim_end_matches('.')) || message.starts_with("host not found: ")
 }
 
 #[cfg(test)]

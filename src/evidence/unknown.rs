@@ -1,4 +1,5 @@
-//! Lines that are errors by their form and that no format knows: a run that ends in them is not known to be well.
+//! Lines that are errors by their form and that no format knows, and those by which a process says that it waits: a run that
+//! ends in them is not known to be well.
 //!
 //! Where something else tells of trouble they add nothing. Where nothing does, a program that said it can't go on, or that
 //! printed an error among its last lines, and that neither made further steps nor ended well afterwards, is a question.
@@ -19,6 +20,12 @@ const FAILED: [&str; 4] = ["Fail", "Error", "BackOff", "Unhealthy"];
 /// How many of the last lines of a source are its end. Behind its last error a process prints how it cleans up, or its
 /// launcher what it does about it; whoever prints more than this went on.
 const LAST_LINES: u64 = 60;
+
+/// What counts where a source ends in it, and how many lines may stand from its last one on: that a process does not come
+/// through to the store of its job (behind some of it torch prints where in its code it was), and a warning of NCCL's that no
+/// format knows.
+const LAST_WORDS: [(Name, u64); 3] =
+    [("torch.store_retry", LAST_LINES), ("torch.store_refused", 3), ("nccl.warn_other", 1)];
 
 /// Makes failures of such lines where they count.
 pub(super) fn derive(table: &mut Table) {
@@ -43,7 +50,7 @@ fn counts(row: &Row, lines: u64) -> bool {
         FATAL | CUT => true,
         ERROR => row.last_line + LAST_LINES > lines,
         WARNING => failed(),
-        _ => false,
+        kind => LAST_WORDS.iter().any(|(known, behind)| *known == kind && row.last_line + behind > lines),
     }
 }
 
