@@ -10,6 +10,9 @@ use crate::line::{Cursor, Line};
 #[derive(Debug)]
 pub struct Diagnostic;
 
+/// Blanks before the bar behind a row that is full (DCGM 2.4 to 3.3, `dcgmi/CommandOutputController.cpp`).
+const FILLING: usize = 2;
+
 /// Most rows of a table.
 const MOST_LINES: usize = 800;
 
@@ -27,7 +30,7 @@ impl Grammar for Diagnostic {
         let mut test = Test::default();
         let lines = above.into_iter().rev().chain(std::iter::once(cursor.line.clone())).chain(cursor.following());
         for line in lines.take(MOST_LINES) {
-            let text = String::from_utf8_lossy(line.raw).into_owned();
+            let text = line.whole();
             let Some(start) = text.find(['|', '+']) else { break };
             let Some((name, info)) = row(&text[start..]) else { continue };
             test.row(cursor, line, name.trim(), info, out);
@@ -48,7 +51,7 @@ const ANCHORS: [&str; 4] = [
 fn head<'a>(cursor: &Cursor<'a>) -> Option<Vec<Line<'a>>> {
     let mut above = Vec::new();
     for line in cursor.preceding().take(MOST_LINES) {
-        let text = String::from_utf8_lossy(line.raw).into_owned();
+        let text = line.whole();
         if !text.trim_start().starts_with(['|', '+']) {
             break;
         }
@@ -71,7 +74,7 @@ struct Test<'a> {
 /// What is said of a test, or of the host before any test.
 struct Message<'a> {
     line: Line<'a>,
-    text: String,
+    rows: Vec<String>,
     gpus: Vec<String>,
     /// Whether it is told as an error, which it is also where no test failed.
     error: bool,
@@ -98,7 +101,8 @@ impl<'a> Test<'a> {
     }
 
     fn say(&mut self, line: Line<'a>, text: &str, name: &str, error: bool) {
-        self.messages.push(Message { line, text: text.to_owned(), gpus: gpus(name), error });
+        let rows = if text.trim().is_empty() { Vec::new() } else { vec![text.to_owned()] };
+        self.messages.push(Message { line, rows, gpus: gpus(name), error });
     }
 
     /// A row without a name: the result of one GPU (from 4.0 on), or more of a message.
@@ -111,13 +115,9 @@ impl<'a> Test<'a> {
             Some((who, "Fail")) if !gpus(who).is_empty() => self.failed.push((line, gpus(who))),
             Some((who, "Pass" | "Skip" | "Warn")) if !gpus(who).is_empty() => {}
             _ => {
-                let open = self.messages.last_mut().filter(|message| !message.text.is_empty());
-                if let Some(Message { text: message, .. }) = open {
-                    // A row that is full was cut within a word or not; one that is not full ends a sentence.
-                    if message.ends_with("  ") {
-                        *message = format!("{} ", message.trim_end());
-                    }
-                    message.push_str(info);
+                let open = self.messages.last_mut().filter(|message| !message.rows.is_empty());
+                if let Some(message) = open {
+                    message.rows.push(info.to_owned());
                 }
             }
         }
@@ -125,19 +125,21 @@ impl<'a> Test<'a> {
 
     fn end(&mut self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let test = std::mem::take(self);
-        let messages: Vec<Message<'_>> =
-            test.messages.into_iter().filter(|message| !message.text.trim().is_empty()).collect();
+        let messages: Vec<Message<'_>> = test.messages.into_iter().filter(|message| !message.rows.is_empty()).collect();
         // From 4.0 on the row of the test has no GPU, those below it have.
         let named = test.failed.iter().any(|(_, gpus)| !gpus.is_empty());
         for (line, gpus) in test.failed.iter().filter(|(_, gpus)| !named || !gpus.is_empty()) {
             let mine = |of: &[String]| gpus.is_empty() || of.is_empty() || of.iter().any(|gpu| gpus.contains(gpu));
-            let what = messages.iter().find(|message| mine(&message.who())).map(|message| message.text.trim());
-            Finding { cursor, test: &test.name, gpus, what: what.unwrap_or_default() }.push(line, Says::Failure, out);
+            let what = messages.iter().find(|message| mine(&message.who())).map(Message::text);
+            Finding { cursor, test: &test.name, gpus, what: &what.unwrap_or_default() }.push(line, Says::Failure, out);
         }
         for message in messages.iter().filter(|message| !test.failed.is_empty() || message.error) {
             let says = if test.failed.is_empty() { Says::Failure } else { Says::Warning };
-            let what = message.text.trim();
-            Finding { cursor, test: &test.name, gpus: &message.who(), what }.push(&message.line, says, out);
+            Finding { cursor, test: &test.name, gpus: &message.who(), what: &message.text() }.push(
+                &message.line,
+                says,
+                out,
+            );
         }
     }
 }
@@ -145,6 +147,23 @@ impl<'a> Test<'a> {
 impl Message<'_> {
     /// Its GPUs: as its heading names them, else as it does itself.
     fn who(&self) -> Vec<String> {
-        if self.gpus.is_empty() { gpus(&self.text) } else { self.gpus.clone() }
+        if self.gpus.is_empty() { gpus(&self.text()) } else { self.gpus.clone() }
+    }
+
+    /// The sentence that the rows hold. dcgmi cuts it wherever the column is full, within words too, and fills up with blanks:
+    /// two of them stand before the bar of a full row, unless rows are longer.
+    fn text(&self) -> String {
+        let chars = |text: &str| text.chars().count();
+        let above = self.rows.split_last().map_or(&[][..], |(_, above)| above);
+        let widest = above.iter().map(|row| chars(row.trim_end())).max().unwrap_or_default();
+        let column = above.iter().map(|row| chars(row)).max().unwrap_or_default();
+        let full = widest.max(column.saturating_sub(FILLING));
+        let mut text = String::new();
+        for row in &self.rows {
+            let row = row.trim_end();
+            text.push_str(row);
+            text.extend(std::iter::repeat_n(' ', full.saturating_sub(chars(row))));
+        }
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }

@@ -1,9 +1,10 @@
-//! What DCGM says of GPUs: `dcgmi diag` as a table and as JSON, `dcgmi health -c`.
+//! What DCGM says of GPUs: `dcgmi diag` as a table and as JSON, `dcgmi health -c`, `dcgmi nvlink -s`.
 //!
 //! Shapes: DCGM 1.7 to 4.x, `dcgmi/Diag.cpp`, `dcgmi/Health.cpp`; messages `dcgmlib/dcgm_errors.h`. Events are
 //! verdicts, sorted by what the message is about ([`crate::health`]).
 
 mod diagnostic;
+mod links;
 mod results;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use crate::health;
 use crate::line::{Cursor, Line};
 
 pub use diagnostic::Diagnostic;
+pub use links::Links;
 pub use results::Results;
 pub use watches::Watches;
 

@@ -21,7 +21,7 @@ fn a_failed_test_has_its_message_whole() {
 +-----  Hardware  ----------+------------------------------------------------+
 | GPU Memory                | Fail - GPU: 3                                  |
 | Warning                   | GPU 3 had uncorrectable memory errors and row  |
-|                           | remapping failed.                              |
+|                           |  remapping failed.                             |
 | PCIe                      | Pass - All                                     |
 +---------------------------+------------------------------------------------+
 ";
@@ -50,7 +50,7 @@ fn from_4_0_on_each_gpu_has_a_row() {
         found.iter().map(|event| (event.0, event.2.as_str(), event.4)).collect::<Vec<_>>(),
         [("health.memory", "GPU 1", 5), ("health.memory", "GPU 1", 6)]
     );
-    assert!(found[0].3.contains("double-bit ECC"));
+    assert_eq!(found[0].3, "Detected 2 volatile double-bit ECC error(s) in GPU 1.");
 }
 
 #[test]
@@ -119,4 +119,30 @@ fn a_piece_of_the_table_and_an_error_before_any_test() {
         [],
         "no test failed"
     );
+}
+
+#[test]
+fn links_that_are_down() {
+    let list = "\
++----------------------+
+|  NvLink Link Status  |
++----------------------+
+GPUs:
+    gpuId 0:
+        U U U U
+    gpuId 1:
+        U U D X
+    gpuId 2:
+        D D D D
+    gpuId 3:
+        _ _ _ _
+NvSwitches:
+    No NvSwitches found.
+
+Key: Up=U, Down=D, Disabled=X, Not Supported=_
+";
+    let events = lint::read(&Scanner::new(Catalogue::built_in().unwrap()), list);
+    let told: Vec<_> =
+        events.iter().map(|event| (event.fields.text("gpu"), event.fields.int("active"), event.line)).collect();
+    assert_eq!(told, [(Some("GPU 1"), Some(2), 8), (Some("GPU 2"), Some(0), 10)]);
 }

@@ -29,7 +29,7 @@ impl Grammar for Watches {
         let mut gpu = Vec::new();
         let mut open: Option<(Line<'_>, String, String)> = None;
         for line in cursor.following().take(MOST_LINES) {
-            let text = String::from_utf8_lossy(line.raw).into_owned();
+            let text = line.whole();
             let Some(start) = text.find(['|', '+']) else { break };
             let Some((name, info)) = row(&text[start..]) else { continue };
             let (name, info) = (name.trim().trim_start_matches("->").trim(), info.trim());

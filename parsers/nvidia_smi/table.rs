@@ -27,7 +27,7 @@ impl Grammar for Table {
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let mut rows = Rows { cursor, node: None, gpu: None, indices: Vec::new() };
         for line in cursor.following().take(MOST_LINES) {
-            let text = String::from_utf8_lossy(line.raw).into_owned();
+            let text = line.whole();
             let Some(start) = text.find(['|', '+']) else { break };
             if text.contains("Processes:") {
                 break;

@@ -32,14 +32,14 @@ impl Grammar for Nodes {
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
-        let first = String::from_utf8_lossy(cursor.line.raw).into_owned();
+        let first = cursor.line.whole();
         let Some(node) = first.strip_prefix("NodeName=").and_then(|rest| rest.split_whitespace().next()) else {
             return;
         };
         let mut stated = value(&first, "State").map(|state| (cursor.line.clone(), state.to_owned()));
         let mut told = why(&first).map(|why| (cursor.line.clone(), why));
         for line in cursor.following().take(REACH) {
-            let text = String::from_utf8_lossy(line.raw).into_owned();
+            let text = line.whole();
             if is_beyond(&text) {
                 break;
             }
@@ -94,7 +94,7 @@ impl Grammar for Jobs {
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
-        let text = String::from_utf8_lossy(cursor.line.raw).into_owned();
+        let text = cursor.line.whole();
         let Some(state) = value(&text, "JobState") else { return };
         let record = Record::around(cursor, &text);
         let Some(job) = record.value("JobId").and_then(|job| job.parse::<i64>().ok()) else { return };
@@ -145,7 +145,7 @@ impl Record {
                 }
             }
         }
-        let below = cursor.following().take(REACH).map(|line| String::from_utf8_lossy(line.raw).into_owned());
+        let below = cursor.following().take(REACH).map(|line| line.whole());
         lines.extend(below.take_while(|line| !is_beyond(line)));
         Self(lines)
     }

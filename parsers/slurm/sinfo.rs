@@ -31,10 +31,10 @@ impl Grammar for Reasons {
         if !String::from_utf8_lossy(cursor.line.raw).starts_with("REASON ") {
             return;
         }
-        let heading = String::from_utf8_lossy(cursor.line.raw).into_owned();
+        let heading = cursor.line.whole();
         let short = heading.split_whitespace().eq(["REASON", "NODELIST"]);
         for line in cursor.following().take(MOST) {
-            let text = String::from_utf8_lossy(line.raw).into_owned();
+            let text = line.whole();
             let told = if short { pair(&text) } else { record(&text) };
             let Some((why, node, since)) = told else { break };
             let outage = Outage { node, why: &why, since: reason::stamp(since) };
