@@ -137,6 +137,7 @@ const RULES: [Rule; 8] = [
             "CoordinationService",
             "stopped sending heartbeats",
             "Barrier timed out",
+            "DEADLINE_EXCEEDED",
             "NCCL operation",
             "ncclCommInit",
             "custom call 'xla.gpu.all_",
