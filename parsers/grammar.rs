@@ -76,6 +76,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::slurm::Load,
     &crate::slurm::Jobs,
     &crate::slurm::Nodes,
+    &crate::slurm::Drains,
     &crate::slurm::Reasons,
     &crate::slurm::States,
     &crate::slurm::OutOfMemory,

@@ -2,6 +2,7 @@
 
 mod controller;
 pub(crate) mod ending;
+mod flux;
 pub(crate) mod health;
 mod json;
 mod load;
@@ -16,6 +17,7 @@ mod table;
 pub(crate) mod waiting;
 
 pub use controller::OutOfMemory;
+pub use flux::Drains;
 pub use health::Checks;
 pub use json::Answers;
 pub use load::Load;

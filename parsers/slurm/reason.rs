@@ -24,13 +24,19 @@ const DRAINED: Name = "slurm.node_drained";
 
 /// Reasons as slurmctld and slurmd set them (slurm-20-11 to 25-05 `src/slurmctld/ping_nodes.c`, `node_mgr.c`, `proc_req.c`,
 /// `src/slurmd/slurmstepd/step_terminate_monitor.c`), by how they begin.
-const KNOWN: [(&str, Name); 8] = [
+const KNOWN: [(&str, Name); 13] = [
     ("Not responding", SILENT),
     ("Node unexpectedly re", SILENT),
     ("Kill task failed", STUCK),
     ("Prolog error", SCRIPT),
     ("Epilog error", SCRIPT),
     ("batch job complete f", SCRIPT),
+    // Flux's own (flux-core v0.66 `src/modules/job-manager/plugins/perilog.c`, `src/modules/job-exec/job-exec.c`)
+    ("prolog failed for job", SCRIPT),
+    ("prolog timed out", SCRIPT),
+    ("epilog failed for job", SCRIPT),
+    ("epilog timed out", SCRIPT),
+    ("unkillable user proce", STUCK),
     ("gres/", LESSENED),
     // RealMemory, TmpDisk, CPUs, Cores, socket*core*thread count
     ("Low ", LESSENED),

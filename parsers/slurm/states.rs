@@ -113,7 +113,10 @@ impl Grammar for States {
 
 fn is_of_nodes(heading: &Heading) -> bool {
     let one_of = |names: [&str; 2]| names.iter().any(|name| heading.has(name));
-    one_of(["state", "statelong"]) && one_of(["nodelist", "hostnames"]) && !one_of(["jobid", "timestamp"])
+    one_of(["state", "statelong"])
+        && one_of(["nodelist", "hostnames"])
+        && !one_of(["jobid", "timestamp"])
+        && !heading.has("time")
 }
 
 /// The hosts and the state of a row.
