@@ -273,3 +273,24 @@ pub struct Problem {
     /// What is wrong, in one sentence.
     pub what: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_there_until_it_is_taken_away() {
+        // Some of these share a mark.
+        let names: Vec<Name> = (0..200).map(|number| intern(&format!("field_{number}"))).collect();
+        let mut fields: Fields = names[..100].iter().map(|name| (*name, Value::from(1))).collect();
+        names[50..150].iter().for_each(|name| fields.set_if_absent(name, 2));
+        names[100..].iter().for_each(|name| fields.set(name, 3));
+        assert!(names.iter().all(|name| fields.int(name) == Some(if names[..100].contains(name) { 1 } else { 3 })));
+        for (taken, name) in names.iter().enumerate() {
+            assert!(fields.remove(name).is_some() && fields.remove(name).is_none());
+            assert_eq!(fields.iter().count(), names.len() - taken - 1);
+            assert!(names[taken + 1..].iter().all(|name| fields.get(name).is_some()));
+        }
+        assert_eq!(fields, Fields::default());
+    }
+}

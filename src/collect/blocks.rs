@@ -382,9 +382,17 @@ mod tests {
     }
 
     #[test]
+    fn a_long_document_is_sampled_all_along_and_seldom() {
+        let sampled: Vec<usize> = (0..16 * SAMPLED).filter(|number| number.is_multiple_of(stride(*number))).collect();
+        assert_eq!(sampled[..SAMPLED], (0..SAMPLED).collect::<Vec<_>>());
+        assert_eq!(sampled.len(), SAMPLED + 4 * SAMPLED / 2, "half as many for each doubling");
+        assert!(sampled.windows(2).all(|pair| pair[1] - pair[0] <= (pair[0] / 16).max(1)), "{sampled:?}");
+    }
+
+    #[test]
     fn a_line_longer_than_memory_is_read_in_pieces() {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
-        let long = std::io::repeat(b'x').take(12 << 20);
+        let long = std::io::repeat(b'x').take(3 * PIECE as u64);
         let mut blocks = Blocks::new(long.chain("\nValueError: behind it\n".as_bytes()));
         let (mut lines, mut events, mut largest) = (0, 0, 0);
         while let Some(piece) = blocks.next(Vec::new()) {
@@ -393,6 +401,9 @@ mod tests {
             lines += found.tally.lines;
         }
         assert!(blocks.into_taken().long_line);
-        assert!(lines == 2 && events == 1 && largest < 6 << 20, "{lines} lines, {events} events, {largest} bytes");
+        assert!(
+            lines == 2 && events == 1 && largest < PIECE + 4 * AROUND,
+            "{lines} lines, {events} events, {largest} bytes"
+        );
     }
 }
