@@ -38,16 +38,14 @@ impl Grammar for Links {
                 gpu = Some(format!("GPU {id}"));
             } else if text == "NvSwitches:" || text.starts_with("Key:") {
                 break;
-            } else if let Some(gpu) = gpu.take().filter(|_| is_states(text)) {
-                if text.split(' ').any(|state| state == "D") {
-                    let mut fields = Fields::default();
-                    fields.set("gpu", gpu);
-                    fields.set("active", text.split(' ').filter(|state| *state == "U").count() as i64);
-                    if let Some(node) = console::host(cursor) {
-                        fields.set("node", node);
-                    }
-                    out.push(Event::on(cursor, &line, INACTIVE, Says::Warning, fields));
+            } else if let Some(gpu) = gpu.take().filter(|_| is_states(text) && text.contains('D')) {
+                let mut fields = Fields::default();
+                fields.set("gpu", gpu);
+                fields.set("active", text.split(' ').filter(|state| *state == "U").count() as i64);
+                if let Some(node) = console::host(cursor) {
+                    fields.set("node", node);
                 }
+                out.push(Event::on(cursor, &line, INACTIVE, Says::Warning, fields));
             }
         }
     }
