@@ -163,19 +163,23 @@ fn begins(raw: &[u8]) -> bool {
     raw.strip_prefix(b"Name:").is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_whitespace))
 }
 
-/// Lines before an event that are looked at.
-const REACH: usize = 4096;
+/// Lines before an event that are looked at, …
+const REACH: usize = 1024;
+
+/// … and bytes: a description, of a node even, and the events of an hour behind it.
+const REACH_BYTES: usize = 64 << 10;
 
 /// The object that a row of events is about: that of the description it stands in, or of the command or the table of a
 /// single pod before it; of several pods the one whose state is the event's reason.
 pub(super) fn subject(cursor: &Cursor<'_>, reason: &str) -> Subject {
     // Thousands of lines around a row have no mark: what they lack together is not looked for in each.
-    let above = &cursor.block.data[cursor.line.start.saturating_sub(crate::REACH)..cursor.line.start];
+    let furthest = cursor.line.start.saturating_sub(REACH_BYTES);
+    let above = &cursor.block.data[furthest..cursor.line.start];
     let commands = COMMAND.find(above).is_some();
     let headed = |raw: &[u8]| raw.first() == Some(&b'N') && (begins(raw) || raw.starts_with(b"NAME "));
     let marks = |raw: &[u8]| headed(raw) || (commands && prompt(raw).is_some()) || pods::is_row(raw);
     let mut told: Vec<pods::Row> = Vec::new();
-    for line in cursor.raw_before(marks, REACH) {
+    for line in cursor.raw_before(marks, REACH).take_while(|line| line.start >= furthest) {
         if begins(line.raw) {
             let until = cursor.line.number;
             let record = Record::read(record_from(cursor, line).take_while(|line| line.number < until));
