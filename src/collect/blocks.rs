@@ -10,7 +10,7 @@ use super::span;
 use super::unpack::Taken;
 
 /// Bytes of a stream in one piece, without what is around.
-const PIECE: usize = 8 << 20;
+const PIECE: usize = 4 << 20;
 
 /// Bytes around the part of a piece that is read, each way: a grammar's reach and the line it ends on.
 const AROUND: usize = REACH + MAX_LINE;
@@ -31,7 +31,7 @@ const SAMPLE: usize = 16 << 10;
 const BEFORE_FAILURE: usize = 64 << 10;
 
 /// So many pieces are all sampled, 256 MB of a document; as many of its next half, of what is as long again, and so on.
-const SAMPLED: usize = 32;
+const SAMPLED: usize = 64;
 
 /// Bytes of the end that tell whether a character was cut.
 const TAIL: usize = 4;
