@@ -294,7 +294,7 @@ fault() {
     interface-down) net "$which" ip link set $interface down ;;
     mtu) net "$which" ip link set $interface mtu "${arg:-1400}" ;;
     jumbo) net "$which" ip link set $interface mtu "${arg:-9000}" ;;
-    lossy) relay "$port$nth" "br${interface#eth}" --loss "${arg:-0.05}" --delay 0 ;;
+    lossy) relay "$port$nth" "br${interface#eth}" --loss "${arg:-0.15}" --delay 0 ;;
     far) relay "$port$nth" "br${interface#eth}" --loss 0 --delay "${arg:-0.02}" ;;
     sshd-stopped) kill "$(outside "$which" sshd)" ;;
     munge-dead) kill -9 "$(outside "$which" munge)" ;;
