@@ -225,7 +225,6 @@ impl<R: Read> Blocks<R> {
         self.start = until - keep;
         self.offset += keep as u64;
         self.number += 1;
-
         Some(piece)
     }
 

@@ -33,6 +33,7 @@ mod window;
 
 pub use clock::{Lane, Placed, Settled};
 pub use ledger::Ledger;
+pub use names::without_domain;
 pub use narrow::{Dropped, Moment, Narrow};
 pub use parts::{Part, parts};
 pub use window::{Aside, Window, context};

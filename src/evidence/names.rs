@@ -56,6 +56,12 @@ fn names(table: &Table) -> BTreeMap<String, String> {
     one_step(names)
 }
 
+/// A host name without its domain; an address has no shorter name.
+pub fn without_domain(node: &str) -> &str {
+    let dot = if node.parse::<IpAddr>().is_ok() { None } else { node.find('.') };
+    &node[..dot.unwrap_or(node.len())]
+}
+
 /// The names that a name may stand for: without its domain, without its network.
 fn shorter(name: &str) -> Vec<String> {
     let short = name.split('.').next().unwrap_or(name);

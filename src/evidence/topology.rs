@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diag_parsers::{Says, Value};
 
+use super::names::without_domain;
 use super::{Table, consoles, processes};
 
 /// Largest rank that is believed.
@@ -203,7 +204,7 @@ fn common_node(table: &Table) -> Option<String> {
     for row in &table.rows {
         let typed = consoles::started_at(row);
         let Some(name) = typed.or(row.node()) else { continue };
-        if node.is_some_and(|known| !short(known).eq_ignore_ascii_case(short(name))) {
+        if node.is_some_and(|known| !without_domain(known).eq_ignore_ascii_case(without_domain(name))) {
             return None;
         }
         node = Some(name);
@@ -217,12 +218,4 @@ fn common_node(table: &Table) -> Option<String> {
         own |= !by_launcher;
     }
     node.filter(|_| own || told_of.len() > 1).map(str::to_owned)
-}
-
-/// A host name without its domain; addresses stay whole.
-fn short(node: &str) -> &str {
-    match node.parse::<std::net::IpAddr>() {
-        Ok(_) => node,
-        Err(_) => node.split('.').next().unwrap_or(node),
-    }
 }

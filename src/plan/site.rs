@@ -3,10 +3,10 @@
 //! A parameter takes it by `from = "site.FIELD"`. It is never asked, and no answer takes its place: whoever could name another
 //! controller would be sent the proof of its password.
 
-use std::net::IpAddr;
-
 use diag_parsers::hostlist;
 use indexmap::IndexMap;
+
+use crate::evidence::without_domain;
 
 /// Most nodes that a set may name, as on the command line.
 const MOST: usize = 10_000;
@@ -40,7 +40,7 @@ impl Site {
     #[must_use]
     pub fn bmc(&self, node: &str) -> Option<String> {
         let (_, bmc) = self.bmc.iter().find(|(nodes, _)| names(nodes, node))?;
-        Some(bmc.replace("{node}", short(node)))
+        Some(bmc.replace("{node}", without_domain(node)))
     }
 
     /// What it says of a node, or where it would have to say it.
@@ -59,13 +59,7 @@ impl Site {
 /// Whether a set of nodes names this one, with or without its domain.
 #[must_use]
 pub fn names(nodes: &str, node: &str) -> bool {
-    hostlist::expand(nodes, MOST).is_ok_and(|all| all.iter().any(|host| host == node || host == short(node)))
-}
-
-/// The name of a node without its domain. An address has no shorter name.
-fn short(node: &str) -> &str {
-    let dot = if node.parse::<IpAddr>().is_ok() { None } else { node.find('.') };
-    &node[..dot.unwrap_or(node.len())]
+    hostlist::expand(nodes, MOST).is_ok_and(|all| all.iter().any(|host| host == node || host == without_domain(node)))
 }
 
 /// The field of the site that a parameter is taken from.
