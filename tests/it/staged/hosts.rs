@@ -111,6 +111,13 @@ impl Hosts {
         command.stdin(fs::File::open(file).unwrap()).output().unwrap()
     }
 
+    /// Waits until Slurm has let go of the jobs on these hosts: on one that is dead, when it gives the host up (`SlurmdTimeout`);
+    /// on those that heard of it, up to a minute later.
+    pub(super) fn let_go(&self, hosts: &str) {
+        let words = ["squeue", "-h", "-w", hosts];
+        crate::fixing::wait_for("the end of the job", || said(&self.on_controller(20, &words)).is_empty());
+    }
+
     /// A job over all hosts: what it printed, and whether it ended well.
     pub(super) fn job(&self, steps: &str, data: bool) -> (String, bool) {
         let suffix = if data { "RING_SUFFIX=-data" } else { "RING_SUFFIX=" };

@@ -110,6 +110,9 @@ impl Scene<'_> {
             self.inputs.push(path.display().to_string());
         };
         keep("job.log", &self.hosts.job("5", self.fault.on_data()).0);
+        if !self.fault.leaves_a_job() {
+            self.hosts.let_go(self.fault.host);
+        }
         let (all, config) = (format!("gpu-[001-{HOSTS:03}]"), self.hosts.at("ssh/config").display().to_string());
         let look = self.hosts.diag(&[
             "probe",
@@ -255,6 +258,7 @@ impl Scene<'_> {
         self.tells()?;
         self.passes_elsewhere(plan)?;
         if self.fault.want == Want::Fixed && !self.fault.leaves_a_job() {
+            self.hosts.let_go(&format!("gpu-[001-{HOSTS:03}]"));
             let (job, well) = self.hosts.job("2", self.fault.on_data());
             wish(well, || format!("the job does not run afterwards: {job}"))?;
         }

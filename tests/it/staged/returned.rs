@@ -76,6 +76,8 @@ fn staged_a_node_is_given_back_once_it_is_mended_and_no_drain_of_others_is_lifte
     reason("new cables on Monday");
     scene.hosts.mend(WHERE, WHAT).unwrap();
     off.stays("new cables on Monday", "but for: new cables on Monday");
+    // Slurm keeps the time of a reason in whole seconds: by that it is told from the one that diag gave.
+    std::thread::sleep(Duration::from_millis(1100));
     reason("diag:net-link-down");
     off.stays("diag:net-link-down", "by hand: scontrol update NodeName=gpu-005 State=RESUME");
     assert_eq!(scene.prints().unwrap(), before, "nobody else is touched");
