@@ -7,7 +7,7 @@
 //!   queue/dropped.jsonl what gave way there
 //!   working/<id>.json   what is looked at now; found there by a new worker, it goes back into the queue
 //!   outbox/<id>.json    letters that are still to be delivered
-//!   reports/            reports that could not be placed beside a job's output; the one folder that others may enter
+//!   reports/            reports that could not be placed beside a job's output, the newest 2,000; the one folder that others may enter
 //!   log.jsonl           what was heard, found and told, a line each; begun anew at 16 MiB, the one before is kept
 //!   worker.lock         held by the one that works
 //! ```
@@ -18,6 +18,7 @@ mod lines;
 mod pending;
 mod queue;
 mod record;
+mod reports;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
@@ -63,10 +64,12 @@ impl Spool {
         &self.queue
     }
 
-    /// Where reports go that have no other place.
-    #[must_use]
-    pub fn reports(&self) -> PathBuf {
-        self.root.join("reports")
+    /// Keeps a report that has no other place, for this owner (user and group) or the process's own; returns where it stands.
+    ///
+    /// # Errors
+    /// It can't be written, or as many of this name stand there as there may be.
+    pub fn report(&self, name: &str, text: &str, owner: Option<(u32, u32)>) -> std::io::Result<PathBuf> {
+        reports::put(&self.root.join("reports"), name, text, owner, reports::MOST)
     }
 
     /// Where it is.

@@ -1,8 +1,6 @@
 //! `diag watch run`: works on what waits, so many at a time, the oldest first.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -290,20 +288,8 @@ impl<'a> Worker<'a> {
             Subject::Job(job) => format!("job-{}", job.id),
             _ => look.entry.id.clone(),
         };
-        let path = |nth: u32| {
-            let nth = if nth > 1 { format!(".{nth}") } else { String::new() };
-            self.spool.reports().join(format!("{name}{nth}.txt"))
-        };
-        let open = |nth| {
-            let mut open = std::fs::OpenOptions::new();
-            open.write(true).create_new(true).mode(0o600).open(path(nth)).ok().map(|file| (nth, file))
-        };
-        let (nth, mut file) = (1..=9).find_map(open)?;
-        file.write_all(guard::page(text).as_bytes()).ok()?;
-        if let Some((uid, gid)) = look.spec.rights {
-            let _ = nix::unistd::fchown(&file, Some(uid.into()), Some(gid.into()));
-        }
-        Some(path(nth).display().to_string())
+        let path = self.spool.report(&name, &guard::page(text), look.spec.rights).ok()?;
+        Some(path.display().to_string())
     }
 
     fn failed(&self, entry: &Entry, why: &str) {
