@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::story::{DAY, DAYS, History, ONE, short, times};
+use super::story::{DAY, DAYS, History, ONE, times};
 use super::{Mark, What};
+use crate::evidence::without_domain;
 use crate::watch::Board;
 
 /// Most marks that are told of one.
@@ -49,7 +50,8 @@ impl History {
 
 fn kin(board: &Board, mark: &Board) -> Option<Kin> {
     let same = |of: fn(&Board) -> &Option<String>| of(board).as_ref().zip(of(mark).as_ref()).map(|(a, b)| a == b);
-    let here = board.node.as_deref().zip(mark.node.as_deref()).is_some_and(|(a, b)| short(a) == short(b));
+    let here =
+        board.node.as_deref().zip(mark.node.as_deref()).is_some_and(|(a, b)| without_domain(a) == without_domain(b));
     match same(|one| &one.uuid).or_else(|| same(|one| &one.serial)) {
         Some(true) => return Some(Kin::Same),
         Some(false) => return here.then_some(Kin::Beside),
@@ -103,8 +105,11 @@ fn told(mark: &Mark, board: &Board, kin: Kin) -> String {
         What::NotMended => format!("{} not mended", mark.why),
         What::Returned => "given back".to_owned(),
     };
-    let elsewhere =
-        mark.board.node.as_deref().filter(|node| board.node.as_deref().is_some_and(|own| short(own) != short(node)));
+    let elsewhere = mark
+        .board
+        .node
+        .as_deref()
+        .filter(|node| board.node.as_deref().is_some_and(|own| without_domain(own) != without_domain(node)));
     let place = elsewhere.map_or_else(String::new, |node| format!(" in {node}"));
     let which = mark.board.uuid.as_ref().or(mark.board.serial.as_ref()).or(mark.board.gpu.as_ref());
     let which = which.filter(|_| kin == Kin::Beside).map_or_else(String::new, |which| format!("{which}: "));
@@ -173,6 +178,13 @@ mod tests {
         assert_eq!(before(marks(), board("gpu-09", "0000:3b:00", "")), [""; 0]);
         let unnumbered = before(marks(), board("gpu-17", "0000:3b:00", ""));
         assert!(unnumbered[0].starts_with("gpu-17: 3rd time"), "which board it was nobody tells: {unnumbered:?}");
+    }
+
+    #[test]
+    fn a_host_is_the_same_with_its_domain_and_an_address_no_other() {
+        let once = |node: &str| vec![mark(1, What::Fault, board(node, "", ""))];
+        assert_eq!(before(once("gpu-17.example.org"), board("gpu-17", "", "")).len(), 1);
+        assert_eq!(before(once("10.0.0.5"), board("10.0.0.6", "", "")), [""; 0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{Mark, What};
+use crate::evidence::without_domain;
 use crate::watch::Board;
 
 /// Seconds within which the same fault on the same hardware is one: all jobs that met it tell of it.
@@ -90,10 +91,9 @@ impl History {
     /// The marks of a node or board, the oldest first.
     #[must_use]
     pub fn of(&self, name: &str) -> Vec<&Mark> {
-        self.marks
-            .iter()
-            .filter(|mark| names(&mark.board).iter().any(|known| known == name || short(known) == name))
-            .collect()
+        let host = |board: &Board| board.node.as_deref().is_some_and(|node| without_domain(node) == name);
+        let of = |mark: &&Mark| names(&mark.board).iter().any(|known| known == name) || host(&mark.board);
+        self.marks.iter().filter(of).collect()
     }
 }
 
@@ -179,10 +179,6 @@ fn names(board: &Board) -> Vec<String> {
     own.into_iter().chain(board.node.clone()).collect()
 }
 
-pub(super) fn short(node: &str) -> &str {
-    node.split('.').next().unwrap_or(node)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,5 +220,12 @@ mod tests {
         let board = Board { node: Some("gpu-17".to_owned()), ..Board::default() };
         assert_eq!(history.beside(std::slice::from_ref(&board), 2 * DAY), [""; 0]);
         assert_eq!(history.offenders(2 * DAY, 30)[0].faults, [("gpu-fell-off-bus".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_host_is_asked_for_with_or_without_its_domain_and_an_address_as_it_is() {
+        let marks = ["10.0.0.5", "10.0.0.6", "gpu-17", "gpu-17.example.org"].map(|node| mark(1, What::Fault, node, ""));
+        let history = History::new(marks.to_vec());
+        assert_eq!(["10.0.0.5", "10", "gpu-17"].map(|node| history.of(node).len()), [1, 0, 2]);
     }
 }

@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("watch", &["kubernetes", "verdict"]),
     ("config", &["authored", "error", "plan", "probe", "watch"]),
     ("spool", &["case", "error", "watch"]),
-    ("history", &["spool", "watch"]),
+    ("history", &["evidence", "spool", "watch"]),
     ("notify", &["config", "error", "report", "verdict", "watch"]),
     ("intent", &["plan", "playbook"]),
     ("exec", &["error", "kubernetes", "plan", "policy"]),
