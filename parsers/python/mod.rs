@@ -9,6 +9,7 @@ mod cut;
 mod errno;
 mod spied;
 mod stack;
+mod torn;
 
 use crate::elastic;
 use crate::event::{Event, Fields, Name, Says};
@@ -110,6 +111,9 @@ impl Exceptions {
     /// What an exception's last line, type and message tell, and the frames above it.
     fn told(&self, cursor: &Cursor<'_>, last: Option<(&str, &str)>, out: &mut Vec<Event>) {
         let Some((kind, message)) = last else { return };
+        if message.is_empty() && torn::is_torn(cursor, kind) {
+            return;
+        }
         let frame = Frames::above(cursor);
         let whole = frame.header || !frame.places.is_empty();
         if !whole && !convincing(kind) {
@@ -357,7 +361,7 @@ mod tests {
     use crate::lint;
     use crate::{Catalogue, Event, Scanner};
 
-    fn exceptions(log: &str) -> Vec<Event> {
+    pub(super) fn exceptions(log: &str) -> Vec<Event> {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
         lint::read(&scanner, log).into_iter().filter(|event| event.kind.starts_with("python.")).collect()
     }
