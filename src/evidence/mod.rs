@@ -29,6 +29,7 @@ mod processes;
 mod repeats;
 mod topology;
 mod unknown;
+mod victims;
 mod window;
 
 pub use clock::{Lane, Placed, Settled};
@@ -271,6 +272,7 @@ impl Table {
 
     fn derive_all(&mut self) {
         names::derive(self);
+        oom::derive(self);
         let untold = |row: &Row| FILLED.into_iter().filter(|name| row.fields.get(name).is_none()).collect();
         let untold: Vec<Vec<Name>> = self.rows.iter().map(untold).collect();
         topology::derive(self);
@@ -283,10 +285,10 @@ impl Table {
             row.filled = untold;
         }
         clock::derive(self);
-        oom::derive(self);
         fate::derive(self);
         window::derive(self);
         over::derive(self);
+        victims::derive(self);
         oom::derive_unended(self);
         pods::derive(self);
         gpu_fault::derive(self);

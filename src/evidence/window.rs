@@ -57,6 +57,8 @@ pub enum Aside {
     OtherNode,
     /// It is told of another job.
     OtherJob,
+    /// It befell a process that the job did not lose.
+    OtherProcess,
     /// It was over, or the job took further steps long after it, before the job went wrong.
     Over,
 }
@@ -85,10 +87,15 @@ pub(super) fn is_of_job(table: &Table) -> Vec<bool> {
     let mut of_job = vec![false; table.sources.len()];
     let mut of_host = vec![false; table.sources.len()];
     for row in &table.rows {
-        of_job[row.source] |= JOB.iter().any(|head| row.kind.starts_with(head));
+        of_job[row.source] |= is_printed_by_job(row);
         of_host[row.source] |= row.kind.starts_with("kernel.");
     }
     of_job.into_iter().zip(of_host).map(|(job, host)| job && !host).collect()
+}
+
+/// Whether a row is of a family that processes of a job and their launchers print.
+pub(super) fn is_printed_by_job(row: &Row) -> bool {
+    JOB.iter().any(|head| row.kind.starts_with(head))
 }
 
 /// Works out the job's window and marks what is outside of it.
