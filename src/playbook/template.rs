@@ -63,7 +63,9 @@ impl Template {
                     if several(&told) && (said.ends_with("Rank ") || said.ends_with("rank ")) {
                         said.insert(said.len() - 1, 's');
                     }
-                    said.push_str(&told);
+                    // Readers of GPUs by index write `GPU 3`, a kernel's log has an address there.
+                    let bare = told.strip_prefix("GPU ").filter(|_| said.ends_with("GPU "));
+                    said.push_str(bare.unwrap_or(&told));
                 }
             }
         }
@@ -124,6 +126,13 @@ mod tests {
         let field = |clue: &str, _: &str| Some(if clue == "x" { "1,2" } else { "7" }.to_owned());
         let fill = |text: &str| Template::parse(text).fill(&field, &|_| String::new());
         assert_eq!(fill("Rank {x.rank} and rank {y.rank} of rank 3, 4"), "Ranks 1,2 and rank 7 of rank 3, 4");
+    }
+
+    #[test]
+    fn a_gpu_is_called_one_once() {
+        let field = |clue: &str, _: &str| Some(if clue == "x" { "GPU 3" } else { "0000:3b:00" }.to_owned());
+        let fill = |text: &str| Template::parse(text).fill(&field, &|_| String::new());
+        assert_eq!(fill("GPU {x.gpu} and GPU {y.gpu}, not {x.gpu}"), "GPU 3 and GPU 0000:3b:00, not GPU 3");
     }
 
     #[test]
