@@ -11,6 +11,10 @@ use super::Table;
 /// One is not enough: ranks that are already past the fault print the step they are in.
 const FURTHER_STEPS: usize = 2;
 
+/// Credentials are checked with each request: where Slurm takes one, whatever refused those before it is over.
+const REFUSED: &str = "slurm.auth_failed";
+const GRANTED: &str = "slurm.allocated";
+
 /// Marks the rows that the run survived.
 pub(super) fn derive(table: &mut Table) {
     let ends =
@@ -21,6 +25,12 @@ pub(super) fn derive(table: &mut Table) {
             let place = (row.source, row.last_line);
             row.survived = ends.after(place) > 0 || steps.after(place) >= FURTHER_STEPS;
         }
+    }
+    let granted = table.of_kind(GRANTED).iter().map(|id| (table.rows[*id].source, table.rows[*id].line));
+    let granted = Places::new(granted);
+    for id in table.of_kind(REFUSED).to_vec() {
+        let row = &mut table.rows[id];
+        row.survived |= granted.after((row.source, row.last_line)) > 0;
     }
     wake_of_success(table, &ends);
 }
@@ -54,5 +64,32 @@ fn wake_of_success(table: &mut Table, ends: &Places) {
     let leaving = |row: &super::Row| row.fields.int("exit_code").is_none_or(|code| code == 0);
     for row in table.rows.iter_mut().filter(|row| row.says == Says::Teardown && leaving(row)) {
         row.survived |= ends.holds(row.source) && !failed.contains(&row.source);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diag_parsers::{Block, Catalogue, Depth, Scanner};
+
+    use crate::evidence::{Ledger, Table};
+
+    /// Whether the first refusal in a log was survived.
+    fn survived(log: &str) -> bool {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let mut ledger = Ledger::new(scanner.catalogue().volatile());
+        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+        scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
+        let table = Table::new(vec![("terminal.txt".to_owned(), ledger)]);
+        table.rows[table.of_kind(super::REFUSED)[0]].survived
+    }
+
+    #[test]
+    fn slurm_takes_credentials_again_where_it_takes_a_request() {
+        let (refused, taken) = (
+            "sbatch: error: Batch job submission failed: Protocol authentication error\n",
+            "Submitted batch job 71204\n",
+        );
+        assert!(survived(&[refused, taken].concat()));
+        assert!(!survived(&[taken, refused].concat()));
     }
 }
