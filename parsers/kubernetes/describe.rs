@@ -120,7 +120,7 @@ fn node<'a>(record: &Record<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
         let (kind, says) = match (condition.kind.as_str(), condition.status.as_str()) {
             ("Ready", "False" | "Unknown") => (reasons::NODE, Says::Failure),
             ("MemoryPressure" | "DiskPressure" | "PIDPressure" | "OutOfDisk", "True") => {
-                (reasons::PRESSURE, Says::Warning)
+                (reasons::PRESSURE, Says::Failure)
             }
             _ => continue,
         };

@@ -154,7 +154,7 @@ fn node(tree: &Tree, named: &Subject, tell: &mut Tell<'_>) {
         let (kind, says) =
             match (condition.str("type").unwrap_or_default(), condition.str("status").unwrap_or_default()) {
                 ("Ready", "False" | "Unknown") => (reasons::NODE, Says::Failure),
-                ("MemoryPressure" | "DiskPressure" | "PIDPressure", "True") => (reasons::PRESSURE, Says::Warning),
+                ("MemoryPressure" | "DiskPressure" | "PIDPressure", "True") => (reasons::PRESSURE, Says::Failure),
                 _ => continue,
             };
         let mut said = Said::new(kind, says);

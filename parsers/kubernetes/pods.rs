@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use regex::bytes;
 
+use super::events;
 use super::message::Said;
 use super::reasons;
 use super::subject::Subject;
@@ -83,7 +84,13 @@ pub(super) struct Row {
     all: i64,
     status: String,
     restarts: i64,
+    /// Seconds since it was made.
+    age: i64,
 }
+
+/// A pod that still starts after so many seconds is stuck: the kubelet gives volumes and images two minutes a try, and pulls
+/// of the largest images and set-ups of a driver take a few.
+const STUCK: i64 = 900;
 
 const SHAPE: &str = r"^\s*(?:(?P<namespace>[a-z0-9][a-z0-9-]*)\s+)?(?:pod/)?(?P<name>[a-z0-9][a-z0-9.-]*)\s+(?P<ready>[0-9]{1,4})/(?P<all>[0-9]{1,4})\s+(?P<status>[A-Z][A-Za-z0-9:./-]*)\s+(?P<restarts>[0-9]+)(?: \([^)]*\))?\s+(?P<age>[0-9][0-9a-z]*|<invalid>|<unknown>)(?:\s+(?P<ip>[0-9a-f][0-9a-f.:]+|<none>)\s+(?P<node>[\w.-]+))?(?:\s{2,}\S.*)?\s*$";
 
@@ -135,6 +142,7 @@ impl Row {
             all: number("all")?,
             status: get("status")?,
             restarts: number("restarts")?,
+            age: get("age").as_deref().and_then(events::seconds).unwrap_or(0),
         })
     }
 
@@ -146,11 +154,21 @@ impl Row {
             // It came up and went down again.
             "Running" if self.restarts > 0 => Said::new(reasons::NOT_READY, Says::Failure),
             "Completed" | "Succeeded" => Said::new(reasons::COMPLETED, Says::Info),
-            status => reasons::of_state(status).unwrap_or_else(|| Said::new(reasons::PENDING, Says::Info)),
+            status => reasons::of_state(status).unwrap_or_else(|| self.waits()),
         };
         said.fields.set_if_absent("why", self.status.as_str());
         said.fields.set("restarts", self.restarts);
         said
+    }
+
+    /// A pod that has a node and does not run yet; one without a node may rightly be in a queue for days.
+    fn waits(&self) -> Said {
+        let starts =
+            self.status.starts_with("Init:") || ["PodInitializing", "ContainerCreating"].contains(&&*self.status);
+        if starts && self.age >= STUCK {
+            return Said::new(reasons::STUCK, Says::Teardown);
+        }
+        Said::new(reasons::PENDING, Says::Info)
     }
 
     fn subject(&self) -> Subject {
@@ -182,6 +200,17 @@ mod tests {
         let text = |event: &Event, name: &str| event.fields.text(name).unwrap_or_default().to_owned();
         let events = lint::read(&scanner, log);
         events.iter().map(|event| (event.kind, event.says, text(event, "pod"), text(event, "node"))).collect()
+    }
+
+    #[test]
+    fn a_pod_that_starts_for_long_is_stuck() {
+        let log = "plugin-0   0/1     Init:0/1            0   41m\n\
+                   plugin-1   0/1     PodInitializing     0   2d\n\
+                   plugin-2   0/1     ContainerCreating   0   14m\n\
+                   plugin-3   0/1     Pending             0   9d\n";
+        let kinds: Vec<_> = read(log).into_iter().map(|(kind, says, ..)| (kind, says)).collect();
+        let (stuck, waits) = (("kubernetes.start_stuck", Says::Teardown), ("kubernetes.pending", Says::Info));
+        assert_eq!(kinds, [stuck, stuck, waits, waits]);
     }
 
     #[test]

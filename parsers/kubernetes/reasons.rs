@@ -13,6 +13,7 @@ pub(super) const KINDS: &[Name] = &[
     EVICTED,
     NOT_READY,
     PENDING,
+    STUCK,
     READY,
     NODE,
     PRESSURE,
@@ -44,6 +45,8 @@ const START: Name = "kubernetes.container_start";
 const EVICTED: Name = "kubernetes.evicted";
 pub(super) const NOT_READY: Name = "kubernetes.not_ready";
 pub(super) const PENDING: Name = "kubernetes.pending";
+/// It has been starting for longer than images, volumes and a driver take.
+pub(super) const STUCK: Name = "kubernetes.start_stuck";
 pub(super) const READY: Name = "kubernetes.ready";
 pub(super) const COMPLETED: Name = "kubernetes.completed";
 pub(super) const NODE: Name = "kubernetes.node_not_ready";
@@ -70,6 +73,7 @@ pub(super) fn about(kind: &str) -> Option<&'static str> {
     Some(match kind {
         NOT_READY => "a pod runs and is not ready",
         PENDING => "a pod waits",
+        STUCK => "a pod has been starting for long",
         READY => "a pod runs and is ready",
         COMPLETED => "a pod ended well",
         LOST => "pods are given up because their node is lost",

@@ -27,9 +27,15 @@ const STARTED: &str = "kubernetes.started";
 const VOLUME: &str = "kubernetes.volume_mount";
 const NOW_WELL: [&str; 2] = ["kubernetes.ready", "kubernetes.completed"];
 
+const PROBE: &str = "kubernetes.probe_failed";
+
+/// `failureThreshold`'s default: so often in a row, and the kubelet restarts the container.
+const PROBE_TRIES: i64 = 3;
+
 /// Marks what pods have survived, and says whose the other lines of a document are that describes one pod.
 pub(super) fn derive(table: &mut Table) {
     survived(table);
+    failing_probes(table);
     the_only_pod(table);
 }
 
@@ -48,6 +54,29 @@ fn survived(table: &mut Table) {
     };
     let over: Vec<RowId> = (0..table.rows.len()).filter(|id| healed(&table.rows[*id])).collect();
     over.into_iter().for_each(|id| table.rows[id].survived = true);
+}
+
+/// Liveness and startup probes that failed as often as ends a container, of a pod that did not come up since: more than the
+/// warning that one failed probe is.
+fn failing_probes(table: &mut Table) {
+    let ends = |row: &Row| row.fields.text("probe").is_some_and(|probe| probe != "Readiness");
+    let mut tries: HashMap<(String, String), (i64, Vec<RowId>)> = HashMap::new();
+    for id in table.of_kind(PROBE).iter().copied().filter(|id| ends(&table.rows[*id]) && !table.rows[*id].survived) {
+        let row = &table.rows[id];
+        let text = |name: &str| row.fields.text(name).unwrap_or_default().to_owned();
+        let (count, rows) = tries.entry((text("pod"), text("probe"))).or_default();
+        *count += row.fields.int("times").unwrap_or(1).max(i64::try_from(row.count).unwrap_or(1));
+        rows.push(id);
+    }
+    let well: BTreeSet<&str> = NOW_WELL
+        .iter()
+        .flat_map(|kind| table.of_kind(kind))
+        .filter_map(|id| table.rows[*id].fields.text("pod"))
+        .collect();
+    let failing = |(pod, _): &(String, String), count: i64| count >= PROBE_TRIES && !well.contains(pod.as_str());
+    let rows: Vec<RowId> =
+        tries.iter().filter(|(key, (count, _))| failing(key, *count)).flat_map(|(_, (_, rows))| rows.clone()).collect();
+    rows.into_iter().for_each(|id| table.rows[id].says = Says::Failure);
 }
 
 /// Whether `news` of a pod shows that it has `row` behind it.
