@@ -35,6 +35,8 @@ const HEADER: &str = "Traceback (most recent call last):";
 
 /// Lines above an exception that are searched for its frames.
 const REACH: usize = 80;
+/// Number of the error that there is no room, on Linux.
+const ENOSPC: i64 = 28;
 /// Lines of any writer above the first one of a traceback that are searched for what led to it: one call prints both.
 const LEAD_IN: usize = 128;
 
@@ -126,6 +128,9 @@ impl Exceptions {
         fields.set("class", class.name());
         if let Some(number) = errno::number(message) {
             fields.set("errno", number);
+            if number == ENOSPC && frame.makes_semaphore() {
+                fields.set("full", "/dev/shm");
+            }
         }
         fields.set("whole", whole);
         fields.set("uncaught", by_hook(cursor));
@@ -312,6 +317,11 @@ impl Frames {
         self.places.first().is_some_and(|(file, _, func)| {
             file.ends_with("/socket.py") && matches!(func.as_str(), "create_connection" | "connect")
         })
+    }
+
+    /// Whether the innermost frame is where Python's library makes a lock of several processes: a file of `/dev/shm`.
+    fn makes_semaphore(&self) -> bool {
+        self.places.first().is_some_and(|(file, ..)| file.ends_with("/multiprocessing/synchronize.py"))
     }
 
     /// The innermost frame of the program itself; else the innermost one.
