@@ -159,6 +159,7 @@ const RULES: [Rule; 8] = [
             "monitoredBarrier",
             "got 0 bytes",
             "client socket has timed out",
+            "connect() timed out. Original timeout was",
             "server socket has failed",
             "EADDRINUSE",
             "Address already in use",
