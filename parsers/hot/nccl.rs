@@ -53,6 +53,9 @@ pub(super) fn ib_flushed(text: &[u8]) -> Read<'_> {
 
 /// The shortest name behind which something stands, with or without a port between.
 fn peer<'t>(begin: &'t [u8], behind: &[u8]) -> Result<'t> {
+    if begin.first() == Some(&b'<') {
+        return fail(begin);
+    }
     for len in 1..=MOST_PEER.min(begin.len()) {
         let (name, rest) = begin.split_at(len);
         if rest.first() == Some(&b'<') {
