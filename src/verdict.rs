@@ -51,4 +51,7 @@ pub struct Ask {
     /// The command that gets it.
     #[serde(default)]
     pub command: String,
+    /// Kinds of evidence of which it is asked, where no finding asks; of any without one.
+    #[serde(default, skip_serializing)]
+    pub about: Vec<String>,
 }

@@ -78,7 +78,7 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
         schema: SCHEMA,
         outcome,
         headline: headline(outcome, findings.first(), table, &job.inputs),
-        ask: asks(outcome, &findings, &job.playbooks),
+        ask: asks(outcome, &findings, &job.playbooks, &unexplained.iter().map(|row| table.rows[*row].kind).collect()),
         unexplained: told_unexplained,
         unexplained_events: sum(&unexplained),
         parts: if judged.len() > 1 { parts } else { Vec::new() },
@@ -176,7 +176,7 @@ fn headline(outcome: Outcome, first: Option<&Finding>, table: &Table, inputs: &[
 const NO_CAUSE: &str = "undetermined";
 
 /// What would decide: asked for where nothing is decided.
-fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook]) -> Vec<Ask> {
+fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook], open: &HashSet<Name>) -> Vec<Ask> {
     let mut asks: Vec<Ask> = Vec::new();
     if outcome != Outcome::Undetermined {
         return asks;
@@ -188,7 +188,10 @@ fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook]) -> Vec<
     }
     if asks.is_empty() {
         let general = playbooks.iter().find(|playbook| playbook.id == NO_CAUSE);
-        asks.extend(general.and_then(|playbook| playbook.explain.otherwise.clone()).into_iter().flat_map(|o| o.ask));
+        let all = general.and_then(|playbook| playbook.explain.otherwise.clone()).map(|o| o.ask).unwrap_or_default();
+        let fits = |ask: &Ask| ask.about.iter().any(|pattern| open.iter().any(|kind| kind_fits(pattern, kind)));
+        let apt: Vec<Ask> = all.iter().filter(|ask| fits(ask)).cloned().collect();
+        asks.extend(if apt.is_empty() { all.into_iter().filter(|ask| ask.about.is_empty()).collect() } else { apt });
     }
     asks
 }
@@ -251,7 +254,8 @@ impl<'a> Teller<'a> {
                 }
             }
         }
-        rows.into_iter().map(|row| self.cite(row)).collect()
+        let mut seen = HashSet::new();
+        rows.into_iter().map(|row| self.cite(row)).filter(|told| seen.insert(told.id.clone())).collect()
     }
 
     /// A row as evidence; it gets an id when it is first cited.
@@ -306,9 +310,13 @@ impl<'a> Teller<'a> {
 
     fn ask(&self, found: &Match<'_>) -> Vec<Ask> {
         let otherwise = found.playbook.explain.otherwise.as_ref();
-        let fill =
-            |ask: &Ask| Ask { what: self.fill(&ask.what, found), command: self.fill_command(&ask.command, found) };
-        otherwise.map(|otherwise| otherwise.ask.iter().map(fill).collect()).unwrap_or_default()
+        let fill = |ask: &Ask| Ask {
+            what: self.fill(&ask.what, found),
+            command: self.fill_command(&ask.command, found),
+            about: Vec::new(),
+        };
+        let general = |ask: &&Ask| ask.about.is_empty();
+        otherwise.map(|otherwise| otherwise.ask.iter().filter(general).map(fill).collect()).unwrap_or_default()
     }
 
     fn fix(&self, fix: &FixFile, found: &Match<'_>) -> Fix {
@@ -400,6 +408,9 @@ fn cited_rows(found: &Match<'_>, clue: &str, table: &Table) -> Vec<RowId> {
             break;
         }
     }
+    // Two statements of one line are one line of evidence.
+    let mut seen = HashSet::new();
+    rows.retain(|row| seen.insert((table.rows[*row].source, table.rows[*row].offset)));
     rows.truncate(MOST_CITED);
     rows
 }
