@@ -39,7 +39,7 @@ pub(super) fn derive(table: &mut Table) {
     let lost = ranks(table, &LOST);
     let ended = ranks(table, &ENDED);
     let kind = if waited.is_empty() { "collective.no_record" } else { "collective.absent" };
-    let complaining: BTreeSet<i64> = waited.union(&lost).copied().collect();
+    let complaining: BTreeSet<i64> = waited.union(&lost).copied().chain(pending(table)).collect();
     let known = everyone(table);
     let silent: BTreeSet<i64> =
         known.iter().copied().filter(|rank| !complaining.contains(rank) && !ended.contains(rank)).collect();
@@ -54,6 +54,13 @@ pub(super) fn derive(table: &mut Table) {
     let of: &[&str] = if waited.is_empty() { &LOST } else { &WAITED };
     parents.extend(rows(table, of).into_iter().take(2));
     about_ranks(table, kind, &silent, Fields::default(), parents);
+}
+
+/// Ranks that were told to dump before their own time was up, and had a collective pending: they had come to it.
+fn pending(table: &Table) -> impl Iterator<Item = i64> + '_ {
+    let fields = |id: &RowId| &table.rows[*id].fields;
+    let waits = move |id: &&RowId| fields(id).int("enqueued") > fields(id).int("completed");
+    table.of_kind("torch.dump_signal").iter().filter(waits).filter_map(|id| table.rows[*id].rank())
 }
 
 /// Fewest ranks that must have waited for a gap in their numbers to tell anything.
