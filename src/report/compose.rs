@@ -324,7 +324,7 @@ impl<'a> Teller<'a> {
             Template::parse(text)
                 .fill(&|clue, field| parameter(fix, found, self.table, clue, field), &|_| String::new())
         };
-        let to: Vec<String> = fix.on.iter().flat_map(|on| ["ssh".to_owned(), text(&format!("{{{on}}}"))]).collect();
+        let to: Vec<String> = fix.on.iter().flat_map(|on| way_to(&text(&format!("{{{on}}}")))).collect();
         let argv = |list: &Vec<Vec<String>>| {
             let typed = |argv: &Vec<String>| to.iter().cloned().chain(argv.iter().map(|word| text(word))).collect();
             list.iter().map(typed).collect::<Vec<Vec<String>>>()
@@ -394,6 +394,13 @@ impl<'a> Teller<'a> {
             example: self.cite(first),
         }
     }
+}
+
+/// What a person types in front of a command for a host, or for several.
+fn way_to(hosts: &str) -> Vec<String> {
+    let several = hosts.contains(['[', ',']);
+    let words = if several { vec!["pdsh", "-w"] } else { vec!["ssh"] };
+    words.into_iter().map(str::to_owned).chain([hosts.replace(", ", ",")]).collect()
 }
 
 /// The rows of a clue that are cited: the picked ones, derived facts by their parents.
