@@ -43,7 +43,14 @@ fn set(text: &str) -> Option<(Outage<'_>, &'static str)> {
     let (head, why) = text.split_once(SET)?;
     let node = head.trim_end().rsplit_once("node ").map(|(_, node)| node.trim())?;
     let outage = Outage { node, why: why.trim(), since: None };
-    let own = ["Kill task failed", "Prolog error", "Epilog error", "batch job complete f"];
+    let own = [
+        "Kill task failed",
+        "Prolog error",
+        "Epilog error",
+        "Prolog/Epilog failure",
+        "batch job complete f",
+        "ResumeTimeout reached",
+    ];
     (outage.is_specific() && !own.iter().any(|begin| why.starts_with(begin))).then_some((outage, "slurmctld"))
 }
 

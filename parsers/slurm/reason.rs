@@ -24,12 +24,16 @@ const DRAINED: Name = "slurm.node_drained";
 
 /// Reasons as slurmctld and slurmd set them (slurm-20-11 to 25-05 `src/slurmctld/ping_nodes.c`, `node_mgr.c`, `proc_req.c`,
 /// `src/slurmd/slurmstepd/step_terminate_monitor.c`), by how they begin.
-const KNOWN: [(&str, Name); 13] = [
+const KNOWN: [(&str, Name); 16] = [
     ("Not responding", SILENT),
     ("Node unexpectedly re", SILENT),
+    // what was to come up did not, within ResumeTimeout
+    ("ResumeTimeout reached", SILENT),
+    ("reboot timed out", SILENT),
     ("Kill task failed", STUCK),
     ("Prolog error", SCRIPT),
     ("Epilog error", SCRIPT),
+    ("Prolog/Epilog failur", SCRIPT),
     ("batch job complete f", SCRIPT),
     // Flux's own (flux-core v0.66 `src/modules/job-manager/plugins/perilog.c`, `src/modules/job-exec/job-exec.c`)
     ("prolog failed for job", SCRIPT),
@@ -177,6 +181,9 @@ mod tests {
             ("NVLink down on GPU 2", GPU),
             ("check_nvsmi_healthmon: failed", GPU_SICK),
             ("Reboot ASAP", PLANNED),
+            ("reboot timed out", SILENT),
+            ("ResumeTimeout reached", SILENT),
+            ("Prolog/Epilog failure", SCRIPT),
             ("bad cable, ask Ann", DRAINED),
         ] {
             assert_eq!(kind(why), want, "{why}");
