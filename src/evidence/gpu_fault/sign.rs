@@ -8,7 +8,7 @@ use super::policy::{Policy, Rule, Which, seconds};
 use crate::evidence::{RowId, Table};
 
 /// Kinds of row that are signs.
-pub(super) const KINDS: [&str; 15] = [
+pub(super) const KINDS: [&str; 16] = [
     "kernel.xid",
     "kernel.xid_cleanup",
     "kernel.xid_note",
@@ -16,6 +16,7 @@ pub(super) const KINDS: [&str; 15] = [
     "kernel.gsp_timeout",
     "kernel.init_failed",
     "kernel.probe_failed",
+    "kernel.uvm_fatal",
     "kernel.sxid_fatal",
     "kernel.sxid",
     "kernel.amd_page_fault",
