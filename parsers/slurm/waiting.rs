@@ -42,14 +42,20 @@ pub(crate) const ANCHORS: &[&str] = &[
     "AssociationResourceLimit",
     "QOSResourceLimit",
     "NodeDown",
+    "JobHoldMaxRequeue",
+    "MaxMemPerLimit",
+    "ReservationDeleted",
+    "ReservationInvalid",
 ];
 
 /// Reasons by how they begin. That nodes are down, drained or needed by others (`Nodes required for job are …`) is what a queue
 /// is for.
-const KNOWN: [(&str, Name); 18] = [
+const KNOWN: [(&str, Name); 22] = [
     ("launch failed requeued held", HELD),
     ("launch_failed_requeued_held", HELD),
     ("JobLaunchFailure", HELD),
+    // after MaxBatchRequeue starts that failed (slurm-25-11 src/common/job_state_reason.c, as those of reservations)
+    ("JobHoldMaxRequeue", HELD),
     ("BadConstraints", NEVER),
     ("DependencyNeverSatisfied", NEVER),
     ("PartitionTimeLimit", NEVER),
@@ -61,6 +67,9 @@ const KNOWN: [(&str, Name); 18] = [
     ("AssociationTimeLimit", NEVER),
     ("QOSTimeLimit", NEVER),
     ("QOSMin", NEVER),
+    ("MaxMemPerLimit", NEVER),
+    ("ReservationDeleted", NEVER),
+    ("ReservationInvalid", NEVER),
     ("PartitionDown", NODES_OUT),
     ("PartitionInactive", NODES_OUT),
     ("NodeDown", NODES_OUT),
@@ -101,6 +110,10 @@ mod tests {
         assert_eq!(kind("(QOSMaxCpuPerJobLimit)"), Some(NEVER));
         assert_eq!(kind("(QOSMaxJobsPerUserLimit)"), None, "that one starts when another ends");
         assert_eq!(kind("(Priority)"), None);
+        assert_eq!(kind("(JobHoldMaxRequeue)"), Some(HELD));
+        assert_eq!(kind("(ReservationDeleted)"), Some(NEVER));
+        assert_eq!(kind("(ReservationInvalid)"), Some(NEVER));
+        assert_eq!(kind("(MaxMemPerLimit)"), Some(NEVER));
         assert_eq!(kind("(ReqNodeNotAvail, Reserved for maintenance)"), None);
         let (kind, fields) = read("(ReqNodeNotAvail, UnavailableNodes:gpu-[008-009])").unwrap();
         assert_eq!((kind, fields.text("node")), (NODES_OUT, Some("gpu-[008-009]")));
