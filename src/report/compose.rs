@@ -446,7 +446,8 @@ fn told(found: &Match<'_>, table: &Table, clue: &str, field: &str) -> Option<Str
     }
     let mut texts: Vec<String> = Vec::new();
     for text in values.iter().map(ToString::to_string).filter(|text| !text.is_empty()) {
-        if !texts.contains(&text) {
+        // `Liveness` at the start of one message is `liveness` within another.
+        if !texts.iter().any(|known| known.eq_ignore_ascii_case(&text)) {
             texts.push(text);
         }
     }
