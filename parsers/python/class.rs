@@ -245,8 +245,8 @@ impl Class {
     pub(super) fn of(kind: &str, message: &str) -> Self {
         let short = kind.rsplit('.').next().unwrap_or(kind);
         let short = short.split('(').next().unwrap_or(short);
-        let bare = BARE.contains(&message.trim_end_matches('.')) || message.starts_with("host not found: ");
-        if short == "RuntimeError" && bare {
+        let bare = short == "RuntimeError" && BARE.contains(&message.trim_end_matches('.'));
+        if bare || errno::unresolved(short, message) {
             return Self::Comm;
         }
         if let Some(class) = errno::class(short, message) {

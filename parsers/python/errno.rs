@@ -46,18 +46,31 @@ pub(super) fn could_not_connect(kind: &str, message: &str) -> bool {
     message.starts_with("[Errno ") && number(message).is_some_and(|number| NEVER.contains(&number))
         || kind.ends_with("gaierror")
         || kind.ends_with("RuntimeError") && bare(message)
+        || unresolved(kind, message)
+}
+
+/// Whether torch's store tells that the name of its host resolves to nothing: up to v1.6 an argument that is not valid.
+pub(super) fn unresolved(kind: &str, message: &str) -> bool {
+    (kind.ends_with("RuntimeError") || kind.ends_with("ValueError")) && message.starts_with("host not found: ")
 }
 
 /// Whether torch's store passes on what the system said while it connected, without its number: `torch/csrc/distributed/c10d`
 /// and `torch/lib/c10d` from v1.0 on.
 fn bare(message: &str) -> bool {
     const WORDS: [&str; 3] = ["Connection refused", "No route to host", "Network is unreachable"];
-    WORDS.contains(&message.trim_end_matches('.')) || message.starts_with("host not found: ")
+    WORDS.contains(&message.trim_end_matches('.'))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Class, class, number};
+    use super::{Class, class, could_not_connect, number};
+
+    #[test]
+    fn a_name_that_does_not_resolve_is_told_by_the_store() {
+        let message = "host not found: Name or service not known";
+        assert!(could_not_connect("ValueError", message) && could_not_connect("RuntimeError", message));
+        assert!(!could_not_connect("ValueError", "not found: host"));
+    }
 
     #[test]
     fn a_number_tells_whom_to_ask() {
