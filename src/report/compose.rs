@@ -189,11 +189,18 @@ fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook], open: &
     if asks.is_empty() {
         let general = playbooks.iter().find(|playbook| playbook.id == NO_CAUSE);
         let all = general.and_then(|playbook| playbook.explain.otherwise.clone()).map(|o| o.ask).unwrap_or_default();
-        let fits = |ask: &Ask| ask.about.iter().any(|pattern| open.iter().any(|kind| kind_fits(pattern, kind)));
-        let apt: Vec<Ask> = all.iter().filter(|ask| fits(ask)).cloned().collect();
-        asks.extend(if apt.is_empty() { all.into_iter().filter(|ask| ask.about.is_empty()).collect() } else { apt });
+        let fits =
+            |patterns: &[String]| open.iter().any(|kind| patterns.iter().any(|pattern| kind_fits(pattern, kind)));
+        asks.extend(apt(&all, fits).cloned());
     }
     asks
+}
+
+/// The questions about such lines; where there are none, those about any.
+fn apt(all: &[Ask], fits: impl Fn(&[String]) -> bool) -> impl Iterator<Item = &Ask> {
+    let fits = move |ask: &Ask| !ask.about.is_empty() && fits(&ask.about);
+    let some = all.iter().any(&fits);
+    all.iter().filter(move |ask| if some { fits(ask) } else { ask.about.is_empty() })
 }
 
 /// Tells of one job or attempt.
@@ -315,8 +322,11 @@ impl<'a> Teller<'a> {
             command: self.fill_command(&ask.command, found),
             about: Vec::new(),
         };
-        let general = |ask: &&Ask| ask.about.is_empty();
-        otherwise.map(|otherwise| otherwise.ask.iter().filter(general).map(fill).collect()).unwrap_or_default()
+        let kinds: HashSet<Name> = found.needed().map(|row| self.table.rows[row].kind).collect();
+        let all = otherwise.map(|otherwise| otherwise.ask.as_slice()).unwrap_or_default();
+        apt(all, |patterns| kinds.iter().all(|kind| patterns.iter().any(|pattern| kind_fits(pattern, kind))))
+            .map(fill)
+            .collect()
     }
 
     fn fix(&self, fix: &FixFile, found: &Match<'_>) -> Fix {
