@@ -156,7 +156,7 @@ impl Exceptions {
         let connecting = errno::only_late(kind, message) && frame.connects();
         let never = connecting || errno::could_not_connect(kind, message);
         let (kind, says) = match class {
-            Class::Comm if never && !frame.within("/multiprocessing/") => (CONNECT, Says::Failure),
+            Class::Comm if never && !frame.between_processes() => (CONNECT, Says::Failure),
             Class::Comm => (COMM, Says::Teardown),
             Class::Launcher => (LAUNCHER, Says::Teardown),
             // The lines of other formats tell what failed; but somebody has to explain it.
@@ -307,9 +307,11 @@ impl Frames {
         calls.map(|place| place.2.as_str())
     }
 
-    /// Whether the exception comes out of such a file.
-    fn within(&self, part: &str) -> bool {
-        self.places.iter().any(|place| place.0.contains(part))
+    /// Whether it comes out of what Python's library carries between processes of a host; torch's `spawn` only starts them.
+    fn between_processes(&self) -> bool {
+        self.places
+            .iter()
+            .any(|(file, ..)| file.contains("/multiprocessing/") && !file.contains("torch/multiprocessing/"))
     }
 
     /// Whether the innermost frame is where Python's library makes a connection.
@@ -420,6 +422,21 @@ mod tests {
         };
         assert_eq!(kinds("create_connection"), ["python.connect_exception"]);
         assert_eq!(kinds("readinto"), ["python.comm_exception"]);
+    }
+
+    #[test]
+    fn a_process_that_torch_spawned_connects_to_another_host() {
+        let kinds = |package: &str| {
+            let log = format!(
+                "Traceback (most recent call last):\n\
+                 \x20 File \"/usr/lib/python3.11/{package}/spawn.py\", line 20, in _wrap\n\
+                 \x20 File \"/srv/train/main.py\", line 12, in main\n\
+                 ConnectionRefusedError: [Errno 111] Connection refused\n"
+            );
+            exceptions(&log).into_iter().map(|event| event.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds("site-packages/torch/multiprocessing"), ["python.connect_exception"]);
+        assert_eq!(kinds("multiprocessing"), ["python.comm_exception"]);
     }
 
     #[test]
