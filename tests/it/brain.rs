@@ -308,15 +308,15 @@ fn weaker_servers_are_asked_in_weaker_ways() {
 #[test]
 fn more_lines_are_shown_where_they_are_asked_for() {
     let wants = says(&json!([]), &json!({"show_kind": "kernel.*"}));
-    let told = says(&json!([{"text": "The kernel killed python.", "cites": ["X1"]}]), &json!({}));
+    let told = says(&json!([{"text": "The bus corrected an error.", "cites": ["X1"]}]), &json!({}));
     let server = Server::new(vec![Act::Says(wants), Act::Says(told)]);
-    let kernel = "[ 1201.337] Out of memory: Killed process 4242 (python) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB\n";
+    let kernel = "[ 1201.337] pcieport 0000:3a:01.1: AER: Corrected error received: 0000:3b:00.0\n";
     let asked = analyze(&log(kernel), &server, "", &["--brain"]);
     let last = server.asked().pop().unwrap().1.to_string();
-    let known = asked.report["findings"].to_string().contains("Killed process");
+    let known = asked.report["findings"].to_string().contains("Corrected error");
     assert!(known || last.contains("X1"), "{last}");
     assert!(
-        known || asked.report["advice"]["evidence"][0]["text"].as_str().unwrap().contains("4242"),
+        known || asked.report["advice"]["evidence"][0]["text"].as_str().unwrap().contains("0000:3b:00.0"),
         "{}",
         asked.text
     );
