@@ -302,9 +302,17 @@ pub(in crate::report) fn cut(text: &str, focus: std::ops::Range<usize>, columns:
     }
     // What stands behind tells more than prefixes do.
     let head = ends(head.trim(), room.saturating_sub(tail.width() + 2).max(room / 4));
-    let head = if head.is_empty() { head } else { head + " " };
-    let tail = shortened(tail.trim(), room.saturating_sub(head.width() + 1));
-    format!("{head}{middle} {tail}").trim().to_owned()
+    let head = if head.is_empty() { head } else { head + gap(text, focus.start) };
+    let between = gap(text, focus.end);
+    let tail = shortened(tail.trim(), room.saturating_sub(head.width() + between.len()));
+    format!("{head}{}{between}{tail}", middle.trim()).trim().to_owned()
+}
+
+/// What parts of a text that meet at a place have between them: a blank, or nothing.
+fn gap(text: &str, at: usize) -> &'static str {
+    let (before, behind) = (text.get(..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
+    let blank = before.ends_with(char::is_whitespace) || behind.starts_with(char::is_whitespace);
+    if blank { " " } else { "" }
 }
 
 /// The end of a text, at most so many columns of it, from a word on, after an ellipsis where something is missing.
@@ -399,5 +407,13 @@ mod tests {
             assert!(cut.width() <= columns, "{columns}: {cut}");
             assert!(cut.contains("ValueError: bad token"), "{columns}: {cut}");
         }
+    }
+
+    #[test]
+    fn no_blank_is_put_where_parts_of_a_line_meet() {
+        let line =
+            format!("{} Killed process 4242 (python) anon-rss:1kB, file-rss:0kB, {}", "x".repeat(40), "y".repeat(60));
+        let (from, to) = (line.find("Killed").unwrap(), line.find(", file").unwrap());
+        assert!(cut(&line, from..to, 80).contains(" Killed process 4242 (python) anon-rss:1kB, file-rss"));
     }
 }
