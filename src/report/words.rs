@@ -140,8 +140,7 @@ pub(crate) fn culprit(culprit: &Culprit) -> String {
         said = if said.is_empty() { several("node ", &culprit.nodes) } else { format!("{said} on {nodes}") };
     }
     let others = [("GPU ", &culprit.gpus), ("pod ", &culprit.pods), ("job ", &culprit.jobs)];
-    // Some tools name a GPU by its index (`GPU 3`), and the word stands there already.
-    let others = others.into_iter().map(|(one, names)| several(one, names).replace("GPU GPU ", "GPU "));
+    let others = others.into_iter().map(|(one, names)| several(one, names));
     std::iter::once(said).chain(others).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
@@ -181,7 +180,9 @@ pub(in crate::report) fn part(part: &PartFacts) -> String {
 }
 
 fn several(one: &str, names: &[String]) -> String {
-    match names {
+    // Some tools name a GPU by its index (`GPU 3`), and the word stands there already.
+    let bare: Vec<&str> = names.iter().map(|name| name.strip_prefix(one).unwrap_or(name)).collect();
+    match bare.as_slice() {
         [] => String::new(),
         [name] => format!("{one}{name}"),
         [a, b] => format!("{}{a} and {b}", plural(one)),
@@ -362,6 +363,14 @@ mod tests {
         assert_eq!(count(1_048_576, "rank"), "1,048,576 ranks");
         assert_eq!((offset(0.0), offset(1800.4), offset(-2.0)), ("+0.0 s".into(), "+30 min".into(), "-2.0 s".into()));
         assert_eq!((bytes(12), bytes(4_200_000), bytes(999_999)), ("12 B".into(), "4.2 MB".into(), "1.0 MB".into()));
+    }
+
+    #[test]
+    fn a_gpu_that_is_called_one_is_not_called_so_twice() {
+        let gpus = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let of = |names: &[&str]| culprit(&Culprit { gpus: gpus(names), ..Culprit::default() });
+        assert_eq!(of(&["GPU 3"]), "GPU 3");
+        assert_eq!(of(&["GPU 3", "GPU 4", "0000:3b:00.0"]), "GPUs 3, 4 and 1 more");
     }
 
     #[test]
