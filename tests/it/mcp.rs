@@ -481,7 +481,7 @@ fn long(folder: &Path) {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, &text).unwrap();
     let packed = packed.finish().unwrap();
-    fs::write(folder.join("long.log.gz"), packed.repeat((1600 << 20) / text.len())).unwrap();
+    fs::write(folder.join("long.log.gz"), packed.repeat((4 << 30) / text.len())).unwrap();
 }
 
 #[test]
@@ -489,7 +489,7 @@ fn a_slow_call_blocks_nothing_tells_how_far_it_is_and_can_be_cancelled() {
     let at = folder();
     long(at.path());
     runtime().block_on(async {
-        let assistant = Assistant::in_folder(at.path(), &["--deadline", "4"]).await;
+        let assistant = Assistant::in_folder(at.path(), &["--deadline", "10"]).await;
         let asked = || {
             let paths = json!({"paths": ["long.log.gz"]}).as_object().unwrap().clone();
             rmcp::model::ClientRequest::CallToolRequest(rmcp::model::CallToolRequest::new(
@@ -498,15 +498,14 @@ fn a_slow_call_blocks_nothing_tells_how_far_it_is_and_can_be_cancelled() {
         };
         // The deadline ends it, and until then it is told how far it is.
         let options = PeerRequestOptions::no_options().with_meta(RequestMetaObject::new());
-        let began = Instant::now();
         let slow = assistant.client.send_cancellable_request(asked(), options).await.unwrap();
+        let slow = tokio::spawn(slow.await_response());
         let pong = assistant.client.send_request(rmcp::model::ClientRequest::PingRequest(Default::default())).await;
-        assert!(pong.is_ok() && began.elapsed() < Duration::from_secs(3), "{pong:?} after {:?}", began.elapsed());
+        assert!(pong.is_ok() && !slow.is_finished(), "{pong:?}");
         let told = assistant.call("explain", json!({"what": "xid 79"})).await;
-        assert!(!told.failed && began.elapsed() < Duration::from_secs(4));
-        let rmcp::model::ServerResult::CallToolResult(late) = slow.await_response().await.unwrap() else { panic!() };
+        assert!(!told.failed && !slow.is_finished());
+        let rmcp::model::ServerResult::CallToolResult(late) = slow.await.unwrap().unwrap() else { panic!() };
         assert_eq!(Answer::of(late).code(), "mcp.deadline");
-        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
         let progress = assistant.eager.progress.lock().unwrap().clone();
         assert!(progress.len() >= 2 && progress.is_sorted(), "{progress:?}");
         // Cancelled, it makes room for others.
@@ -518,7 +517,7 @@ fn a_slow_call_blocks_nothing_tells_how_far_it_is_and_can_be_cancelled() {
         }
         let began = Instant::now();
         assert!(!assistant.call("explain", json!({"what": "xid 79"})).await.failed);
-        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         // Whoever hangs up in mid-call ends the server.
         let _one = assistant.client.send_cancellable_request(asked(), PeerRequestOptions::no_options()).await.unwrap();
         let (code, took) = assistant.leaves().await;
