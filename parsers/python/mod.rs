@@ -7,6 +7,7 @@
 mod class;
 mod cut;
 mod errno;
+mod ignored;
 mod spied;
 mod stack;
 mod torn;
@@ -30,6 +31,8 @@ const CONNECT: Name = "python.connect_exception";
 const LAUNCHER: Name = "python.launcher_exception";
 const DEVICE: Name = "python.device_exception";
 
+/// Begins a traceback, whatever the launcher puts around it.
+const TRACEBACK: &str = "Traceback (most recent call last)";
 /// Above the frames of a traceback.
 const HEADER: &str = "Traceback (most recent call last):";
 
@@ -121,6 +124,10 @@ impl Exceptions {
         if !whole && !convincing(kind) {
             return;
         }
+        let uncaught = by_hook(cursor);
+        if whole && !uncaught && ignored::is_ignored(cursor) {
+            return;
+        }
         let class = Class::of(kind, message);
         let mut fields = Fields::default();
         fields.set("type", kind.rsplit('.').next().unwrap_or(kind));
@@ -133,7 +140,7 @@ impl Exceptions {
             }
         }
         fields.set("whole", whole);
-        fields.set("uncaught", by_hook(cursor));
+        fields.set("uncaught", uncaught);
         if frame.chained || passed_on(kind, message) {
             fields.set("chained", true);
         }
@@ -285,7 +292,7 @@ impl Frames {
                 if since_header > 2 {
                     break;
                 }
-            } else if text.contains("Traceback (most recent call last)") {
+            } else if text.contains(TRACEBACK) {
                 frames.header = true;
                 above.limit(LEAD_IN);
                 if text.trim_start().starts_with("traceback : ") {
