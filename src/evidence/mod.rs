@@ -16,6 +16,7 @@ pub mod gpu;
 pub mod gpu_fault;
 mod interfaces;
 mod jobs;
+mod leaving;
 mod ledger;
 mod nameless;
 mod names;
@@ -287,6 +288,7 @@ impl Table {
         clock::derive(self);
         fate::derive(self);
         window::derive(self);
+        leaving::derive(self);
         over::derive(self);
         victims::derive(self);
         oom::derive_unended(self);

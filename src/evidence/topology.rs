@@ -142,7 +142,10 @@ fn ranks_of_labels(table: &mut Table) {
     let agree = labelled().all(|row| row.rank().is_none_or(|rank| Some(rank) == row.fields.int("label")));
     let local = labelled().any(|row| row.fields.int("local_rank").is_some());
     let whole = table.job.world_size.is_none_or(|size| labels.iter().all(|label| *label < size));
-    if agree && !local && whole && labels.len() > 1 {
+    // A task of srun that is an agent of torchrun is a host; a rank only where each has one worker.
+    let single = table.job.world_size.is_some_and(|size| usize::try_from(size) == Ok(labels.len()));
+    let hosts = !single && labelled().any(|row| row.kind.starts_with("elastic."));
+    if agree && !local && !hosts && whole && labels.len() > 1 {
         copy(table, "label");
     }
 }

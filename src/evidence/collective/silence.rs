@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use diag_parsers::Fields;
 
+use super::super::Row;
 use super::{RowId, Table, about_ranks, last_sign};
 
 /// Rows of a rank that waited in vain.
@@ -29,6 +30,9 @@ const ENDED: [&str; 5] = ["python.exception", "cuda.*", "process.*", "gloo.size_
 const NEVER_MET: [&str; 2] = ["torch.peer_never_came", "torch.join_timeout"];
 
 pub(super) fn derive(table: &mut Table) {
+    if !table.rows.iter().any(Row::is_trouble) {
+        return;
+    }
     if NEVER_MET.iter().any(|kind| !table.of_kind(kind).is_empty()) {
         return;
     }
