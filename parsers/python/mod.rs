@@ -128,6 +128,7 @@ impl Exceptions {
         if whole && !uncaught && ignored::is_ignored(cursor) {
             return;
         }
+        let message = without_rank(message, cursor.line.context.rank);
         let class = Class::of(kind, message);
         let mut fields = Fields::default();
         fields.set("type", kind.rsplit('.').next().unwrap_or(kind));
@@ -256,6 +257,20 @@ fn convincing(kind: &str) -> bool {
 fn passed_on(kind: &str, message: &str) -> bool {
     let short = kind.rsplit('.').next().unwrap_or(kind);
     message.strip_prefix("Caught ").and_then(|rest| rest.strip_prefix(short)).is_some_and(|rest| rest.starts_with(' '))
+}
+
+/// A message without the rank that a program puts in front of what it says: all ranks say the same then.
+fn without_rank(message: &str, rank: Option<i64>) -> &str {
+    let Some(rank) = rank else { return message };
+    let tags = [
+        format!("[{rank}]"),
+        format!("[rank {rank}]"),
+        format!("[Rank {rank}]"),
+        format!("rank {rank}:"),
+        format!("Rank {rank}:"),
+    ];
+    let rest = tags.iter().find_map(|tag| message.strip_prefix(tag.as_str()));
+    rest.map(|rest| rest.trim_start_matches([':', ' '])).filter(|rest| !rest.is_empty()).unwrap_or(message)
 }
 
 fn cut(message: &str) -> &str {
@@ -487,6 +502,16 @@ mod tests {
         assert_eq!(found.len(), 1);
         let fields = &found[0].fields;
         assert_eq!((fields.int("rank"), fields.text("node")), (Some(2), Some("gpu-17")));
+    }
+
+    #[test]
+    fn the_rank_in_front_of_a_message_is_no_part_of_it() {
+        let told = |line: &str| exceptions(line)[0].fields.get("message").cloned();
+        let shape = Some("the shape does not fit".into());
+        assert_eq!(told("[rank3]: ValueError: [3]: the shape does not fit\n"), shape);
+        assert_eq!(told("[rank3]: ValueError: Rank 3: the shape does not fit\n"), shape);
+        assert_eq!(told("[rank3]: ValueError: [4]: it does not fit\n"), Some("[4]: it does not fit".into()));
+        assert_eq!(told("[rank3]: KeyError: [3]\n"), Some("[3]".into()));
     }
 
     #[test]
