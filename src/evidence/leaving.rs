@@ -34,8 +34,8 @@ mod tests {
     use crate::evidence::{Ledger, Row, Table};
 
     const LEFT: &str = "\
-        [W324 13:46:04.9 TCPStore.cpp:131] [c10d] recvVector failed on SocketImpl(fd=4, addr=[gpu-18]:53386, remote=[gpu-17]:29501): failed to recv, got 0 bytes\n\
-        W0324 13:46:04.7 441 torch/distributed/elastic/rendezvous/dynamic_rendezvous.py:1282] The node 'gpu-18_441_0' has failed to shutdown the rendezvous '7' due to an error of type RendezvousConnectionError.\n";
+        [W504 03:12:44.9 TCPStore.cpp:131] [c10d] recvVector failed on SocketImpl(fd=4, addr=[gpu-18]:41022, remote=[gpu-17]:29400): failed to recv, got 0 bytes\n\
+        W0504 03:12:44.7 4121 torch/distributed/elastic/rendezvous/dynamic_rendezvous.py:1282] The node 'gpu-18_4121_0' has failed to shutdown the rendezvous '7' due to an error of type RendezvousConnectionError.\n";
 
     fn in_trouble(log: &str) -> bool {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_heartbeat_that_came_too_late_is_no_trouble() {
-        let late = "The node 'gpu-18_441_0' has failed to send a keep-alive heartbeat to the rendezvous '7' due to an error of type RendezvousTimeoutError.";
+        let late = "The node 'gpu-18_4121_0' has failed to send a keep-alive heartbeat to the rendezvous '7' due to an error of type RendezvousTimeoutError.";
         assert!(!in_trouble(&format!("{late}\n")));
         assert!(in_trouble(&format!("{late}\n{}", LEFT.lines().next().unwrap())));
     }
