@@ -7,7 +7,7 @@ use crate::time;
 
 /// The kinds of event that a node's reason makes.
 pub(crate) const KINDS: &[Name] =
-    &[SILENT, STUCK, SCRIPT, LESSENED, XID, GPU, GPU_SICK, LINK, STORAGE, FULL, PLANNED, DRAINED];
+    &[SILENT, STUCK, SCRIPT, LESSENED, XID, GPU, GPU_SICK, LINK, STORAGE, FULL, UNPROVIDED, PLANNED, DRAINED];
 
 const SILENT: Name = "slurm.node_silent";
 const STUCK: Name = "slurm.node_stuck";
@@ -19,12 +19,14 @@ const GPU_SICK: Name = "slurm.node_gpu_sick";
 const LINK: Name = "slurm.node_link";
 const STORAGE: Name = "slurm.node_storage";
 const FULL: Name = "slurm.node_full";
+/// The cloud behind a node gives no machine for it.
+const UNPROVIDED: Name = "slurm.node_not_provided";
 const PLANNED: Name = "slurm.node_planned";
 const DRAINED: Name = "slurm.node_drained";
 
 /// Reasons as slurmctld and slurmd set them (slurm-20-11 to 25-05 `src/slurmctld/ping_nodes.c`, `node_mgr.c`, `proc_req.c`,
 /// `src/slurmd/slurmstepd/step_terminate_monitor.c`), by how they begin.
-const KNOWN: [(&str, Name); 16] = [
+const KNOWN: [(&str, Name); 21] = [
     ("Not responding", SILENT),
     ("Node unexpectedly re", SILENT),
     // what was to come up did not, within ResumeTimeout
@@ -41,6 +43,12 @@ const KNOWN: [(&str, Name); 16] = [
     ("epilog failed for job", SCRIPT),
     ("epilog timed out", SCRIPT),
     ("unkillable user proce", STUCK),
+    // AWS ParallelCluster's (aws-parallelcluster-node 3.9 `src/slurm_plugin/resume.py`, `clustermgtd.py`)
+    ("(Code:", UNPROVIDED),
+    ("Failure when resumin", UNPROVIDED),
+    ("Static node maintena", SILENT),
+    ("Scheduler health che", SILENT),
+    ("Node failing ec2_hea", SILENT),
     ("gres/", LESSENED),
     // RealMemory, TmpDisk, CPUs, Cores, socket*core*thread count
     ("Low ", LESSENED),
@@ -95,6 +103,7 @@ pub(crate) fn about(kind: &str) -> Option<&'static str> {
         LINK => "a node is out of service for a fault of a network link",
         STORAGE => "a node is out of service because a file system is missing on it",
         FULL => "a node is out of service because a file system of it is full",
+        UNPROVIDED => "a node is out of service because the cloud gives no machine for it",
         PLANNED => "a node is out of service for planned work",
         DRAINED => "a node is out of service, for a reason that a person or a check gave",
         _ => return None,
