@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::bytes::{Captures, Regex};
 
 use super::describe;
 use super::ours::OUR_REASON;
@@ -14,6 +14,7 @@ use super::{message, reasons};
 use crate::event::{Event, Name};
 use crate::grammar::Grammar;
 use crate::line::{Cursor, Line};
+use crate::signature::compile;
 
 /// Rows of events.
 #[derive(Debug)]
@@ -104,7 +105,7 @@ const AGE: &str = r"(?:[0-9][0-9a-z.]*|<unknown>|<invalid>)(?: \(x(?P<times>[0-9
 /// `describe`: type, reason, age, who says it (up to v1.18 with its node), message.
 static DESCRIBED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let from = r"(?P<from>[A-Za-z][\w./-]*)(?:, ?(?P<host>[\w.-]+))?";
-    Regex::new(&format!(r"^\s*(?P<type>Normal|Warning)\s+(?P<reason>\S+)\s+(?P<age>{AGE})\s+{from}\s+(?P<message>.+)$"))
+    compile(&format!(r"^\s*(?P<type>Normal|Warning)\s+(?P<reason>\S+)\s+(?P<age>{AGE})\s+{from}\s+(?P<message>.+)$"))
         .ok()
 });
 
@@ -115,7 +116,7 @@ static LISTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     );
     let object = r"(?P<kind>[A-Za-z][\w.-]*)/(?P<name>[\w.:-]+)";
     let wide = r"(?:(?:spec\.\S+\s+)?[\w./-]+, ?(?P<host>[\w.-]+)\s{2,})?(?:spec\.\S+\s{2,})?";
-    Regex::new(&format!(r"{head}\s+{object}\s+{wide}(?P<message>.+)$")).ok()
+    compile(&format!(r"{head}\s+{object}\s+{wide}(?P<message>.+)$")).ok()
 });
 
 /// Before v1.14: last and first seen, count, name, kind, field, type, reason, source, message.
@@ -125,18 +126,23 @@ static OLD: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let object = r"(?:(?P<name>[\w.-]+?)(?:\.[0-9a-f]{14,16})?\s+(?P<kind>[A-Z]\w+)\s+)?";
     let from = r"(?:\{?(?P<from>[A-Za-z][\w./-]*)(?:, ?| )?(?P<host>[\w.-]+)?\}?\s+)?(?:spec\.\S+\s+)?";
     let by = r"(?:[a-z][\w./-]*(?:, ?(?P<host2>[\w.-]+))?\s{2,})?";
-    Regex::new(&format!(r"{head}{object}{from}(?P<type>Normal|Warning)\s+(?P<reason>\S+)\s+{by}(?P<message>.+)$")).ok()
+    compile(&format!(r"{head}{object}{from}(?P<type>Normal|Warning)\s+(?P<reason>\S+)\s+{by}(?P<message>.+)$")).ok()
 });
 
 /// The columns up to the reason, in each of these forms.
 static CUT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^\s*(?:\S+\s+){0,5}?Warning\s+(?P<reason>[A-Z][A-Za-z]+)(?:\s|$)").ok());
+    LazyLock::new(|| compile(r"^\s*(?:\S+\s+){0,5}?Warning\s+(?P<reason>[A-Z][A-Za-z]+)(?:\s|$)").ok());
+
+/// A column of a row. Shapes know ASCII only: the classes of Unicode take most of the time to compile them.
+fn part<'t>(found: &Captures<'t>, name: &str) -> Option<&'t str> {
+    std::str::from_utf8(found.name(name)?.as_bytes()).ok()
+}
 
 impl<'t> Row<'t> {
     fn read(text: &'t str) -> Option<Self> {
         let shapes = [&DESCRIBED, &LISTED, &OLD];
-        let found = shapes.iter().find_map(|shape| shape.as_ref()?.captures(text))?;
-        let get = |name: &str| found.name(name).map(|part| part.as_str());
+        let found = shapes.iter().find_map(|shape| shape.as_ref()?.captures(text.as_bytes()))?;
+        let get = |name: &str| part(&found, name);
         Some(Self {
             kind: get("type")?,
             reason: get("reason")?,
@@ -151,8 +157,8 @@ impl<'t> Row<'t> {
 
     /// A row of which the end of its document left no message: its reason is known.
     fn cut(text: &'t str) -> Option<Self> {
-        let found = CUT.as_ref()?.captures(text)?;
-        let reason = found.name("reason")?.as_str();
+        let found = CUT.as_ref()?.captures(text.as_bytes())?;
+        let reason = part(&found, "reason")?;
         let (kind, message) = ("Warning", String::new());
         Some(Self { kind, reason, object: None, namespace: None, host: None, message, ago: None, times: None })
     }
