@@ -147,20 +147,10 @@ fn is_of_host(command: &str, row: &Row) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use diag_parsers::{Block, Catalogue, Depth, Scanner};
-
-    use crate::evidence::{Ledger, Table};
-
-    fn table(log: &str) -> Table {
-        let scanner = Scanner::new(Catalogue::built_in().unwrap());
-        let mut ledger = Ledger::new(scanner.catalogue().volatile());
-        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
-        scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
-        Table::new(vec![("session.txt".to_owned(), ledger)])
-    }
+    use crate::evidence::of_log;
 
     fn nodes(log: &str, kind: &str) -> Vec<Option<String>> {
-        let table = table(log);
+        let table = of_log(log);
         table.of_kind(kind).iter().map(|row| table.rows[*row].node().map(str::to_owned)).collect()
     }
 
@@ -181,7 +171,7 @@ root@gpu-18:~# dmesg
 $ kubectl logs nvidia-device-plugin-daemonset-j76n5 -n kube-system
 2026/05/04 03:12:41 Failed to initialize NVML: could not load NVML library.
 ";
-        let table = table(log);
+        let table = of_log(log);
         let row = table.of_kind("kubernetes.runtime_missing")[0];
         assert_eq!(table.rows[row].fields.text("pod"), Some("nvidia-device-plugin-daemonset-j76n5"));
     }

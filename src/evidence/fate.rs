@@ -69,17 +69,11 @@ fn wake_of_success(table: &mut Table, ends: &Places) {
 
 #[cfg(test)]
 mod tests {
-    use diag_parsers::{Block, Catalogue, Depth, Scanner};
-
-    use crate::evidence::{Ledger, Table};
+    use crate::evidence::of_log;
 
     /// Whether the first refusal in a log was survived.
     fn survived(log: &str) -> bool {
-        let scanner = Scanner::new(Catalogue::built_in().unwrap());
-        let mut ledger = Ledger::new(scanner.catalogue().volatile());
-        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
-        scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
-        let table = Table::new(vec![("terminal.txt".to_owned(), ledger)]);
+        let table = of_log(log);
         table.rows[table.of_kind(super::REFUSED)[0]].survived
     }
 

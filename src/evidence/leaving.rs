@@ -29,20 +29,14 @@ pub(super) fn derive(table: &mut Table) {
 
 #[cfg(test)]
 mod tests {
-    use diag_parsers::{Block, Catalogue, Depth, Scanner};
-
-    use crate::evidence::{Ledger, Row, Table};
+    use crate::evidence::{Row, of_log};
 
     const LEFT: &str = "\
         [W504 03:12:44.9 TCPStore.cpp:131] [c10d] recvVector failed on SocketImpl(fd=4, addr=[gpu-18]:41022, remote=[gpu-17]:29400): failed to recv, got 0 bytes\n\
         W0504 03:12:44.7 4121 torch/distributed/elastic/rendezvous/dynamic_rendezvous.py:1282] The node 'gpu-18_4121_0' has failed to shutdown the rendezvous '7' due to an error of type RendezvousConnectionError.\n";
 
     fn in_trouble(log: &str) -> bool {
-        let scanner = Scanner::new(Catalogue::built_in().unwrap());
-        let mut ledger = Ledger::new(scanner.catalogue().volatile());
-        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
-        scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
-        Table::new(vec![("job.log".to_owned(), ledger)]).rows.iter().any(Row::is_trouble)
+        of_log(log).rows.iter().any(Row::is_trouble)
     }
 
     #[test]

@@ -386,3 +386,15 @@ impl Table {
         of_row.map(Cow::Owned).or_else(|| row.fields.get(name).map(Cow::Borrowed))
     }
 }
+
+/// The table of one log, for the tests of this room.
+#[cfg(test)]
+fn of_log(log: &str) -> Table {
+    use diag_parsers::{Block, Catalogue, Depth, Scanner};
+
+    let scanner = Scanner::new(Catalogue::built_in().unwrap());
+    let mut ledger = Ledger::new(scanner.catalogue().volatile());
+    let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+    scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
+    Table::new(vec![("job.log".to_owned(), ledger)])
+}

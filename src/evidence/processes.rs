@@ -108,17 +108,11 @@ fn by_pid(known: &Ranks<Process>) -> Ranks<i64> {
 
 #[cfg(test)]
 mod tests {
-    use diag_parsers::{Block, Catalogue, Depth, Scanner};
-
-    use crate::evidence::{Ledger, Table};
+    use crate::evidence::of_log;
 
     /// The rank of each row of a kind, in the order of the lines.
     fn ranks(log: &str, kind: &str) -> Vec<Option<i64>> {
-        let scanner = Scanner::new(Catalogue::built_in().unwrap());
-        let mut ledger = Ledger::new(scanner.catalogue().volatile());
-        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
-        scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
-        let table = Table::new(vec![("job.log".to_owned(), ledger)]);
+        let table = of_log(log);
         table.of_kind(kind).iter().map(|row| table.rows[*row].rank()).collect()
     }
 

@@ -60,9 +60,9 @@ const LOSSES: [&str; 18] = [
 
 /// Sets kills aside that befell a process of somebody else.
 pub(super) fn derive(table: &mut Table) {
-    let of_job: Vec<RowId> = (0..table.rows.len()).filter(|id| window::is_printed_by_job(&table.rows[*id])).collect();
-    let pids: HashSet<i64> = of_job.iter().filter_map(|id| table.rows[*id].fields.int("pid")).collect();
-    let troubles: Vec<&Row> = of_job.iter().map(|id| &table.rows[*id]).filter(|row| row.is_trouble()).collect();
+    let of_job = || table.rows.iter().filter(|row| window::is_printed_by_job(row));
+    let pids: HashSet<i64> = of_job().filter_map(|row| row.fields.int("pid")).collect();
+    let troubles: Vec<&Row> = of_job().filter(|row| row.is_trouble()).collect();
     let losses = LOSSES.iter().flat_map(|kind| table.of_kind(kind)).any(|id| table.rows[*id].is_trouble());
     let explained = !losses && !troubles.iter().any(|row| by_signal(row) == Some(KILL));
     let own: Vec<&Row> = troubles.into_iter().filter(|row| fails_itself(row)).collect();
