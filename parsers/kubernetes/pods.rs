@@ -164,7 +164,7 @@ impl Row {
     /// A pod that has a node and does not run yet; one without a node may rightly be in a queue for days.
     fn waits(&self) -> Said {
         let starts =
-            self.status.starts_with("Init:") || ["PodInitializing", "ContainerCreating"].contains(&&*self.status);
+            self.status.starts_with("Init:") || matches!(&*self.status, "PodInitializing" | "ContainerCreating");
         if starts && self.age >= STUCK {
             return Said::new(reasons::STUCK, Says::Teardown);
         }

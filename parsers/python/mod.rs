@@ -262,14 +262,10 @@ fn passed_on(kind: &str, message: &str) -> bool {
 /// A message without the rank that a program puts in front of what it says: all ranks say the same then.
 fn without_rank(message: &str, rank: Option<i64>) -> &str {
     let Some(rank) = rank else { return message };
-    let tags = [
-        format!("[{rank}]"),
-        format!("[rank {rank}]"),
-        format!("[Rank {rank}]"),
-        format!("rank {rank}:"),
-        format!("Rank {rank}:"),
-    ];
-    let rest = tags.iter().find_map(|tag| message.strip_prefix(tag.as_str()));
+    const TAGS: [(&str, &str); 5] = [("[", "]"), ("[rank ", "]"), ("[Rank ", "]"), ("rank ", ":"), ("Rank ", ":")];
+    let number = rank.to_string();
+    let behind = |(begin, end): &(&str, &str)| message.strip_prefix(begin)?.strip_prefix(&*number)?.strip_prefix(end);
+    let rest = TAGS.iter().find_map(behind);
     rest.map(|rest| rest.trim_start_matches([':', ' '])).filter(|rest| !rest.is_empty()).unwrap_or(message)
 }
 

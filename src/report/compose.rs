@@ -189,11 +189,13 @@ fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook], open: &
     if asks.is_empty() {
         let general = playbooks.iter().find(|playbook| playbook.id == NO_CAUSE);
         let all = general.and_then(|playbook| playbook.explain.otherwise.clone()).map(|o| o.ask).unwrap_or_default();
-        let fits =
-            |patterns: &[String]| open.iter().any(|kind| patterns.iter().any(|pattern| kind_fits(pattern, kind)));
-        asks.extend(apt(&all, fits).cloned());
+        asks.extend(apt(&all, |patterns| open.iter().any(|kind| is_one_of(kind, patterns))).cloned());
     }
     asks
+}
+
+fn is_one_of(kind: &str, patterns: &[String]) -> bool {
+    patterns.iter().any(|pattern| kind_fits(pattern, kind))
 }
 
 /// The questions about such lines; where there are none, those about any.
@@ -253,14 +255,7 @@ impl<'a> Teller<'a> {
 
     /// The lines that decide: those of needs, then those of supports, a few a clue.
     fn cited(&mut self, found: &Match<'_>) -> Vec<Evidence> {
-        let mut rows: Vec<RowId> = Vec::new();
-        for clue in found.bound.keys() {
-            for row in cited_rows(found, clue, self.table) {
-                if !rows.contains(&row) {
-                    rows.push(row);
-                }
-            }
-        }
+        let rows = found.bound.keys().flat_map(|clue| cited_rows(found, clue, self.table)).collect::<Vec<_>>();
         let mut seen = HashSet::new();
         rows.into_iter().map(|row| self.cite(row)).filter(|told| seen.insert(told.id.clone())).collect()
     }
@@ -324,9 +319,7 @@ impl<'a> Teller<'a> {
         };
         let kinds: HashSet<Name> = found.needed().map(|row| self.table.rows[row].kind).collect();
         let all = otherwise.map(|otherwise| otherwise.ask.as_slice()).unwrap_or_default();
-        apt(all, |patterns| kinds.iter().all(|kind| patterns.iter().any(|pattern| kind_fits(pattern, kind))))
-            .map(fill)
-            .collect()
+        apt(all, |patterns| kinds.iter().all(|kind| is_one_of(kind, patterns))).map(fill).collect()
     }
 
     fn fix(&self, fix: &FixFile, found: &Match<'_>) -> Fix {

@@ -6,6 +6,7 @@ use diag_parsers::rank_list;
 use regex::{Captures, Regex};
 
 use super::{Confidence, Culprit, Evidence, Finding, Fix, Lane, Link, Outcome, PartFacts, Report};
+use crate::evidence::without_domain;
 
 /// `1,024`.
 pub(crate) fn number(n: u64) -> String {
@@ -259,8 +260,7 @@ pub(in crate::report) fn whom(link: &Link, report: &Report) -> String {
 /// A host by its first name, where its full one is long.
 pub(crate) fn host(name: &str) -> &str {
     const MOST: usize = 24;
-    let address = name.parse::<std::net::IpAddr>().is_ok();
-    if name.len() <= MOST || address { name } else { name.split('.').next().unwrap_or(name) }
+    if name.len() <= MOST { name } else { without_domain(name) }
 }
 
 /// How what would decide is asked for.
