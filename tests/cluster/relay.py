@@ -3,13 +3,14 @@
 
     relay.py ONE OTHER [--loss 0.03] [--delay 0.02]     a share of frames, seconds; each way
 
+What is lost is counted, not diced: of 0.15 every sixth or seventh frame of a way, so that no run is spared by chance.
+
 The kernels that tests run on have no netem. Frames are taken with the header by which the kernel tells of checksums and segments that
 are still to be made (PACKET_VNET_HDR of packet(7)), and put back with it, so that nothing has to be switched off.
 """
 
 import argparse
 import heapq
-import random
 import select
 import socket
 import time
@@ -35,7 +36,7 @@ def main():
     asked.add_argument("--delay", type=float, default=0.02)
     asked = asked.parse_args()
     ends = [tap(asked.one), tap(asked.other)]
-    waiting, nth = [], 0
+    waiting, nth, owed = [], 0, dict.fromkeys(ends, 0.0)
     while True:
         left = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
         for end in select.select(ends, [], [], left)[0]:
@@ -44,7 +45,11 @@ def main():
                     frame, place = end.recvfrom(LONGEST)
                 except BlockingIOError:
                     break
-                if place[2] == PACKET_OUTGOING or random.random() < asked.loss:
+                if place[2] == PACKET_OUTGOING:
+                    continue
+                owed[end] += asked.loss
+                if owed[end] >= 1:
+                    owed[end] -= 1
                     continue
                 nth += 1
                 heapq.heappush(waiting, (time.monotonic() + asked.delay, nth, ends[0] if end is ends[1] else ends[1], frame))
