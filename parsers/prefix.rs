@@ -73,33 +73,54 @@ const MOST_LAYERS: usize = 8;
 /// Bytes that a layer takes off the start of a line; none where it does not apply.
 type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
-/// The layers, each tried in turn until none applies.
-const LAYERS: [Layer; 24] = [
-    notebook_tag,
-    number_tag,
-    sglang_tag,
-    rank_tag,
-    bracket_tag,
-    task_label,
-    mpi_tag,
-    actor_tag,
-    pod_tag,
-    compose_tag,
-    build_mark,
-    host_tag,
-    system_log::kmsg,
-    system_log::priority,
-    system_log::decoded,
-    system_log::archived,
-    stamp,
-    cri_stream,
-    system_log::caller,
-    named_stamp,
-    horovod_tag,
-    bar,
-    column_stamp,
-    step_tag,
+/// The layers, each tried in turn until none applies, and with which sorts of byte they begin.
+const LAYERS: [(u8, Layer); 24] = [
+    (DIGIT, notebook_tag),
+    (OPEN, number_tag),
+    (OPEN, sglang_tag),
+    (OPEN, rank_tag),
+    (OPEN, bracket_tag),
+    (DIGIT | BLANK, task_label),
+    (OPEN, mpi_tag),
+    (OTHER, actor_tag),
+    (OPEN, pod_tag),
+    (DIGIT | UPPER | LOWER | OTHER, compose_tag),
+    (OTHER, build_mark),
+    (LOWER, host_tag),
+    (DIGIT, system_log::kmsg),
+    (OTHER, system_log::priority),
+    (DIGIT | LOWER, system_log::decoded),
+    (UPPER | OTHER, system_log::archived),
+    (OPEN | DIGIT | UPPER | BLANK, stamp),
+    (LOWER, cri_stream),
+    (OPEN, system_log::caller),
+    (OPEN | UPPER, named_stamp),
+    (OPEN, horovod_tag),
+    (ANY, bar),
+    (BLANK | OTHER, column_stamp),
+    (OPEN, step_tag),
 ];
+
+/// Sorts of byte: most layers need not be asked.
+const OPEN: u8 = 1;
+const BLANK: u8 = 1 << 1;
+const DIGIT: u8 = 1 << 2;
+const UPPER: u8 = 1 << 3;
+const LOWER: u8 = 1 << 4;
+const OTHER: u8 = 1 << 5;
+const ANY: u8 = OPEN | BLANK | DIGIT | UPPER | LOWER | OTHER;
+
+/// The sort of a byte.
+fn sort(byte: u8) -> u8 {
+    match byte {
+        b'[' => OPEN,
+        b' ' => BLANK,
+        b'0'..=b'9' => DIGIT,
+        b'A'..=b'Z' => UPPER,
+        b'a'..=b'z' => LOWER,
+        _ => OTHER,
+    }
+}
 
 /// Peels all prefixes; returns the context and how many bytes they take.
 pub fn peel(line: &[u8]) -> (Context, usize) {
@@ -107,7 +128,9 @@ pub fn peel(line: &[u8]) -> (Context, usize) {
     let mut at = 0;
     for _ in 0..MOST_LAYERS {
         let rest = &line[at..];
-        let Some(taken) = LAYERS.iter().find_map(|layer| layer(rest, &mut context)) else { break };
+        let Some(begins) = rest.first().map(|byte| sort(*byte)) else { break };
+        let layers = LAYERS.iter().filter(|(sorts, _)| sorts & begins != 0);
+        let Some(taken) = layers.map(|(_, layer)| layer).find_map(|layer| layer(rest, &mut context)) else { break };
         at += taken;
         at += blank_one(&line[at..]);
     }
@@ -427,6 +450,55 @@ fn source_place(rest: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_layer_begins_with_a_byte_that_it_is_not_asked_for() {
+        let parts = "[ ] ( ) < > : | , . ; - _ / @ 12 0 3 rank rank12 default3 pod/a TP1 <std out>: err>: F \
+                     pid=4 Worker_TP0 trainer-1 gpu-17 704.7s \t 1461 _bk;t=1778141291971 6,8812,9421180230,-; kern :warn \
+                     2026-05-04 03:12:41 May 4 1777864361 2026.05.04 E504 T123 batch [titan] INFO it/s ][rank3] é \x07";
+        let mut parts: Vec<&str> = parts.split(' ').collect();
+        parts.extend([
+            " ",
+            "  ",
+            ": ",
+            "] ",
+            ") ",
+            "| ",
+            "stderr F ",
+            "704.7s\t1461\t",
+            "[80746] [rank3]",
+            "[1,3]<stderr>:",
+        ]);
+        parts.extend([
+            "[2026-05-04 03:12:41 TP1] ",
+            "- 1777864361 2026.05.04 gpu-17 ",
+            "[3]<stderr>:",
+            "<14>",
+            "[50.batch] ",
+            "[default3]:",
+            "kern  :warn  : ",
+        ]);
+        parts.extend(["  | 2026-05-04T03:12:41.873Z | "]);
+        let (mut seed, mut applied) = (3_u64, [false; LAYERS.len()]);
+        let mut dice = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % below
+        };
+        let dated = Context { at: time::read("2026-05-04 03:12:41"), ..Context::default() };
+        for _ in 0..300_000 {
+            let line: String = (0..1 + dice(7)).map(|_| parts[dice(parts.len())]).collect();
+            let begins = sort(line.as_bytes()[0]);
+            for (number, (sorts, layer)) in LAYERS.iter().enumerate() {
+                for context in [Context::default(), dated.clone()] {
+                    if layer(line.as_bytes(), &mut context.clone()).is_some() {
+                        assert!(sorts & begins != 0, "layer {number}: {line:?}");
+                        applied[number] = true;
+                    }
+                }
+            }
+        }
+        assert!(applied.iter().all(|applied| *applied), "{applied:?}");
+    }
 
     #[test]
     fn slurmstepd_tells_its_job_in_the_log_of_slurmd() {
