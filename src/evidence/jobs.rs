@@ -12,8 +12,9 @@ pub(super) fn derive(table: &mut Table) {
     // What witnesses of many jobs tell is of each its own.
     let of_many: BTreeSet<usize> =
         table.rows.iter().filter(|row| row.fields.get("witness").is_some()).map(|row| row.source).collect();
-    let owners: Vec<Option<Value>> = (0..of_job.len())
-        .map(|source| parts::owner(table, source).filter(|_| of_job[source] || !of_many.contains(&source)))
+    let owners = parts::owners(table).into_iter().enumerate();
+    let owners: Vec<Option<Value>> = owners
+        .map(|(source, job)| job.filter(|_| of_job[source] || !of_many.contains(&source)))
         .map(|job| job.map(|job| job.parse().map_or(Value::Text(job), Value::Int)))
         .collect();
     for row in table.rows.iter_mut().filter(|row| row.parents.is_empty() && row.fields.get("witness").is_none()) {

@@ -52,12 +52,13 @@ impl Table {
     /// The part of the table that is asked for, and what that leaves out.
     pub fn narrowed(&self, narrow: &Narrow) -> (Self, Dropped) {
         let mut dropped = Dropped::default();
-        let kept: Vec<bool> = self.rows.iter().map(|row| self.keeps(narrow, row, &mut dropped)).collect();
+        let other = |job: &String| narrow.job.as_ref().is_some_and(|asked| asked != job);
+        let foreign: Vec<bool> = parts::owners(self).iter().map(|owner| owner.as_ref().is_some_and(other)).collect();
+        let kept: Vec<bool> = self.rows.iter().map(|row| self.keeps(narrow, &foreign, row, &mut dropped)).collect();
         let lines: BTreeSet<(usize, u64)> =
             self.rows.iter().zip(&kept).filter(|(_, kept)| !**kept).map(|(row, _)| (row.source, row.line)).collect();
-        let foreign = |source: usize| self.of_other_job(narrow, source);
         let asked = Self { asked: narrow.job.clone(), ..self.clone() };
-        let part = asked.only(None, |row| !lines.contains(&(row.source, row.line)), |source, _| !foreign(source));
+        let part = asked.only(None, |row| !lines.contains(&(row.source, row.line)), |source, _| !foreign[source]);
         (part, dropped)
     }
 
@@ -69,20 +70,17 @@ impl Table {
     /// The jobs that rows or files tell of.
     pub fn jobs(&self) -> BTreeSet<String> {
         let rows = self.rows.iter().filter_map(|row| row.fields.get("job")).map(ToString::to_string);
-        rows.chain((0..self.sources.len()).filter_map(|source| parts::owner(self, source))).collect()
+        rows.chain(parts::owners(self).into_iter().flatten()).collect()
     }
 
-    fn of_other_job(&self, narrow: &Narrow, source: usize) -> bool {
-        narrow.job.as_ref().is_some_and(|job| parts::owner(self, source).is_some_and(|owner| owner != *job))
-    }
-
-    fn keeps(&self, narrow: &Narrow, row: &Row, dropped: &mut Dropped) -> bool {
+    /// Whether a row is in what is asked for; `foreign` are the sources that another job printed.
+    fn keeps(&self, narrow: &Narrow, foreign: &[bool], row: &Row, dropped: &mut Dropped) -> bool {
         if !row.parents.is_empty() {
             return true;
         }
         let told = row.fields.get("job").map(ToString::to_string);
         let other = narrow.job.is_some() && told.is_some() && told != narrow.job;
-        let slot = if other || (told.is_none() && self.of_other_job(narrow, row.source)) {
+        let slot = if other || (told.is_none() && foreign[row.source]) {
             &mut dropped.other_job
         } else if !narrow.nodes.is_empty() && row.node().is_some_and(|node| !self.is_any_of(node, &narrow.nodes)) {
             &mut dropped.elsewhere

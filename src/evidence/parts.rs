@@ -52,7 +52,7 @@ fn of_job(job: Option<String>, table: Cow<'_, Table>) -> Vec<Part<'_>> {
 /// The jobs whose own logs are there, each with its rows and those of the witnesses of all; none where there is one.
 fn jobs(table: &Table) -> Vec<(String, Table)> {
     let of_job = window::is_of_job(table);
-    let owners: Vec<Option<String>> = (0..of_job.len()).map(|source| owner(table, source)).collect();
+    let owners = owners(table);
     let own: BTreeSet<&String> =
         (0..of_job.len()).filter(|source| of_job[*source]).filter_map(|source| owners[source].as_ref()).collect();
     let all_told = (0..of_job.len()).all(|source| !of_job[source] || owners[source].is_some());
@@ -70,12 +70,18 @@ fn jobs(table: &Table) -> Vec<(String, Table)> {
     own.iter().map(|job| ((*job).clone(), of(job))).collect()
 }
 
-/// The job that printed a source: as Slurm's lines in it say, else as Slurm named the file.
-pub(super) fn owner(table: &Table, source: usize) -> Option<String> {
-    let own = table.rows.iter().filter(|row| row.source == source && row.kind.starts_with("slurm."));
-    let told: BTreeSet<String> = own.filter_map(|row| row.fields.get("job")).map(ToString::to_string).collect();
-    let by_name = || Some(SLURM_OUT.as_ref()?.captures(&table.sources[source])?[1].to_owned());
-    if told.len() == 1 { told.into_iter().next() } else { by_name() }
+/// The job that printed each source: as Slurm's lines in it say, else as Slurm named the file.
+pub(super) fn owners(table: &Table) -> Vec<Option<String>> {
+    let mut told: Vec<BTreeSet<String>> = vec![BTreeSet::new(); table.sources.len()];
+    for row in table.rows.iter().filter(|row| row.kind.starts_with("slurm.")) {
+        told[row.source].extend(row.fields.get("job").map(ToString::to_string));
+    }
+    let by_name = |name: &str| Some(SLURM_OUT.as_ref()?.captures(name)?[1].to_owned());
+    let owner = |(jobs, name): (BTreeSet<String>, &String)| match jobs.len() {
+        1 => jobs.into_iter().next(),
+        _ => by_name(name),
+    };
+    told.into_iter().zip(&table.sources).map(owner).collect()
 }
 
 /// The attempts of a job: what its launcher or scheduler started anew in the same log.

@@ -60,6 +60,12 @@ const LOSSES: [&str; 18] = [
 
 /// Sets kills aside that befell a process of somebody else.
 pub(super) fn derive(table: &mut Table) {
+    let killed: Vec<RowId> =
+        table.of_kind(KILLED).iter().copied().filter(|id| table.rows[*id].aside.is_none()).collect();
+    if killed.is_empty() {
+        return;
+    }
+    let owners = parts::owners(table);
     let of_job = || table.rows.iter().filter(|row| window::is_printed_by_job(row));
     let pids: HashSet<i64> = of_job().filter_map(|row| row.fields.int("pid")).collect();
     let troubles: Vec<&Row> = of_job().filter(|row| row.is_trouble()).collect();
@@ -67,7 +73,7 @@ pub(super) fn derive(table: &mut Table) {
     let explained = !losses && !troubles.iter().any(|row| by_signal(row) == Some(KILL));
     let own: Vec<&Row> = troubles.into_iter().filter(|row| fails_itself(row)).collect();
     let verdict = |row: &Row| {
-        if is_of_other_job(table, row) {
+        if is_of_other_job(row, table.job.window.job.as_ref().or(owners[row.source].as_ref())) {
             return Some(Aside::OtherJob);
         }
         let known = row.fields.int("victim_pid").is_some_and(|pid| pids.contains(&pid));
@@ -75,18 +81,17 @@ pub(super) fn derive(table: &mut Table) {
         let apart = || own.iter().all(|death| death.since(row).is_none());
         (explained && !known && !own.is_empty() && apart()).then_some(Aside::OtherProcess)
     };
-    let killed = table.of_kind(KILLED).iter().filter(|id| table.rows[**id].aside.is_none());
-    let marks: Vec<(RowId, Aside)> = killed.filter_map(|id| Some((*id, verdict(&table.rows[*id])?))).collect();
+    let marks: Vec<(RowId, Aside)> =
+        killed.into_iter().filter_map(|id| Some((id, verdict(&table.rows[id])?))).collect();
     for (id, why) in marks {
         table.rows[id].aside = Some(why);
     }
 }
 
 /// Whether the victim's control group is of a job that is not the one whose log this is.
-fn is_of_other_job(table: &Table, row: &Row) -> bool {
+fn is_of_other_job(row: &Row, mine: Option<&String>) -> bool {
     let told = row.fields.get("job").filter(|_| row.fields.get("cgroup").is_some()).map(ToString::to_string);
-    let mine = table.job.window.job.clone().or_else(|| parts::owner(table, row.source));
-    told.zip(mine).is_some_and(|(told, mine)| told != mine)
+    told.zip(mine).is_some_and(|(told, mine)| told != *mine)
 }
 
 /// Whether a row tells of a death that no kill of another process brings about.

@@ -119,18 +119,18 @@ pub(super) fn derive(table: &mut Table) {
 fn window(table: &Table, of_job: &[bool]) -> Window {
     let own = || table.rows.iter().filter(|row| of_job[row.source]);
     let told = own().filter_map(|row| row.fields.get("job")).map(ToString::to_string);
-    let by_name = (0..of_job.len()).filter(|source| of_job[*source]).filter_map(|source| parts::owner(table, source));
+    let by_name =
+        parts::owners(table).into_iter().zip(of_job).filter(|(_, of_job)| **of_job).filter_map(|(job, _)| job);
     let jobs: BTreeSet<String> = told.chain(by_name).collect();
     let mut window = Window { nodes: hosts(table), ..Window::default() };
     window.job = table.asked.clone().or_else(|| jobs.first().filter(|_| jobs.len() == 1).cloned());
     window.follows = table.begins.is_some();
     window.begins = table.begins.or_else(|| {
-        let told = |row: &&Row| row.kind == super::BEGAN;
+        let began = || table.of_kind(super::BEGAN).iter().map(|id| &table.rows[*id]).filter(|row| of_job[row.source]);
+        let told: BTreeSet<usize> = began().map(|row| row.source).collect();
         // A source that prints no time may have begun before all others.
-        let all = (0..of_job.len())
-            .filter(|source| of_job[*source])
-            .all(|source| own().any(|row| row.source == source && told(&row)));
-        own().filter(told).filter_map(|row| row.placed).min_by_key(|at| at.micros).filter(|_| all)
+        let all = of_job.iter().enumerate().all(|(source, of_job)| !of_job || told.contains(&source));
+        began().filter_map(|row| row.placed).min_by_key(|at| at.micros).filter(|_| all)
     });
     let over = |row: &&Row| row.is_trouble() || row.says == Says::Success;
     let last = |row: &Row| Some(Placed { micros: end_of(row)?, ..row.placed? });
