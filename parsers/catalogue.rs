@@ -51,6 +51,7 @@ pub struct Catalogue {
     about: BTreeMap<Name, String>,
     plain: OnceLock<Index>,
     fast: OnceLock<Index>,
+    steps: OnceLock<Index>,
 }
 
 impl std::fmt::Debug for Catalogue {
@@ -107,7 +108,8 @@ impl Catalogue {
             }
         }
         let grammars = GRAMMARS.to_vec();
-        Ok(Self { signatures, grammars, envelopes, about, plain: OnceLock::new(), fast: OnceLock::new() })
+        let (plain, fast, steps) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Self { signatures, grammars, envelopes, about, plain, fast, steps })
     }
 
     /// The index for a depth, prepared when first needed: for documents like `text`, which costs or saves time only.
@@ -115,6 +117,7 @@ impl Catalogue {
         match depth {
             Depth::Every => self.plain.get_or_init(|| Index::plain(&self.signatures, &self.grammars)),
             Depth::Stems => self.fast.get_or_init(|| Index::fast(&self.signatures, &self.grammars, text)),
+            Depth::Steps => self.steps.get_or_init(|| Index::steps(&self.signatures, text)),
         }
     }
 

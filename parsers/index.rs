@@ -1,10 +1,11 @@
 //! Which signatures and grammars may have something to say on a line: those of whose literals one stands there.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use crate::event::Says;
 use crate::grammar::Grammar;
-use crate::search::{Hit, Search};
+use crate::search::{Familiar, Hit, Look, Search};
 use crate::signature::{Pattern, Signature};
 
 /// Words of complaint: a line that holds one, and that no signature knows, is counted as not understood.
@@ -30,6 +31,8 @@ pub(crate) struct Index {
     search: Search,
     /// Per literal.
     owners: Vec<Vec<Owner>>,
+    /// What was learnt of lines, while nobody searches with it; none where a search is too short to learn.
+    familiar: Option<Mutex<Vec<Familiar>>>,
 }
 
 type Wanted = BTreeMap<Vec<u8>, Vec<Owner>>;
@@ -42,21 +45,51 @@ impl Index {
             let cheap = || pattern.anchors.iter().all(|anchor| Search::is_cheap(anchor.as_bytes()));
             signature.says != Says::Progress && (!signature.ends || cheap())
         };
-        let mut wanted = wanted(signatures, grammars, chosen, |grammar| !grammar.in_small_documents_only());
+        let wanted = wanted(signatures, grammars, chosen, |grammar| !grammar.in_small_documents_only());
+        Self { familiar: Some(Mutex::default()), ..Self::prepared(wanted, text) }
+    }
+
+    /// For steps only, wherever in a document.
+    pub(crate) fn steps(signatures: &[Signature], text: &[u8]) -> Self {
+        Self::prepared(wanted(signatures, &[], |signature, _| signature.says == Says::Progress, |_| false), text)
+    }
+
+    /// For what is searched for in documents like `text`.
+    fn prepared(mut wanted: Wanted, text: &[u8]) -> Self {
         let search = Search::new(wanted.keys().cloned().collect(), text);
         let owners = search.literals().iter().map(|literal| wanted.remove(literal).unwrap_or_default()).collect();
-        Self { search, owners }
+        Self { search, owners, familiar: None }
     }
 
     /// For small documents: everything, and ready at once.
     pub(crate) fn plain(signatures: &[Signature], grammars: &[&dyn Grammar]) -> Self {
         let (literals, owners) = wanted(signatures, grammars, |_, _| true, |_| true).into_iter().unzip();
-        Self { search: Search::plain(literals), owners }
+        Self { search: Search::plain(literals), owners, familiar: None }
     }
 
     /// Every place of `text` at which something is wanted, in no order.
     pub(crate) fn find(&self, text: &[u8], hits: &mut Vec<Hit>) {
         self.search.find(text, hits);
+    }
+
+    /// As [`Self::find`], by `look`, but without looking again at lines that are known to hold nothing.
+    pub(crate) fn find_unknown(&self, text: &[u8], familiar: &mut Familiar, look: Look<'_>, hits: &mut Vec<Hit>) {
+        self.search.find_unknown(text, familiar, look, hits);
+    }
+
+    /// What was learnt of lines, for one who searches a part of a text.
+    pub(crate) fn familiar(&self) -> Option<Familiar> {
+        let mut familiar =
+            self.familiar.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        familiar.begin();
+        Some(familiar)
+    }
+
+    /// Keeps it for the next part.
+    pub(crate) fn keep(&self, familiar: Option<Familiar>) {
+        if let Some((pool, familiar)) = self.familiar.as_ref().zip(familiar) {
+            pool.lock().unwrap_or_else(PoisonError::into_inner).push(familiar);
+        }
     }
 
     /// Who wants what was hit.

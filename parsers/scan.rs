@@ -13,7 +13,7 @@ use crate::event::{Event, Fields};
 use crate::index::{Index, Owner};
 use crate::line::{Block, Cursor, Line, strip_ansi};
 use crate::record::Wrapped;
-use crate::search::Hit;
+use crate::search::{Familiar, Hit};
 use crate::signature::{Scratch, Signature};
 use crate::time;
 
@@ -27,6 +27,8 @@ pub enum Depth {
     Every,
     /// Without signatures that a long document is only sampled for.
     Stems,
+    /// For the steps of a run only.
+    Steps,
 }
 
 /// What was seen in a block.
@@ -81,9 +83,11 @@ impl Scanner {
         let (tally, hits, wishes) = (Tally::default(), Vec::new(), Vec::new());
         let (scratch, events) = (Scratch::default(), Vec::new());
         let (signed, spoken) = (0, Vec::new());
+        let familiar = index.familiar();
         let mut walk = Walk {
             catalogue: &self.catalogue,
             index,
+            familiar,
             block,
             tally,
             number,
@@ -98,6 +102,7 @@ impl Scanner {
         };
         walk.part(part.clone());
         walk.count(part.end);
+        index.keep(walk.familiar.take());
         walk.tally.lines = walk.number - number;
         walk.tally
     }
@@ -134,6 +139,7 @@ const OVERLAP: usize = 1 << 10;
 struct Walk<'a, 's> {
     catalogue: &'s Catalogue,
     index: &'s Index,
+    familiar: Option<Familiar>,
     block: Block<'a>,
     tally: Tally,
     /// Number of the line at `counted`.
@@ -181,8 +187,7 @@ impl<'a> Walk<'a, '_> {
         let text = &self.block.data[window.clone()];
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
-        self.index.find(text, &mut hits);
-        colours(text, &mut hits);
+        self.find(text, &mut hits);
         hits.sort_unstable();
         let mut rest = hits.as_slice();
         let mut floor = window.start;
@@ -197,6 +202,19 @@ impl<'a> Walk<'a, '_> {
         }
         self.count(next);
         self.hits = hits;
+    }
+
+    /// Finds the literals and colours of a text.
+    fn find(&mut self, text: &[u8], hits: &mut Vec<Hit>) {
+        let index = self.index;
+        let look = |text: &[u8], hits: &mut Vec<Hit>| {
+            index.find(text, hits);
+            colours(text, hits);
+        };
+        match &mut self.familiar {
+            Some(familiar) => index.find_unknown(text, familiar, &look, hits),
+            None => look(text, hits),
+        }
     }
 
     /// The line around `at`, and the piece of it that is looked at.

@@ -4,10 +4,13 @@
 //! one for short ones ([`stems`]), read several. Both only ever propose places; each place is compared with the
 //! literal. So nothing is lost and nothing is made up, whatever the filters are tuned to.
 
+mod familiar;
 mod grams;
 mod sample;
 mod stems;
 
+pub(crate) use familiar::Familiar;
+use familiar::Numbered;
 use grams::Grams;
 use sample::Sample;
 use stems::Stems;
@@ -38,6 +41,7 @@ pub(crate) struct Search {
     literals: Vec<Vec<u8>>,
     grams: Grams,
     stems: Stems,
+    numbered: Numbered,
 }
 
 impl Search {
@@ -53,13 +57,14 @@ impl Search {
         short.extend(stemmed);
         long.extend(others);
         let (grams, stems) = (Grams::new(&long, &sample), Stems::new(chosen, &short, &sample));
-        Self { literals, grams, stems }
+        let numbered = Numbered::of(&literals);
+        Self { literals, grams, stems, numbered }
     }
 
     /// A search that is prepared at once, and slower.
     pub(crate) fn plain(literals: Vec<Vec<u8>>) -> Self {
         let stems = Stems::automaton(&indexed(&literals).collect::<Vec<_>>());
-        Self { literals, grams: Grams::default(), stems }
+        Self { literals, grams: Grams::default(), stems, numbered: Numbered::default() }
     }
 
     /// Whether one literal more costs next to nothing.
@@ -85,7 +90,15 @@ impl Search {
         self.grams.find(text, &mut check);
         self.stems.find(text, &mut check);
     }
+
+    /// Adds what `look` finds in `text`; it is not asked again for lines that are known to hold no literal.
+    pub(crate) fn find_unknown(&self, text: &[u8], familiar: &mut Familiar, look: Look<'_>, hits: &mut Vec<Hit>) {
+        familiar.find(text, &self.numbered, look, hits);
+    }
 }
+
+/// What a text is searched with beside the literals, for those who look at a text run by run.
+pub(crate) type Look<'a> = &'a dyn Fn(&[u8], &mut Vec<Hit>);
 
 /// A literal and its index.
 type Indexed<'a> = (u32, &'a [u8]);

@@ -147,11 +147,7 @@ fn line_start(data: &[u8], floor: usize, at: usize) -> usize {
 fn steps_before(scanner: &Scanner, block: Block<'_>, floor: usize, at: usize, sink: &mut dyn FnMut(Event)) {
     let from = line_start(block.data, floor, at.saturating_sub(BEFORE_FAILURE).max(floor));
     let until = line_start(block.data, from, at);
-    scanner.scan_part(block, from..until, Depth::Every, &mut |event| {
-        if event.says == Says::Progress {
-            sink(event);
-        }
-    });
+    scanner.scan_part(block, from..until, Depth::Steps, sink);
 }
 
 /// Cuts a stream into pieces.

@@ -1,0 +1,231 @@
+//! Lines that differ from earlier ones in nothing but digits: where those held no literal, these hold none.
+//!
+//! A run prints a few hundred different lines, again and again with other numbers. Such a line is told by a hash of its
+//! text with all digits alike, at a third of what the search takes. That it holds no literal follows from the line before
+//! it: literals without digits can't come in by other numbers, and for those with digits the text is looked at with all
+//! digits alike, theirs too.
+
+use std::hash::BuildHasher;
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
+use foldhash::quality::RandomState;
+use memchr::memchr_iter;
+
+use super::{Hit, Look};
+
+/// Sets of lines that are remembered, and lines in each: 32 KiB, so that they stay in the second cache.
+const SETS: usize = 1 << 10;
+const WAYS: usize = 4;
+
+/// After so many lines, in which fewer than half were known, the rest of a part is searched without this.
+const TRIAL: usize = 1 << 10;
+
+/// Set in the mark of a line that holds no literal; the others have been seen once.
+const CLEAN: u64 = 1;
+
+/// The literals with digits in them.
+#[derive(Debug, Default)]
+pub(super) struct Numbered {
+    alike: Option<AhoCorasick>,
+}
+
+impl Numbered {
+    /// Of these literals.
+    pub(super) fn of(literals: &[Vec<u8>]) -> Self {
+        let numbered = literals.iter().filter(|literal| literal.iter().any(u8::is_ascii_digit)).map(|literal| {
+            let mut folded = Vec::new();
+            fold(literal, &mut folded);
+            folded
+        });
+        // What can't be built is nowhere ruled out: then no line counts as clean.
+        Self { alike: AhoCorasick::new(numbered).ok() }
+    }
+
+    /// Whether other digits may make one of them of a text whose digits are alike.
+    fn may_stand_in(&self, folded: &[u8]) -> bool {
+        self.alike.as_ref().is_none_or(|alike| alike.is_match(folded))
+    }
+}
+
+/// The lines that were seen, by marks: hashes whose lowest bit says more. The hash is keyed by chance, so that no log can
+/// aim at two lines that look alike.
+#[derive(Debug)]
+pub(crate) struct Familiar {
+    hashing: RandomState,
+    sets: Vec<[u64; WAYS]>,
+    folded: Vec<u8>,
+    unknown: Vec<Unknown>,
+    lines: usize,
+    known: usize,
+}
+
+/// A line that has to be searched, and its mark.
+#[derive(Debug)]
+struct Unknown {
+    begins: usize,
+    ends: usize,
+    mark: u64,
+}
+
+impl Default for Familiar {
+    fn default() -> Self {
+        let (hashing, sets) = (RandomState::default(), vec![[0; WAYS]; SETS]);
+        Self { hashing, sets, folded: Vec::new(), unknown: Vec::new(), lines: 0, known: 0 }
+    }
+}
+
+impl Familiar {
+    /// Begins another part of a text.
+    pub(crate) fn begin(&mut self) {
+        (self.lines, self.known) = (0, 0);
+    }
+
+    /// Whether it has turned out that few lines come again.
+    fn is_of_no_use(&self) -> bool {
+        self.lines >= TRIAL && 2 * self.known < self.lines
+    }
+
+    /// Adds what `look` finds in `text`, which is asked for runs of lines that are not known. No literal reaches across
+    /// the end of a line.
+    pub(super) fn find(&mut self, text: &[u8], numbered: &Numbered, look: Look<'_>, hits: &mut Vec<Hit>) {
+        if self.is_of_no_use() {
+            return look(text, hits);
+        }
+        fold(text, &mut self.folded);
+        let (mut begins, mut run) = (0, 0);
+        for ends in memchr_iter(b'\n', text).map(|at| at + 1).chain([text.len()]) {
+            if ends == begins {
+                continue;
+            }
+            let mark = self.hashing.hash_one(&self.folded[begins..ends]) & !CLEAN;
+            self.lines += 1;
+            if self.sets[set(mark)].contains(&(mark | CLEAN)) {
+                self.known += 1;
+                self.search(text, run..begins, numbered, look, hits);
+                run = ends;
+            } else {
+                self.unknown.push(Unknown { begins, ends, mark });
+            }
+            begins = ends;
+        }
+        self.search(text, run..text.len(), numbered, look, hits);
+    }
+
+    /// Searches a run of unknown lines, and learns which of them hold nothing.
+    fn search(&mut self, text: &[u8], run: Range<usize>, numbered: &Numbered, look: Look<'_>, hits: &mut Vec<Hit>) {
+        if run.is_empty() {
+            return;
+        }
+        let (start, before) = (run.start, hits.len());
+        look(&text[run], hits);
+        let found = &mut hits[before..];
+        found.iter_mut().for_each(|hit| hit.at += start as u32);
+        found.sort_unstable();
+        let mut found = found.iter().map(|hit| hit.at as usize).peekable();
+        for line in self.unknown.drain(..) {
+            let mut held = false;
+            while found.next_if(|at| *at < line.ends).is_some() {
+                held = true;
+            }
+            if !held {
+                learn(&mut self.sets[set(line.mark)], line.mark, || {
+                    !numbered.may_stand_in(&self.folded[line.begins..line.ends])
+                });
+            }
+        }
+    }
+}
+
+/// Remembers a line without literals; the second time also that other digits don't make one.
+fn learn(known: &mut [u64; WAYS], mark: u64, is_clean: impl Fn() -> bool) {
+    match known.iter_mut().find(|other| **other == mark) {
+        Some(seen) if is_clean() => *seen |= CLEAN,
+        Some(_) => {}
+        None => {
+            known.rotate_right(1);
+            known[0] = mark;
+        }
+    }
+}
+
+fn set(mark: u64) -> usize {
+    (mark >> 32) as usize % SETS
+}
+
+/// The text with all digits alike.
+fn fold(text: &[u8], folded: &mut Vec<u8>) {
+    folded.clear();
+    folded.extend(text.iter().map(|byte| if byte.is_ascii_digit() { b'0' } else { *byte }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Search;
+    use super::*;
+
+    /// Deterministic dice.
+    fn dice(seed: &mut u64, below: usize) -> usize {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*seed >> 33) as usize % below
+    }
+
+    /// What is found of a text window by window, and how many lines were known.
+    fn found(literals: &[&str], windows: &[String]) -> (Vec<Vec<Hit>>, usize) {
+        let search = Search::new(literals.iter().map(|literal| literal.as_bytes().to_vec()).collect(), b"");
+        let mut familiar = Familiar::default();
+        let look = |text: &[u8], hits: &mut Vec<Hit>| search.find(text, hits);
+        let find = |text: &String| {
+            let (mut hits, mut all) = (Vec::new(), Vec::new());
+            search.find_unknown(text.as_bytes(), &mut familiar, &look, &mut hits);
+            search.find(text.as_bytes(), &mut all);
+            hits.sort_unstable();
+            all.sort_unstable();
+            assert_eq!(hits, all, "{text}");
+            hits
+        };
+        let hits = windows.iter().map(find).collect();
+        (hits, familiar.known)
+    }
+
+    #[test]
+    fn nothing_is_lost_by_what_is_known() {
+        let literals = ["lost", "Xid 79", "code 13", "]: 7", "rank 0 died", "9"];
+        let words =
+            ["rank ", "lost", "Xid ", "7", "79", "code ", "1", "13", "]: ", " died", "step ", "0", "\n", "\r", "\n\n"];
+        let mut seed = 7;
+        for few in [4, 8, words.len()] {
+            let mut word = || words[words.len() - 1 - dice(&mut seed, few)];
+            let windows: Vec<String> = (0..300).map(|_| (0..60).map(|_| word()).collect()).collect();
+            let (_, known) = found(&literals, &windows);
+            assert!(few > 8 || known > 100, "{few} words: {known} lines known");
+        }
+    }
+
+    #[test]
+    fn a_literal_that_other_digits_make_is_found() {
+        let lines =
+            |code: usize| (0..50).map(|step| format!("step {step:03}: exit code {code:02}\n")).collect::<String>();
+        let windows: Vec<String> = [12, 10, 13, 99].map(lines).into();
+        let (hits, known) = found(&["code 13"], &windows);
+        assert_eq!((hits.iter().map(Vec::len).collect::<Vec<_>>(), known), (vec![0, 0, 50, 0], 0));
+        let (hits, known) = found(&["lost"], &windows);
+        assert_eq!((hits.concat().len(), known), (0, 3 * 50));
+    }
+
+    #[test]
+    fn a_text_whose_lines_are_all_different_is_not_asked_for_long() {
+        let search = Search::new(vec![b"lost".to_vec()], b"");
+        let mut familiar = Familiar::default();
+        let letters =
+            |line: usize| (0..6).map(|at| char::from(b'a' + (line >> (4 * at)) as u8 % 16)).collect::<String>();
+        let text: String = (0..4 * TRIAL).map(|line| format!("{} lost\n{}\n", letters(line), letters(line))).collect();
+        let (mut hits, look) = (Vec::new(), |text: &[u8], hits: &mut Vec<Hit>| search.find(text, hits));
+        for window in text.as_bytes().chunks(1 << 12) {
+            search.find_unknown(window, &mut familiar, &look, &mut hits);
+        }
+        assert!(familiar.lines < 2 * TRIAL, "{}", familiar.lines);
+        familiar.begin();
+        assert!(!familiar.is_of_no_use());
+    }
+}
