@@ -1,7 +1,7 @@
 //! The formats that a scanner knows: those built in, and those a site adds.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use memchr::memmem::Finder;
 use regex_automata::Input;
@@ -42,6 +42,9 @@ struct CompiledEnvelope {
     hot: bool,
     matcher: OnceLock<Option<Matcher>>,
 }
+
+/// By kind, the fields that don't make another fact; shared, and asked for every event.
+pub type Volatile = Arc<HashMap<Name, Vec<Name>, foldhash::fast::RandomState>>;
 
 /// All formats, ready for scanning.
 pub struct Catalogue {
@@ -136,9 +139,9 @@ impl Catalogue {
     }
 
     /// The fields of each kind that don't make another fact.
-    pub fn volatile(&self) -> std::collections::HashMap<Name, Vec<Name>> {
+    pub fn volatile(&self) -> Volatile {
         let listed = self.signatures.iter().filter(|signature| !signature.volatile.is_empty());
-        listed.map(|signature| (signature.kind, signature.volatile.clone())).collect()
+        Arc::new(listed.map(|signature| (signature.kind, signature.volatile.clone())).collect())
     }
 
     /// The kinds that can occur.

@@ -45,6 +45,20 @@ pub enum Says {
     Success,
 }
 
+impl Says {
+    /// As it is written in format files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failure => "failure",
+            Self::Teardown => "teardown",
+            Self::Warning => "warning",
+            Self::Info => "info",
+            Self::Progress => "progress",
+            Self::Success => "success",
+        }
+    }
+}
+
 /// A typed field of an event.
 #[derive(Debug, Clone, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(untagged)]

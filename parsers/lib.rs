@@ -53,7 +53,7 @@ pub mod stamp;
 pub mod sweep;
 pub mod time;
 
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, Volatile};
 pub use event::{Event, Fields, Name, Problem, Says, Value, intern, rank_list};
 pub use grammar::{GRAMMARS, Grammar};
 pub use line::{Block, Cursor, Line};

@@ -6,7 +6,7 @@ use diag_parsers::Says;
 
 use super::condition::{kind_fits, row_fits};
 use super::matching::{Match, candidates};
-use crate::evidence::{Row, RowId, Table};
+use crate::evidence::{Row, RowId, RowSet, Table};
 use crate::playbook::{Echo, On, Order};
 use crate::verdict::Confidence;
 
@@ -16,7 +16,7 @@ pub struct Ranked<'p> {
     /// The match.
     pub found: Match<'p>,
     /// Rows of trouble that need no other explanation.
-    pub explained: HashSet<RowId>,
+    pub explained: RowSet,
     /// Indices of the matches that it explains.
     pub consequences: Vec<usize>,
     /// Whether nothing explains it.
@@ -80,8 +80,8 @@ fn is_program(ranked: &Ranked<'_>, table: &Table) -> bool {
 }
 
 /// Rows that the match accounts for: its own, its echoes, and what is torn down after it.
-fn explained(found: &Match<'_>, table: &Table) -> HashSet<RowId> {
-    let mut own: HashSet<RowId> = found.bound.values().flatten().chain(&found.alike).copied().collect();
+fn explained(found: &Match<'_>, table: &Table) -> RowSet {
+    let mut own: RowSet = found.bound.values().flatten().chain(&found.alike).copied().collect();
     let parents: Vec<RowId> = own.iter().flat_map(|row| table.rows[*row].parents.clone()).collect();
     own.extend(parents);
     let mut echoes = heard(&found.playbook.echoes, table, found.anchor(), found.needed());
@@ -112,7 +112,7 @@ fn elsewhere(found: &Match<'_>, table: &Table) -> Vec<RowId> {
 }
 
 /// The rows that echo a cause which stands at `anchor` and is told by the rows `needed`.
-pub fn heard(echoes: &[Echo], table: &Table, anchor: RowId, needed: impl Iterator<Item = RowId>) -> HashSet<RowId> {
+pub fn heard(echoes: &[Echo], table: &Table, anchor: RowId, needed: impl Iterator<Item = RowId>) -> RowSet {
     let mut cause =
         Cause { anchor: &table.rows[anchor], ranks: BTreeSet::new(), pods: BTreeSet::new(), places: HashSet::new() };
     for row in needed.map(|row| &table.rows[row]) {
@@ -120,19 +120,20 @@ pub fn heard(echoes: &[Echo], table: &Table, anchor: RowId, needed: impl Iterato
         cause.pods.extend(row.fields.text("pod"));
         cause.places.insert((row.source, row.line));
     }
-    let mut all = HashSet::new();
+    let mut all = RowSet::default();
     let hardware = hardware(table);
     for echo in echoes {
-        let kinds = table.kinds().filter(|kind| echo.kinds.iter().any(|pattern| kind_fits(pattern, kind)));
-        let rows = kinds.flat_map(|kind| table.of_kind(kind)).copied();
         let named = |kind: &str| echo.kinds.iter().any(|pattern| pattern != "*" && kind_fits(pattern, kind));
         let breaks_hardware = HARDWARE.iter().any(|kind| named(kind));
-        all.extend(rows.filter(|id| {
-            let row = &table.rows[*id];
-            (named(row.kind) || cause.is_one_story(row) && (breaks_hardware || !hardware.contains(id)))
-                && cause.is_echoed(echo, row)
-                && row_fits(table, *id, &echo.filter)
-        }));
+        for kind in table.kinds().filter(|kind| echo.kinds.iter().any(|pattern| kind_fits(pattern, kind))) {
+            let named = named(kind);
+            all.extend(table.of_kind(kind).iter().copied().filter(|id| {
+                let row = &table.rows[*id];
+                (named || cause.is_one_story(row) && (breaks_hardware || !hardware.contains(id)))
+                    && cause.is_echoed(echo, row)
+                    && row_fits(table, *id, &echo.filter)
+            }));
+        }
     }
     all
 }
@@ -165,7 +166,7 @@ const HARDWARE: [&str; 4] = ["gpu_fault.lost", "gpu_fault.memory", "gpu_fault.li
 const PROGRAM: &str = "gpu_fault.program";
 
 /// The rows that tell of such faults, with those that they follow from.
-fn hardware(table: &Table) -> HashSet<RowId> {
+fn hardware(table: &Table) -> RowSet {
     let faults = HARDWARE.iter().flat_map(|kind| table.of_kind(kind)).copied();
     faults.flat_map(|fault| table.rows[fault].parents.iter().copied().chain([fault])).collect()
 }

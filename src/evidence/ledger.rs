@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-use diag_parsers::{Event, Fields, Name, Says, Stamp, Value};
+use diag_parsers::{Event, Fields, Name, Says, Stamp, Value, Volatile};
 use foldhash::quality::RandomState;
 
 use super::{Advance, Row};
@@ -39,13 +39,13 @@ pub struct Ledger {
     trail: Vec<(u64, i64)>,
     /// What began the attempt that is being read.
     mark: Option<u64>,
-    volatile: HashMap<Name, Vec<Name>>,
+    volatile: Volatile,
     lines: u64,
 }
 
 impl Ledger {
     /// An empty ledger; `volatile` names the fields of a kind that don't make another fact.
-    pub fn new(volatile: HashMap<Name, Vec<Name>>) -> Self {
+    pub fn new(volatile: Volatile) -> Self {
         Self { volatile, ..Self::default() }
     }
 
@@ -77,9 +77,8 @@ impl Ledger {
             row.last_line += lines;
             let moved = row.attempt.is_none() && self.mark.is_some();
             row.attempt = row.attempt.or(self.mark);
-            let volatile = self.volatile.get(row.kind);
             let key = match crowded || moved || self.crowded() {
-                true => hash_of(row.kind, row.says, &row.fields, volatile, self.crowded(), row.attempt),
+                true => hash_of(row.kind, row.says, &row.fields, &self.volatile, self.crowded(), row.attempt),
                 false => key,
             };
             match self.known.get(&key) {
@@ -143,8 +142,7 @@ impl Ledger {
     }
 
     fn key(&self, event: &Event) -> u64 {
-        let volatile = self.volatile.get(event.kind);
-        hash_of(event.kind, event.says, &event.fields, volatile, self.crowded(), self.mark)
+        hash_of(event.kind, event.says, &event.fields, &self.volatile, self.crowded(), self.mark)
     }
 }
 
@@ -167,16 +165,10 @@ pub(super) fn mark(kind: Name, fields: &Fields, at: Option<Stamp>) -> Option<u64
 }
 
 /// What makes a fact distinct: its kind, its attempt and its fields, without volatile ones; of a step, only who made it.
-fn hash_of(
-    kind: Name,
-    says: Says,
-    fields: &Fields,
-    volatile: Option<&Vec<Name>>,
-    crowded: bool,
-    attempt: Option<u64>,
-) -> u64 {
+fn hash_of(kind: Name, says: Says, fields: &Fields, volatile: &Volatile, crowded: bool, attempt: Option<u64>) -> u64 {
     let mut hasher = HASHING.build_hasher();
     (kind, attempt).hash(&mut hasher);
+    let volatile = volatile.get(kind);
     for (name, value) in fields.iter() {
         let counts = match says {
             _ if crowded => name == "rank",

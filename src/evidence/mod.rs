@@ -1,7 +1,7 @@
 //! The evidence table: events collapsed to distinct facts, joined, with derived facts beside them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use diag_parsers::{Fields, Name, Says, Stamp, Value};
 
@@ -96,6 +96,9 @@ pub const DERIVED_KINDS: &[&str] = &[
 
 /// Index of a row in its table.
 pub type RowId = usize;
+
+/// A set of rows; they are looked up by the hundred thousand.
+pub type RowSet = HashSet<RowId, foldhash::fast::RandomState>;
 
 /// A distinct fact: an event, however often it was printed, or something derived from others.
 #[derive(Debug, Clone)]
@@ -223,7 +226,7 @@ pub struct Table {
     pub asked: Option<String>,
     /// How many lines each source has; 0 where that is not known.
     lines: Vec<u64>,
-    by_kind: HashMap<Name, Vec<RowId>>,
+    by_kind: HashMap<Name, Vec<RowId>, foldhash::fast::RandomState>,
 }
 
 impl Table {
@@ -379,7 +382,7 @@ impl Table {
             "source" => Some(Value::Text(self.sources[row.source].clone())),
             "at" => return row.at.map(|at| Cow::Owned(Value::Text(at.to_string()))),
             "kind" => Some(Value::Text(row.kind.to_owned())),
-            "says" => Some(Value::Text(format!("{:?}", row.says).to_lowercase())),
+            "says" => Some(Value::Text(row.says.name().to_owned())),
             "text" => Some(Value::Text(row.text.trim().to_owned())),
             _ => None,
         };

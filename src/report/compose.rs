@@ -10,7 +10,7 @@ use super::judged::{Judged, first, others};
 use super::{Consequence, Evidence, Finding, Fix, Input, JobFacts, Link, Note, PartFacts, Report, Role, SCHEMA, Stats};
 use super::{Test, clocks, timeline, words};
 use crate::diagnose::{Match, Ranked, considered, culprit, kind_fits, offered, tested, values};
-use crate::evidence::{Part, Row, RowId, Table, context, parts};
+use crate::evidence::{Part, Row, RowId, RowSet, Table, context, parts};
 use crate::playbook::schema::{By, FixFile, Undo};
 use crate::playbook::{Piece, Playbook, Template};
 use crate::verdict::{Ask, Outcome};
@@ -52,8 +52,8 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
     let mut teller = Teller::new(part, job.catalogue, &times, &mut ids);
     let mut findings: Vec<Finding> =
         roots.iter().take(MOST_FINDINGS).map(|root| teller.finding(root, ranked)).collect();
-    let cause: HashSet<RowId> = roots.first().map(|root| told_by(table, root.found.needed())).unwrap_or_default();
-    let explained: HashSet<RowId> = roots.iter().flat_map(|root| root.explained.iter().copied()).collect();
+    let cause: RowSet = roots.first().map(|root| told_by(table, root.found.needed())).unwrap_or_default();
+    let explained: RowSet = roots.iter().flat_map(|root| root.explained.iter().copied()).collect();
     let unexplained: Vec<RowId> = table.troubles().filter(|row| !explained.contains(row)).collect();
     let few =
         |rows: &[RowId], teller: &mut Teller<'_>| rows.iter().take(MOST_CITED).map(|row| teller.cite(*row)).collect();
@@ -98,8 +98,8 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
 }
 
 /// Rows, and those that they were derived from.
-fn told_by(table: &Table, rows: impl Iterator<Item = RowId>) -> HashSet<RowId> {
-    let mut all = HashSet::new();
+fn told_by(table: &Table, rows: impl Iterator<Item = RowId>) -> RowSet {
+    let mut all = RowSet::default();
     let mut open: Vec<RowId> = rows.collect();
     while let Some(row) = open.pop() {
         if all.insert(row) {

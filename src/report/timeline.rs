@@ -1,10 +1,10 @@
 //! Ranks and what became of them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use diag_parsers::Says;
 
-use crate::evidence::{Row, RowId, Table};
+use crate::evidence::{Row, RowId, RowSet, Table};
 use crate::report::clock::Times;
 use crate::report::{Lane, Moment, Timeline};
 
@@ -18,7 +18,7 @@ const MOST_HOSTS: usize = 32;
 const MOST_MOMENTS: usize = 8;
 
 /// The lanes of all ranks that left a trace; `cause` holds the rows of the first finding's needs.
-pub(super) fn of(table: &Table, times: &Times, cause: &HashSet<RowId>) -> Timeline {
+pub(super) fn of(table: &Table, times: &Times, cause: &RowSet) -> Timeline {
     let mut lanes: BTreeMap<i64, Vec<RowId>> = BTreeMap::new();
     for (id, row) in table.rows.iter().enumerate().filter(|(_, row)| row.parents.is_empty()) {
         if let Some(rank) = row.rank() {
@@ -52,7 +52,7 @@ pub(super) fn of(table: &Table, times: &Times, cause: &HashSet<RowId>) -> Timeli
 }
 
 /// What is told of hosts, by schedulers, or in a file that names neither, and of no rank: those of the cause first.
-fn hosts(table: &Table, cause: &HashSet<RowId>) -> Vec<(String, Vec<RowId>)> {
+fn hosts(table: &Table, cause: &RowSet) -> Vec<(String, Vec<RowId>)> {
     let mut lanes: BTreeMap<String, Vec<RowId>> = BTreeMap::new();
     for (id, row) in table.rows.iter().enumerate().filter(|(_, row)| row.parents.is_empty() && row.rank().is_none()) {
         let file = table.sources[row.source].rsplit(['/', '!']).next().unwrap_or_default();
@@ -73,7 +73,7 @@ fn step(row: &Row) -> Option<i64> {
 }
 
 /// The rows that are shown, in order: what is of the cause is never cut off, and of the others the first.
-fn notable(table: &Table, rows: &[RowId], cause: &HashSet<RowId>) -> Vec<RowId> {
+fn notable(table: &Table, rows: &[RowId], cause: &RowSet) -> Vec<RowId> {
     let mut rows: Vec<RowId> =
         rows.iter().copied().filter(|row| table.rows[*row].says != Says::Info || cause.contains(row)).collect();
     let place = |row: &RowId| (table.rows[*row].source, table.rows[*row].line);
@@ -83,7 +83,7 @@ fn notable(table: &Table, rows: &[RowId], cause: &HashSet<RowId>) -> Vec<RowId> 
     rows
 }
 
-fn moment(table: &Table, times: &Times, start: i64, id: RowId, cause: &HashSet<RowId>) -> Moment {
+fn moment(table: &Table, times: &Times, start: i64, id: RowId, cause: &RowSet) -> Moment {
     let row = &table.rows[id];
     let when = times.get(id);
     Moment {
