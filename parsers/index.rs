@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::event::Says;
 use crate::grammar::Grammar;
-use crate::search::{Familiar, Hit, Look, Search};
+use crate::search::{Familiar, Hit, Lines, Look, Search};
 use crate::signature::{Pattern, Signature};
 
 /// Words of complaint: a line that holds one, and that no signature knows, is counted as not understood.
@@ -73,8 +73,8 @@ impl Index {
     }
 
     /// As [`Self::find`], by `look`, but without looking again at lines that are known to hold nothing.
-    pub(crate) fn find_unknown(&self, text: &[u8], familiar: &mut Familiar, look: Look<'_>, hits: &mut Vec<Hit>) {
-        self.search.find_unknown(text, familiar, look, hits);
+    pub(crate) fn find_unknown(&self, lines: Lines<'_>, familiar: &mut Familiar, look: Look<'_>, hits: &mut Vec<Hit>) {
+        self.search.find_unknown(lines, familiar, look, hits);
     }
 
     /// What was learnt of lines, for one who searches a part of a text.

@@ -13,7 +13,7 @@ use crate::event::{Event, Fields};
 use crate::index::{Index, Owner};
 use crate::line::{Block, Cursor, Line, strip_ansi};
 use crate::record::Wrapped;
-use crate::search::{Familiar, Hit};
+use crate::search::{Familiar, Hit, Lines};
 use crate::signature::{Scratch, Signature};
 use crate::time;
 
@@ -79,8 +79,7 @@ impl Scanner {
     pub fn scan_part(&self, block: Block<'_>, part: Range<usize>, depth: Depth, sink: &mut dyn FnMut(Event)) -> Tally {
         let index = self.catalogue.at_depth(depth, &block.data[part.clone()]);
         let number = block.first_line + newlines(&block.data[..part.start]);
-        let counted = part.start;
-        let (tally, hits, wishes) = (Tally::default(), Vec::new(), Vec::new());
+        let (tally, ends, hits, wishes) = (Tally::default(), Vec::new(), Vec::new(), Vec::new());
         let (scratch, events) = (Scratch::default(), Vec::new());
         let (signed, spoken) = (0, Vec::new());
         let familiar = index.familiar();
@@ -91,7 +90,7 @@ impl Scanner {
             block,
             tally,
             number,
-            counted,
+            ends,
             hits,
             wishes,
             scratch,
@@ -100,8 +99,7 @@ impl Scanner {
             spoken,
             sink,
         };
-        walk.part(part.clone());
-        walk.count(part.end);
+        walk.part(part);
         index.keep(walk.familiar.take());
         walk.tally.lines = walk.number - number;
         walk.tally
@@ -142,10 +140,10 @@ struct Walk<'a, 's> {
     familiar: Option<Familiar>,
     block: Block<'a>,
     tally: Tally,
-    /// Number of the line at `counted`.
+    /// Number of the line at which the window begins.
     number: u64,
-    /// Up to here line ends are counted.
-    counted: usize,
+    /// Where each line of the window ends, from its start on.
+    ends: Vec<u32>,
     hits: Vec<Hit>,
     wishes: Vec<Wish>,
     scratch: Scratch,
@@ -187,6 +185,8 @@ impl<'a> Walk<'a, '_> {
         let text = &self.block.data[window.clone()];
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
+        self.ends.clear();
+        self.ends.extend(memchr_iter(b'\n', text).map(|at| at as u32 + 1));
         self.find(text, &mut hits);
         hits.sort_unstable();
         let mut rest = hits.as_slice();
@@ -200,7 +200,7 @@ impl<'a> Walk<'a, '_> {
             floor = line.start;
             rest = later;
         }
-        self.count(next);
+        self.number += self.ended(next - window.start);
         self.hits = hits;
     }
 
@@ -212,7 +212,7 @@ impl<'a> Walk<'a, '_> {
             colours(text, hits);
         };
         match &mut self.familiar {
-            Some(familiar) => index.find_unknown(text, familiar, &look, hits),
+            Some(familiar) => index.find_unknown(Lines { text, ends: &self.ends }, familiar, &look, hits),
             None => look(text, hits),
         }
     }
@@ -227,17 +227,14 @@ impl<'a> Walk<'a, '_> {
         (start..end, piece..end.min(piece + MAX_LINE))
     }
 
-    /// Counts lines up to a place.
-    fn count(&mut self, to: usize) {
-        if let Some(text) = self.block.data.get(self.counted..to) {
-            self.number += newlines(text);
-            self.counted = to;
-        }
+    /// How many lines of the window end up to a place in it.
+    fn ended(&self, place: usize) -> u64 {
+        self.ends.partition_point(|end| *end as usize <= place) as u64
     }
 
     /// Reads a line of a window that begins at `window`.
     fn line(&mut self, place: Range<usize>, window: usize, hits: &[Hit]) {
-        self.count(place.start);
+        let number = self.number + self.ended(place.start - window);
         let raw: &'a [u8] = &self.block.data[place.clone()];
         let mut wishes = std::mem::take(&mut self.wishes);
         wishes.clear();
@@ -257,7 +254,7 @@ impl<'a> Walk<'a, '_> {
         let known = wishes.iter().position(|wish| wish.owner == Owner::Complaint).unwrap_or(wishes.len());
         let before = self.tally.events;
         if known > 0 {
-            self.read(&wishes[..known], Line::new(self.number, place.start, raw));
+            self.read(&wishes[..known], Line::new(number, place.start, raw));
         }
         if known < wishes.len() && self.tally.events == before {
             self.tally.unknown += 1;

@@ -10,9 +10,8 @@ use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 use foldhash::quality::RandomState;
-use memchr::memchr_iter;
 
-use super::{Hit, Look};
+use super::{Hit, Lines, Look};
 
 /// Sets of lines that are remembered, and lines in each: 32 KiB, so that they stay in the second cache.
 const SETS: usize = 1 << 10;
@@ -86,15 +85,16 @@ impl Familiar {
         self.lines >= TRIAL && 2 * self.known < self.lines
     }
 
-    /// Adds what `look` finds in `text`, which is asked for runs of lines that are not known. No literal reaches across
-    /// the end of a line.
-    pub(super) fn find(&mut self, text: &[u8], numbered: &Numbered, look: Look<'_>, hits: &mut Vec<Hit>) {
+    /// Adds what `look` finds, which is asked for runs of lines that are not known. No literal reaches across the end of
+    /// a line.
+    pub(super) fn find(&mut self, lines: Lines<'_>, numbered: &Numbered, look: Look<'_>, hits: &mut Vec<Hit>) {
+        let Lines { text, ends } = lines;
         if self.is_of_no_use() {
             return look(text, hits);
         }
         fold(text, &mut self.folded);
         let (mut begins, mut run) = (0, 0);
-        for ends in memchr_iter(b'\n', text).map(|at| at + 1).chain([text.len()]) {
+        for ends in ends.iter().map(|end| *end as usize).chain([text.len()]) {
             if ends == begins {
                 continue;
             }
@@ -170,14 +170,18 @@ mod tests {
         (*seed >> 33) as usize % below
     }
 
+    fn find_unknown(search: &Search, text: &[u8], familiar: &mut Familiar, hits: &mut Vec<Hit>) {
+        let ends: Vec<u32> = memchr::memchr_iter(b'\n', text).map(|at| at as u32 + 1).collect();
+        search.find_unknown(Lines { text, ends: &ends }, familiar, &|text, hits| search.find(text, hits), hits);
+    }
+
     /// What is found of a text window by window, and how many lines were known.
     fn found(literals: &[&str], windows: &[String]) -> (Vec<Vec<Hit>>, usize) {
         let search = Search::new(literals.iter().map(|literal| literal.as_bytes().to_vec()).collect(), b"");
         let mut familiar = Familiar::default();
-        let look = |text: &[u8], hits: &mut Vec<Hit>| search.find(text, hits);
         let find = |text: &String| {
             let (mut hits, mut all) = (Vec::new(), Vec::new());
-            search.find_unknown(text.as_bytes(), &mut familiar, &look, &mut hits);
+            find_unknown(&search, text.as_bytes(), &mut familiar, &mut hits);
             search.find(text.as_bytes(), &mut all);
             hits.sort_unstable();
             all.sort_unstable();
@@ -220,10 +224,8 @@ mod tests {
         let letters =
             |line: usize| (0..6).map(|at| char::from(b'a' + (line >> (4 * at)) as u8 % 16)).collect::<String>();
         let text: String = (0..4 * TRIAL).map(|line| format!("{} lost\n{}\n", letters(line), letters(line))).collect();
-        let (mut hits, look) = (Vec::new(), |text: &[u8], hits: &mut Vec<Hit>| search.find(text, hits));
-        for window in text.as_bytes().chunks(1 << 12) {
-            search.find_unknown(window, &mut familiar, &look, &mut hits);
-        }
+        let mut hits = Vec::new();
+        text.as_bytes().chunks(1 << 12).for_each(|window| find_unknown(&search, window, &mut familiar, &mut hits));
         assert!(familiar.lines < 2 * TRIAL, "{}", familiar.lines);
         familiar.begin();
         assert!(!familiar.is_of_no_use());

@@ -91,10 +91,17 @@ impl Search {
         self.stems.find(text, &mut check);
     }
 
-    /// Adds what `look` finds in `text`; it is not asked again for lines that are known to hold no literal.
-    pub(crate) fn find_unknown(&self, text: &[u8], familiar: &mut Familiar, look: Look<'_>, hits: &mut Vec<Hit>) {
-        familiar.find(text, &self.numbered, look, hits);
+    /// Adds what `look` finds in the lines; it is not asked again for lines that are known to hold no literal.
+    pub(crate) fn find_unknown(&self, lines: Lines<'_>, familiar: &mut Familiar, look: Look<'_>, hits: &mut Vec<Hit>) {
+        familiar.find(lines, &self.numbered, look, hits);
     }
+}
+
+/// A text, and where each of its lines ends, behind the `\n`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lines<'a> {
+    pub(crate) text: &'a [u8],
+    pub(crate) ends: &'a [u32],
 }
 
 /// What a text is searched with beside the literals, for those who look at a text run by run.
