@@ -127,6 +127,9 @@ pub fn heard(echoes: &[Echo], table: &Table, anchor: RowId, needed: impl Iterato
         let breaks_hardware = HARDWARE.iter().any(|kind| named(kind));
         for kind in table.kinds().filter(|kind| echo.kinds.iter().any(|pattern| kind_fits(pattern, kind))) {
             let named = named(kind);
+            if kind == KILLED && !named {
+                continue;
+            }
             all.extend(table.of_kind(kind).iter().copied().filter(|id| {
                 let row = &table.rows[*id];
                 (named || cause.is_one_story(row) && (breaks_hardware || !hardware.contains(id)))
@@ -161,6 +164,9 @@ fn of_host(row: &Row) -> bool {
 /// Faults of a GPU, its memory or its links. No program, file system or scheduler brings them about: `*` leaves them
 /// alone, and causes that break hardware name them.
 const HARDWARE: [&str; 4] = ["gpu_fault.lost", "gpu_fault.memory", "gpu_fault.link", "gpu_fault.gsp_silent"];
+
+/// A process that the kernel killed for memory: nothing but the use of memory brings it about, so `*` leaves it alone too.
+const KILLED: &str = "kernel.oom_killed";
 
 /// What a program's kernels did to a GPU that is well.
 const PROGRAM: &str = "gpu_fault.program";
