@@ -199,7 +199,8 @@ fn the_only_node(table: &mut Table) {
 }
 
 /// The node of all processes that tell theirs, or of several that a launcher tells of. A node that is named for
-/// itself, a failed one say, or for one process that failed on it, is one of many.
+/// itself, a failed one say, or for one process that failed on it, is one of many; and so it is where slurmstepd writes
+/// from another one.
 fn common_node(table: &Table) -> Option<String> {
     let mut node: Option<&str> = None;
     let mut told_of: BTreeSet<i64> = BTreeSet::new();
@@ -220,5 +221,7 @@ fn common_node(table: &Table) -> Option<String> {
         }
         own |= !by_launcher;
     }
-    node.filter(|_| own || told_of.len() > 1).map(str::to_owned)
+    let same = |name: &str| node.is_some_and(|node| without_domain(node).eq_ignore_ascii_case(without_domain(name)));
+    let alone = table.rows.iter().filter_map(|row| row.fields.text("printed_by")).all(same);
+    node.filter(|_| alone && (own || told_of.len() > 1)).map(str::to_owned)
 }
