@@ -7,13 +7,14 @@ use diag_parsers::{Catalogue, Name, Says, Value, rank_list};
 
 use super::clock::Times;
 use super::judged::{Judged, first, others};
+use super::known::Known;
 use super::{Consequence, Evidence, Finding, Fix, Input, JobFacts, Link, Note, PartFacts, Report, Role, SCHEMA, Stats};
 use super::{Test, clocks, timeline, words};
 use crate::diagnose::{Match, Ranked, considered, culprit, kind_fits, offered, tested, values};
 use crate::evidence::{Part, Row, RowId, RowSet, Table, context, parts};
 use crate::playbook::schema::{By, FixFile, Undo};
 use crate::playbook::{Piece, Playbook, Template};
-use crate::verdict::{Ask, Outcome};
+use crate::verdict::{Ask, Culprit, Outcome};
 
 /// Most lines cited for one clue.
 const MOST_CITED: usize = 6;
@@ -73,12 +74,13 @@ pub fn compose(table: &Table, job: Task<'_>) -> Report {
     for finding in &mut findings {
         finding.outside = !job.about.iter().any(|pattern| kind_fits(pattern, &finding.cause));
     }
+    let kinds = |rows: &[RowId]| rows.iter().map(|row| table.rows[*row].kind).collect();
     let sum = |rows: &[RowId]| rows.iter().map(|row| table.rows[*row].count).sum();
     Report {
         schema: SCHEMA,
         outcome,
         headline: headline(outcome, findings.first(), table, &job.inputs),
-        ask: asks(outcome, &findings, &job.playbooks, &unexplained.iter().map(|row| table.rows[*row].kind).collect()),
+        ask: asks(outcome, &findings, &job.playbooks, &kinds(&unexplained), table),
         unexplained: told_unexplained,
         unexplained_events: sum(&unexplained),
         parts: if judged.len() > 1 { parts } else { Vec::new() },
@@ -176,7 +178,13 @@ fn headline(outcome: Outcome, first: Option<&Finding>, table: &Table, inputs: &[
 const NO_CAUSE: &str = "undetermined";
 
 /// What would decide: asked for where nothing is decided.
-fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook], open: &HashSet<Name>) -> Vec<Ask> {
+fn asks(
+    outcome: Outcome,
+    findings: &[Finding],
+    playbooks: &[&Playbook],
+    open: &HashSet<Name>,
+    table: &Table,
+) -> Vec<Ask> {
     let mut asks: Vec<Ask> = Vec::new();
     if outcome != Outcome::Undetermined {
         return asks;
@@ -189,7 +197,9 @@ fn asks(outcome: Outcome, findings: &[Finding], playbooks: &[&Playbook], open: &
     if asks.is_empty() {
         let general = playbooks.iter().find(|playbook| playbook.id == NO_CAUSE);
         let all = general.and_then(|playbook| playbook.explain.otherwise.clone()).map(|o| o.ask).unwrap_or_default();
-        asks.extend(apt(&all, |patterns| open.iter().any(|kind| is_one_of(kind, patterns))).cloned());
+        let known = Known::of(table, &Culprit::default());
+        let fill = |ask: &Ask| Ask { command: known.put_into(&ask.command), ..ask.clone() };
+        asks.extend(apt(&all, |patterns| open.iter().any(|kind| is_one_of(kind, patterns))).map(fill));
     }
     asks
 }
@@ -223,6 +233,7 @@ impl<'a> Teller<'a> {
         let found = &root.found;
         let playbook = found.playbook;
         let (culprit, everyone) = culprit(found, self.table);
+        let known = Known::of(self.table, &culprit);
         let evidence = self.cited(found);
         let explanation = self.explain(found);
         Finding {
@@ -237,7 +248,12 @@ impl<'a> Teller<'a> {
             evidence,
             chain: self.chain(root),
             consequences: root.consequences.iter().map(|at| consequence(&all[*at], self.table)).collect(),
-            fixes: playbook.fix.iter().filter(|fix| offered(fix, found)).map(|fix| self.fix(fix, found)).collect(),
+            fixes: playbook
+                .fix
+                .iter()
+                .filter(|fix| offered(fix, found))
+                .map(|fix| self.fix(fix, found, &known))
+                .collect(),
             tests: playbook
                 .test
                 .iter()
@@ -248,7 +264,7 @@ impl<'a> Teller<'a> {
                     risk: test.risk.map_or_else(String::new, |risk| risk.to_string()),
                 })
                 .collect(),
-            ask: self.ask(found),
+            ask: self.ask(found, &known),
             references: playbook.references.clone(),
         }
     }
@@ -310,11 +326,11 @@ impl<'a> Teller<'a> {
         Template::parse(text).0.iter().map(field).collect()
     }
 
-    fn ask(&self, found: &Match<'_>) -> Vec<Ask> {
+    fn ask(&self, found: &Match<'_>, known: &Known) -> Vec<Ask> {
         let otherwise = found.playbook.explain.otherwise.as_ref();
         let fill = |ask: &Ask| Ask {
             what: self.fill(&ask.what, found),
-            command: self.fill_command(&ask.command, found),
+            command: known.put_into(&self.fill_command(&ask.command, found)),
             about: Vec::new(),
         };
         let kinds: HashSet<Name> = found.needed().map(|row| self.table.rows[row].kind).collect();
@@ -322,14 +338,16 @@ impl<'a> Teller<'a> {
         apt(all, |patterns| kinds.iter().all(|kind| is_one_of(kind, patterns))).map(fill).collect()
     }
 
-    fn fix(&self, fix: &FixFile, found: &Match<'_>) -> Fix {
+    fn fix(&self, fix: &FixFile, found: &Match<'_>, known: &Known) -> Fix {
         let text = |text: &str| {
             Template::parse(text)
                 .fill(&|clue, field| parameter(fix, found, self.table, clue, field), &|_| String::new())
         };
         let to: Vec<String> = fix.on.iter().flat_map(|on| way_to(&text(&format!("{{{on}}}")))).collect();
         let argv = |list: &Vec<Vec<String>>| {
-            let typed = |argv: &Vec<String>| to.iter().cloned().chain(argv.iter().map(|word| text(word))).collect();
+            let typed = |argv: &Vec<String>| {
+                to.iter().cloned().chain(argv.iter().map(|word| known.put_into(&text(word)))).collect()
+            };
             list.iter().map(typed).collect::<Vec<Vec<String>>>()
         };
         Fix {

@@ -17,6 +17,7 @@ pub mod guard;
 pub mod html;
 pub mod json;
 mod judged;
+mod known;
 pub mod markdown;
 pub(crate) mod marks;
 pub mod readings;
