@@ -364,7 +364,7 @@ const NO_HOSTS: [&str; 22] = [
     "slurm", "srun", "nvidia", "python", "level", "test", "line", "pid",
 ];
 
-/// pdsh's and clush's `gpu-018: `: a host name that ends in a digit, in front of everything else.
+/// pdsh's and clush's `gpu-018: `: a host name that ends in a digit, or an address, in front of everything else.
 fn host_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     let len = line
         .iter()
@@ -376,17 +376,30 @@ fn host_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     let dated = || line[len..].strip_prefix(b": ").is_some_and(|rest| time::leading(rest).is_some());
     let numbered = name.ends_with(|c: char| c.is_ascii_digit())
         || (name.contains(|c: char| c.is_ascii_digit()) && name.ends_with(|c: char| c.is_ascii_lowercase()) && dated());
-    let hostlike = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && numbered
-        && !NO_HOSTS.iter().any(|word| {
-            name.strip_prefix(word).is_some_and(|rest| !rest.starts_with('-') || *word == "nvidia" || *word == "slurm")
-        })
-        && name.len() >= 4;
+    let named = name.starts_with(|c: char| c.is_ascii_lowercase()) && numbered && !is_word(name) && name.len() >= 4;
+    let hostlike = named || is_address(name);
     if !hostlike || !line[len..].starts_with(b": ") || context.node.is_some() || context.at.is_some() {
         return None;
     }
     context.node = Some(name.to_owned());
     Some(len + 1)
+}
+
+/// `10.0.4.18`.
+fn is_address(name: &str) -> bool {
+    name.split('.').count() == 4 && name.split('.').all(|part| part.len() <= 3 && part.parse::<u8>().is_ok())
+}
+
+/// Whether it is a word of logs with a number behind it. `gpu538` and `gpu01` are hosts: no board is counted like that.
+fn is_word(name: &str) -> bool {
+    let counted = |rest: &str| rest.len() == 1 || rest.len() == 2 && !rest.starts_with('0');
+    NO_HOSTS.iter().any(|word| {
+        name.strip_prefix(word).is_some_and(|rest| match *word {
+            "nvidia" | "slurm" => true,
+            "gpu" => !rest.starts_with('-') && counted(rest),
+            _ => !rest.starts_with('-'),
+        })
+    })
 }
 
 /// `[pod/name/container] ` of `kubectl logs --prefix`.
@@ -548,6 +561,9 @@ mod tests {
             ("May  4 03:12:41 gpu-017 slurmd[41]: x", None, some("gpu-017"), Some(41), "slurmd[41]: x"),
             ("_bk;t=1778141291971\u{7}(APIServer pid=7) x", None, None, Some(7), "x"),
             ("704.7s\t1461\t[rank1]: x", Some(1), None, None, "x"),
+            ("10.0.4.18: x", None, some("10.0.4.18"), None, "x"),
+            ("gpu538:   x", None, some("gpu538"), None, "  x"),
+            ("gpu01: x", None, some("gpu01"), None, "x"),
             ("trainer-1  | x", None, None, None, "x"),
             ("gpu-18 | ERROR: nhc: x", None, None, None, "gpu-18 | ERROR: nhc: x"),
             ("(Worker_TP1 pid=41) ERROR 05-07 08:11:40 [core.py:962]     raise", Some(1), None, Some(41), "    raise"),
@@ -571,6 +587,9 @@ mod tests {
             "nvidia-nvswitch3: SXid",
             "ValueError: x",
             "mlx5_0: x",
+            "gpu0: x",
+            "gpu12: x",
+            "1.2.3: x",
         ] {
             assert_eq!(peel(line.as_bytes()).0.node, None, "{line}");
         }
