@@ -81,6 +81,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::slurm::States,
     &crate::slurm::OutOfMemory,
     &crate::slurm::Summary,
+    &crate::verbs::Completions,
 ];
 
 impl Event {

@@ -52,6 +52,7 @@ pub mod slurm;
 pub mod stamp;
 pub mod sweep;
 pub mod time;
+pub mod verbs;
 
 pub use catalogue::{Catalogue, Volatile};
 pub use event::{Event, Fields, Name, Problem, Says, Value, intern, rank_list};

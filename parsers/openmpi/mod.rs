@@ -2,7 +2,7 @@
 //!
 //! Shapes: Open MPI 1.3 to 4.1 `opal/mca/btl/openib/help-mpi-btl-openib.txt`: `[pp retry exceeded]`, `[of error event]`,
 //! `[init-fail-no-mem]`; Open MPI 4.1 `opal/mca/base/help-mca-base.txt`, openpmix v4.2 `src/mca/base/help-pmix-mca-base.txt`:
-//! `[find-available:not-valid]`. Each event stands on the line that names the other end, the event, or the limit.
+//! `[find-available:not-valid]`; Open MPI 1.6 to 2.1 `orte/mca/errmgr/base/help-errmgr-base.txt`: `[node-died]`. Each event stands on the line that names the other end, the event, or the limit.
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +21,13 @@ const MEMLOCK: Name = "openmpi.memlock";
 const ALLOCATION: Name = "openmpi.allocation_failed";
 /// A plug-in that was asked for is not there. Fields: `node`, `framework`, `component`.
 const COMPONENT: Name = "openmpi.component_missing";
+
+/// The framework through which all messages go: without the component that was asked for, MPI does not start.
+const MESSAGES: &str = "pml";
+const PML: Name = "openmpi.pml_unusable";
+
+/// The launcher's daemon on a host is gone. Field: `peer`.
+const DAEMON: Name = "openmpi.daemon_lost";
 
 /// Frameworks by which processes and their launcher find each other; a missing transport is often not needed at all.
 const LAUNCH: [&str; 16] = [
@@ -47,7 +54,7 @@ const MOST_LINES: usize = 60;
 
 impl Grammar for Help {
     fn kinds(&self) -> &'static [Name] {
-        &[RETRY, EVENT, MEMLOCK, ALLOCATION, COMPONENT]
+        &[RETRY, EVENT, MEMLOCK, ALLOCATION, COMPONENT, PML, DAEMON]
     }
 
     fn about(&self, kind: &str) -> Option<&'static str> {
@@ -57,6 +64,10 @@ impl Grammar for Help {
             MEMLOCK => "Memory can't be locked or registered: the limit is too low.",
             ALLOCATION => "The adapter's driver could not allocate, though as much memory may be locked as one likes.",
             COMPONENT => "A plug-in that Open MPI or PMIx needs is not there, or can't be loaded.",
+            PML => {
+                "The library for messages that was asked for (PML) can't be used: it did not load, or found no device."
+            }
+            DAEMON => "A launcher lost its daemon on a node: the node, or its network, is gone.",
             _ => return None,
         })
     }
@@ -68,6 +79,7 @@ impl Grammar for Help {
             "BTL failed to initialize while trying",
             "BTL failed to register while trying",
             "A requested component was not found",
+            "has lost communication with its daemon located on",
         ]
     }
 
@@ -75,8 +87,11 @@ impl Grammar for Help {
         let block = Block::of(cursor);
         let text = cursor.line.str();
         let mut fields = block.fields();
+        let framework = block.get("framework").unwrap_or_default();
         let (kind, at) = match () {
+            () if text.contains("requested component") && framework == MESSAGES => (PML, "component"),
             () if text.contains("requested component") => (COMPONENT, "component"),
+            () if text.contains("lost communication") => (DAEMON, "hostname"),
             () if text.contains("retry count") => (RETRY, "peer host"),
             () if text.contains("error event") => (EVENT, "error number"),
             () if block.get("memlock limit") == Some("unlimited") => (ALLOCATION, "memlock limit"),
@@ -85,7 +100,7 @@ impl Grammar for Help {
         if kind == MEMLOCK {
             fields.set("why", "Cannot allocate memory");
         }
-        if kind == COMPONENT && !LAUNCH.contains(&block.get("framework").unwrap_or_default()) {
+        if kind == COMPONENT && !LAUNCH.contains(&framework) {
             return;
         }
         let line = block.line(at).unwrap_or(&cursor.line);
@@ -135,13 +150,14 @@ impl<'a> Block<'a> {
 }
 
 /// Keys of the blocks, and the columns they are.
-const KEYS: [(&str, Name); 11] = [
+const KEYS: [(&str, Name); 12] = [
     ("local host", "node"),
     ("host", "node"),
     ("framework", "framework"),
     ("component", "component"),
     ("peer host", "peer"),
     ("peer name", "peer"),
+    ("hostname", "peer"),
     ("local device", "hca"),
     ("device", "hca"),
     ("error number", "what"),

@@ -40,3 +40,25 @@ fn an_event_of_the_adapter_stands_on_its_number() {
     let events = told(log);
     assert_eq!((events[0].line, events[0].fields.text("what")), (5, Some("10 (IBV_EVENT_PORT_ERR)")));
 }
+
+#[test]
+fn a_component_for_messages_is_needed_and_one_of_many_transports_is_not() {
+    let block = |framework: &str| {
+        format!(
+            "A requested component was not found, or was unable to be opened.  This\nmeans that this component is either not installed or is unable to be\n\
+                 used on your system.\n\nHost:      gpu-17\nFramework: {framework}\nComponent: ucx\n----------\n"
+        )
+    };
+    let events = told(&block("pml"));
+    let text = |name| events[0].fields.text(name);
+    assert_eq!((events[0].kind, events[0].line), ("openmpi.pml_unusable", 7));
+    assert_eq!((text("node"), text("component")), (Some("gpu-17"), Some("ucx")));
+    assert!(told(&block("coll")).is_empty());
+}
+
+#[test]
+fn a_daemon_that_is_gone_is_named_below() {
+    let log = "ORTE has lost communication with its daemon located on node:\n\n  hostname:  gpu-18.example\n\nThis is usually due to\n";
+    let events = told(log);
+    assert_eq!((events[0].kind, events[0].fields.text("peer")), ("openmpi.daemon_lost", Some("gpu-18.example")));
+}
