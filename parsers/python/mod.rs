@@ -128,9 +128,13 @@ impl Exceptions {
         if whole && !uncaught && ignored::is_ignored(cursor) {
             return;
         }
-        let message = without_rank(message, cursor.line.context.rank);
+        let rank = cursor.line.context.rank.or_else(|| own_rank(message));
+        let message = without_rank(message, rank);
         let class = Class::of(kind, message);
         let mut fields = Fields::default();
+        if let Some(rank) = rank {
+            fields.set("rank", rank);
+        }
         fields.set("type", kind.rsplit('.').next().unwrap_or(kind));
         fields.set("message", cut(message));
         fields.set("class", class.name());
@@ -259,10 +263,17 @@ fn passed_on(kind: &str, message: &str) -> bool {
     message.strip_prefix("Caught ").and_then(|rest| rest.strip_prefix(short)).is_some_and(|rest| rest.starts_with(' '))
 }
 
+/// How programs put their rank in front of what they say.
+const TAGS: [(&str, &str); 5] = [("[", "]"), ("[rank ", "]"), ("[Rank ", "]"), ("rank ", ":"), ("Rank ", ":")];
+
+/// The rank that a message begins with, in words that leave no doubt.
+fn own_rank(message: &str) -> Option<i64> {
+    TAGS[1..].iter().find_map(|(begin, end)| message.strip_prefix(begin)?.split_once(end)?.0.parse().ok())
+}
+
 /// A message without the rank that a program puts in front of what it says: all ranks say the same then.
 fn without_rank(message: &str, rank: Option<i64>) -> &str {
     let Some(rank) = rank else { return message };
-    const TAGS: [(&str, &str); 5] = [("[", "]"), ("[rank ", "]"), ("[Rank ", "]"), ("rank ", ":"), ("Rank ", ":")];
     let number = rank.to_string();
     let behind = |(begin, end): &(&str, &str)| message.strip_prefix(begin)?.strip_prefix(&*number)?.strip_prefix(end);
     let rest = TAGS.iter().find_map(behind);
@@ -508,6 +519,15 @@ mod tests {
         assert_eq!(told("[rank3]: ValueError: Rank 3: the shape does not fit\n"), shape);
         assert_eq!(told("[rank3]: ValueError: [4]: it does not fit\n"), Some("[4]: it does not fit".into()));
         assert_eq!(told("[rank3]: KeyError: [3]\n"), Some("[3]".into()));
+    }
+
+    #[test]
+    fn a_message_that_begins_with_a_rank_tells_whose_it_is() {
+        let told = |line: &str| exceptions(line)[0].fields.clone();
+        let fields = told("AssertionError: Rank 11: found NaN in local grad norm\n");
+        assert_eq!((fields.int("rank"), fields.text("message")), (Some(11), Some("found NaN in local grad norm")));
+        assert_eq!(told("ValueError: [4]: it does not fit\n").int("rank"), None);
+        assert_eq!(told("ValueError: Rank must be one: it is 3\n").int("rank"), None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub fn derive(table: &mut Table) {
     inspector::derive(table);
     silence::derive(table);
     first_failure(table);
+    left_its_runner(table);
     crowded(table);
 }
 
@@ -105,6 +106,31 @@ fn first_failure(table: &mut Table) {
 /// Families of rows in which a process says why it ends.
 const SAYS_WHY: [&str; 6] = ["python.", "gloo.", "cuda.", "nccl.", "torch.", "process."];
 
+/// Facts of runners about one of their processes: it ended by itself, with a code or by calling abort.
+const RUNNERS: [Name; 2] = ["launcher.exit", "launcher.aborted"];
+
+/// A rank that a runner names, and whose own words are not in what was read.
+fn left_its_runner(table: &mut Table) {
+    let named = |id: &RowId| table.rows[*id].rank().is_some();
+    let mut rows: Vec<RowId> =
+        RUNNERS.into_iter().flat_map(|kind| table.of_kind(kind)).copied().filter(named).collect();
+    rows.sort_by_key(|id| table.rows[*id].line);
+    let Some(first) = rows.first().copied() else { return };
+    let one = rows.iter().all(|id| table.rows[*id].rank() == table.rows[first].rank());
+    let says_why = |row: &super::Row| row.says == Says::Failure && !row.kind.starts_with("launcher.");
+    if !one || table.rows.iter().any(says_why) || !table.of_kind("rank.left").is_empty() {
+        return;
+    }
+    let mut told = table.rows[first].fields.clone();
+    let how = match told.int("exit_code") {
+        _ if table.rows[first].kind == "launcher.aborted" => "it called abort".to_owned(),
+        Some(code) => format!("exit code {code}"),
+        None => "with an error".to_owned(),
+    };
+    told.set("how", how.as_str());
+    table.derive("rank.left", Says::Info, told, vec![first]);
+}
+
 /// A worker that ended itself with a code of its own and said nothing: `sys.exit(7)`, `os._exit(9)`.
 fn left(table: &mut Table, first: RowId) {
     let fields = &table.rows[first].fields;
@@ -126,6 +152,7 @@ fn left(table: &mut Table, first: RowId) {
     if table.rows.iter().any(|row| says_why(row) && its_own(row)) {
         return;
     }
-    let told = fields.clone();
+    let mut told = fields.clone();
+    told.set("how", format!("exit code {code}").as_str());
     table.derive("rank.left", Says::Info, told, vec![first]);
 }

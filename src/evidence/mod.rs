@@ -191,7 +191,7 @@ pub struct Job {
 impl Job {
     /// How many ranks the job has, as far as known.
     pub fn size(&self) -> usize {
-        let seen = self.ranks.len();
+        let seen = self.ranks.last().map_or(0, |highest| usize::try_from(*highest).map_or(0, |rank| rank + 1));
         self.world_size.map_or(seen, |size| seen.max(usize::try_from(size).unwrap_or(seen)))
     }
 }
