@@ -17,6 +17,21 @@ const HEADER: &str = "Traceback (most recent call last)";
 /// Above frames behind which no exception comes (`logging`'s `stack_info`, CPython 3.2 on; `traceback.print_stack` has no header).
 const STACK: &str = "Stack (most recent call last)";
 
+/// Files of which a frame is in the traceback of a launcher: what its workers raised is elsewhere (torch v1.9 to v2.9,
+/// accelerate 1.x, DeepSpeed 0.16).
+const LAUNCHERS: [&str; 7] = [
+    "/bin/torchrun",
+    "torch/distributed/run.py",
+    "torch/distributed/launch.py",
+    "torch/distributed/launcher/api.py",
+    "accelerate/commands/launch.py",
+    "/bin/accelerate",
+    "/bin/deepspeed",
+];
+
+/// torchrun's word of a worker that failed (torch v1.9 on, `elastic/multiprocessing/api.py`).
+const FAILED: &str = "failed (exitcode: ";
+
 /// Lines of any writer behind a frame that are searched for the end of its traceback; whoever prints more went on without it.
 const LONGEST: usize = 1000;
 
@@ -53,6 +68,12 @@ impl Grammar for CutOff {
             fields.set("file", file.as_str());
             fields.set("line_no", *line);
             fields.set("func", func.as_str());
+        }
+        let launcher = |file: &String| LAUNCHERS.iter().any(|end| file.ends_with(end));
+        // Nothing comes between torchrun's word of a worker that failed and its own traceback.
+        let behind = || cursor.stream_before(1).any(|line| line.str().contains(FAILED));
+        if frames.places.iter().any(|(file, ..)| launcher(file)) || frames.places.is_empty() && behind() {
+            fields.set("by", "launcher");
         }
         out.push(Event::on(cursor, &cursor.line, CUT, Says::Teardown, fields));
     }
@@ -127,6 +148,20 @@ mod tests {
         let fields = &read(&whole[..last])[0].fields;
         assert_eq!((fields.text("func"), fields.int("line_no")), (Some("step"), Some(31)));
         assert_eq!(read(whole)[0].kind, "python.exception");
+    }
+
+    #[test]
+    fn the_traceback_of_a_launcher_is_told_from_the_programs() {
+        let cut = |file: &str| {
+            let log = format!(
+                "Traceback (most recent call last):\n  File \"{file}\", line 8, in <module>\n    sys.exit(main())\n"
+            );
+            read(&log).last().and_then(|event| event.fields.text("by").map(str::to_owned))
+        };
+        assert_eq!(cut("/opt/venv/bin/torchrun").as_deref(), Some("launcher"));
+        assert_eq!(cut("/srv/train.py"), None);
+        let log = "E0504 03:12:44.118 12 api.py:869] failed (exitcode: -6) local_rank: 3 (pid: 41) of binary: python\nTraceback (most recent call last):\n";
+        assert_eq!(read(log)[0].fields.text("by"), Some("launcher"));
     }
 
     #[test]
