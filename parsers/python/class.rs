@@ -169,6 +169,8 @@ const RULES: [Rule; 8] = [
             "mismatch between collectives",
             "NCCL Error",
             "MCCL",
+            "HCCL error",
+            "function error: Hccl",
             "RCCL",
             "waiting for clients",
             "DDP expects same model",
