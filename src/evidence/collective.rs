@@ -30,6 +30,7 @@ pub fn derive(table: &mut Table) {
     first_failure(table);
     left_its_runner(table);
     crowded(table);
+    twice(table);
 }
 
 /// Rows of the store-based barrier, which tell how many workers came and how many there should be.
@@ -51,6 +52,25 @@ fn crowded(table: &mut Table) {
         }
     }
     table.derive("rendezvous.crowded", Says::Info, fields, vec![first]);
+}
+
+/// Several processes took one rank while others are taken by nobody: each host counts its processes from the start, so that
+/// all wait for ranks that never come. A log that says every line twice has each rank twice, and lacks none.
+fn twice(table: &mut Table) {
+    let members = table.of_kind("launcher.lightning_member").to_vec();
+    let ranks: BTreeSet<i64> = members.iter().filter_map(|id| table.rows[*id].rank()).collect();
+    let lacking = ranks.len() < table.job.size();
+    let joined = !table.of_kind("launcher.lightning_joined").is_empty();
+    let stepped = table.rows.iter().any(|row| row.says == Says::Progress);
+    let Some(first) = members.into_iter().find(|id| table.rows[*id].count > 1) else { return };
+    if !lacking || joined || stepped {
+        return;
+    }
+    // Without the rank: its processes are not to blame.
+    let mut fields = Fields::default();
+    fields.set("world_size", i64::try_from(table.job.size()).unwrap_or(i64::MAX));
+    fields.set("what", "several processes took the same rank");
+    table.derive("rendezvous.rank_twice", Says::Failure, fields, vec![first]);
 }
 
 /// Adds a fact about some ranks, with the host where they share one.

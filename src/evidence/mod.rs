@@ -66,6 +66,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "rank.first_failure",
     "rank.left",
     "rendezvous.crowded",
+    "rendezvous.rank_twice",
     BEGAN,
     ENDED,
     "gpu_fault.lost",

@@ -88,7 +88,7 @@ pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
 }
 
 /// Facts that no line tells, in words.
-pub(in crate::report) const DERIVED: [(&str, &str); 37] = [
+pub(in crate::report) const DERIVED: [(&str, &str); 38] = [
     ("collective.behind", "a rank has fewer completed collectives than its peers"),
     ("collective.absent", "a rank is not in the collective that the others wait in"),
     ("collective.mismatch", "ranks are in different collectives, or in one with different sizes"),
@@ -98,6 +98,7 @@ pub(in crate::report) const DERIVED: [(&str, &str); 37] = [
     ("collective.undumped", "a rank left no dump where its peers left theirs"),
     ("rank.first_failure", "a rank failed before all others"),
     ("rank.left", "a rank left before the others"),
+    ("rendezvous.rank_twice", "several processes took one rank, and nobody took others"),
     ("rendezvous.crowded", "more processes came to the rendezvous than it has room for"),
     ("network.astray", "an address that only one host has"),
     ("network.flapping", "a link that goes down again and again"),
