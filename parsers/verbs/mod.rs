@@ -22,6 +22,8 @@ const FAILED: Name = "verbs.completion_failed";
 const FLUSHED: Name = "verbs.flushed";
 
 const ANCHOR: &str = "got completion with error:";
+/// What stands there where the host could not be told.
+const NAMELESS: &str = "host_unknown";
 /// Words of a line of the dump, and lines of it.
 const WORDS: usize = 4;
 const LINES: usize = 4;
@@ -67,7 +69,9 @@ impl Grammar for Completions {
         let text = cursor.line.str();
         let Some(node) = text.split_once(ANCHOR).and_then(|(head, _)| host(head)) else { return };
         let mut fields = Fields::default();
-        fields.set("node", node);
+        if node != NAMELESS {
+            fields.set("node", node);
+        }
         let word = cursor
             .stream()
             .filter(|line| line.number > cursor.line.number)

@@ -31,3 +31,10 @@ fn a_dump_that_breaks_off_tells_that_it_failed() {
     let event = told("0000");
     assert_eq!((event.kind, event.fields.int("syndrome")), ("verbs.completion_failed", None));
 }
+
+#[test]
+fn a_host_that_is_not_told_is_none() {
+    let log = "mlx5: host_unknown: got completion with error:\n";
+    let events = lint::read(&Scanner::new(Catalogue::built_in().unwrap()), log);
+    assert_eq!((events[0].kind, events[0].fields.text("node")), ("verbs.completion_failed", None));
+}

@@ -209,7 +209,7 @@ fn enough(clue: &Clue, table: &Table, rows: &[RowId]) -> bool {
     };
     clue.count.as_ref().is_none_or(|condition| holds(condition, Some(&count)))
         && clue.distinct.iter().all(|(field, least)| distinct(field) >= *least)
-        && clue.spread.is_none_or(|spread| spreads(spread, distinct("rank"), table.job.size()))
+        && clue.spread.is_none_or(|spread| spreads(spread, distinct("rank"), table.job.counted()))
 }
 
 fn spreads(spread: Spread, ranks: usize, world: usize) -> bool {

@@ -192,8 +192,14 @@ pub struct Job {
 impl Job {
     /// How many ranks the job has, as far as known.
     pub fn size(&self) -> usize {
-        let seen = self.ranks.last().map_or(0, |highest| usize::try_from(*highest).map_or(0, |rank| rank + 1));
+        let seen = self.ranks.len();
         self.world_size.map_or(seen, |size| seen.max(usize::try_from(size).unwrap_or(seen)))
+    }
+
+    /// How many ranks it has at least, those counted that left no trace: ranks begin at 0.
+    pub fn counted(&self) -> usize {
+        let highest = self.ranks.last().and_then(|rank| usize::try_from(*rank).ok());
+        self.size().max(highest.map_or(0, |rank| rank.saturating_add(1)))
     }
 }
 
