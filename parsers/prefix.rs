@@ -86,7 +86,7 @@ const LAYERS: [(u8, Layer); 24] = [
     (OPEN, pod_tag),
     (DIGIT | UPPER | LOWER | OTHER, compose_tag),
     (OTHER, build_mark),
-    (LOWER, host_tag),
+    (DIGIT | LOWER, host_tag),
     (DIGIT, system_log::kmsg),
     (OTHER, system_log::priority),
     (DIGIT | LOWER, system_log::decoded),
@@ -488,6 +488,7 @@ mod tests {
             "[3]<stderr>:",
             "<14>",
             "[50.batch] ",
+            "10.0.4.18: ",
             "[default3]:",
             "kern  :warn  : ",
         ]);
