@@ -489,6 +489,10 @@ mod tests {
             "<14>",
             "[50.batch] ",
             "10.0.4.18: ",
+            "INFO 2026-05-04 03:12:41 ",
+            " 20%|## | 3/9 [00:16<00:25, 35.5s/it][rank3]:",
+            "2026-05-04 03:12:41 ",
+            "trainer-1  | x",
             "[default3]:",
             "kern  :warn  : ",
         ]);
@@ -499,8 +503,9 @@ mod tests {
             (seed >> 33) as usize % below
         };
         let dated = Context { at: time::read("2026-05-04 03:12:41"), ..Context::default() };
-        for _ in 0..300_000 {
-            let line: String = (0..1 + dice(7)).map(|_| parts[dice(parts.len())]).collect();
+        let mut mixed = || (0..1 + dice(7)).map(|_| parts[dice(parts.len())]).collect();
+        let mixed: Vec<String> = (0..300_000).map(|_| mixed()).collect();
+        for line in parts.iter().map(|part| (*part).to_owned()).chain(mixed) {
             let begins = sort(line.as_bytes()[0]);
             for (number, (sorts, layer)) in LAYERS.iter().enumerate() {
                 for context in [Context::default(), dated.clone()] {
