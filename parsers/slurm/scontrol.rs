@@ -50,13 +50,16 @@ impl Grammar for Nodes {
                 told = Some((line, why));
             }
         }
-        let Some((place, state)) = stated.filter(|(_, state)| states::is_out(state)) else { return };
-        match told {
-            Some((line, (why, since))) => {
+        // one that has no line of the state was filtered: slurmctld clears the reason when a node goes back into service
+        let told = told.filter(|(_, (why, _))| !["none", "(null)"].contains(&why.to_ascii_lowercase().as_str()));
+        match (stated, told) {
+            (Some((_, state)), _) if !states::is_out(&state) => {}
+            (_, Some((line, (why, since)))) => {
                 let outage = Outage { node, why: &why, since: since.and_then(|at| reason::stamp(&at)) };
                 out.push(outage.event(cursor, &line, WITNESS));
             }
-            None => out.extend(states::event(cursor, &place, WITNESS, node, &state)),
+            (Some((place, state)), None) => out.extend(states::event(cursor, &place, WITNESS, node, &state)),
+            (None, None) => {}
         }
     }
 }
@@ -175,6 +178,9 @@ mod tests {
         assert_eq!(read(one), [("slurm.node_script_failed", Some("gpu-019".into()), None)]);
         let gap = "NodeName=gpu-019 Arch=x86_64\n   State=IDLE+DRAIN ThreadsPerCore=1\n   \n   Reason=Epilog error [root@2026-05-04T03:12:41]\n";
         assert_eq!(read(gap), [("slurm.node_script_failed", Some("gpu-019".into()), None)]);
+        let filtered = "NodeName=gpu-019\n   Reason=Kill task failed [root@2026-05-04T03:12:41]\n";
+        assert_eq!(read(filtered), [("slurm.node_stuck", Some("gpu-019".into()), None)]);
+        assert!(read("NodeName=gpu-019\n   Reason=none\n").is_empty());
         assert!(read("NodeName=gpu-[001-128] Sockets=2 State=UNKNOWN\n").is_empty());
         assert_eq!(
             read("NodeName=gpu-019 State=DOWN* ThreadsPerCore=2\n"),
