@@ -24,6 +24,8 @@ const BEFORE_NODE: [&str; 3] = ["kubernetes.unschedulable", "kubernetes.claim_un
 const PULLED: &str = "kubernetes.image_there";
 const SCHEDULED: &str = "kubernetes.scheduled";
 const STARTED: &str = "kubernetes.started";
+const GANG_READY: &str = "kubernetes.gang_ready";
+const UNSCHEDULABLE: &str = "kubernetes.unschedulable";
 const VOLUME: &str = "kubernetes.volume_mount";
 const NOW_WELL: [&str; 2] = ["kubernetes.ready", "kubernetes.completed"];
 
@@ -35,6 +37,7 @@ const PROBE_TRIES: i64 = 3;
 /// Marks what pods have survived, and says whose the other lines of a document are that describes one pod.
 pub(super) fn derive(table: &mut Table) {
     survived(table);
+    gangs(table);
     failing_probes(table);
     the_only_pod(table);
 }
@@ -53,6 +56,26 @@ fn survived(table: &mut Table) {
         told.clone().any(|news| goes_on(row, news)) || (row.kind == VOLUME && has_its_volumes(row, &mut told))
     };
     let over: Vec<RowId> = (0..table.rows.len()).filter(|id| healed(&table.rows[*id])).collect();
+    over.into_iter().for_each(|id| table.rows[id].survived = true);
+}
+
+/// Groups of pods that start together: a group waits until there is room for all, and says so in the meantime.
+fn gangs(table: &mut Table) {
+    let ready: Vec<RowId> = table.of_kind(GANG_READY).to_vec();
+    let over: Vec<RowId> = table
+        .of_kind(UNSCHEDULABLE)
+        .iter()
+        .copied()
+        .filter(|id| {
+            let row = &table.rows[*id];
+            let of_a_gang = row.fields.text("why").is_some_and(|why| why.contains("gang") || why.contains("pod group"));
+            let behind = |news: &Row| match seconds(row, news) {
+                Some(later) => later > 0.0,
+                None => row.source == news.source && row.last_line < news.last_line,
+            };
+            of_a_gang && ready.iter().map(|id| &table.rows[*id]).any(|news| same(row, news, "object") && behind(news))
+        })
+        .collect();
     over.into_iter().for_each(|id| table.rows[id].survived = true);
 }
 
