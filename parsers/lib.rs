@@ -47,6 +47,7 @@ pub mod readings;
 pub mod record;
 pub mod scan;
 mod search;
+pub mod sel;
 pub mod signature;
 pub mod slurm;
 pub mod stamp;

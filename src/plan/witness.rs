@@ -41,7 +41,7 @@ impl Witness {
 }
 
 /// Kinds of row by the beginning of their names, and who writes such rows; all others are of jobs.
-const KINDS: [(&str, Witness); 23] = [
+const KINDS: [(&str, Witness); 24] = [
     ("kernel.", Witness::Kernel),
     ("adapter.", Witness::Kernel),
     ("gpu.", Witness::Node),
@@ -63,6 +63,7 @@ const KINDS: [(&str, Witness); 23] = [
     ("infiniband.", Witness::Node),
     ("fabric_manager.", Witness::Node),
     ("lspci.", Witness::Node),
+    ("sel.", Witness::Node),
     ("console.", Witness::Kernel),
     ("sweep.", Witness::Sweep),
 ];
