@@ -14,17 +14,17 @@ pub use autopilot::Autopilot;
 pub use node_check::Nhc;
 
 const MEMORY: Name = "health.memory";
-const NVLINK: Name = "health.nvlink";
+pub(crate) const NVLINK: Name = "health.nvlink";
 const THROTTLED: Name = "health.throttled";
 const PCIE: Name = "health.pcie";
 const HOST_BANDWIDTH: Name = "health.host_bandwidth";
-const LOST: Name = "health.lost";
+pub(crate) const LOST: Name = "health.lost";
 const INFOROM: Name = "health.inforom";
 const FABRIC: Name = "health.fabric";
-const IB_LINK: Name = "health.ib_link";
+pub(crate) const IB_LINK: Name = "health.ib_link";
 const IB_SLOW: Name = "health.ib_slow";
 const COLLECTIVE_SLOW: Name = "health.collective_slow";
-const FAILED: Name = "health.failed";
+pub(crate) const FAILED: Name = "health.failed";
 
 /// All kinds of verdict.
 pub(crate) const KINDS: &[Name] = &[

@@ -10,9 +10,9 @@ use memchr::memmem::Finder;
 use record::{Container, Record, State};
 
 use super::message::{self, Said};
-use super::pods;
 use super::reasons;
 use super::subject::Subject;
+use super::{monitors, pods};
 use crate::event::{Event, Name, Says};
 use crate::grammar::Grammar;
 use crate::line::{Cursor, Line};
@@ -122,7 +122,12 @@ fn node<'a>(record: &Record<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
             ("MemoryPressure" | "DiskPressure" | "PIDPressure" | "OutOfDisk", "True") => {
                 (reasons::PRESSURE, Says::Failure)
             }
-            _ => continue,
+            (kind, status) => {
+                if let Some(said) = monitors::of(kind, status, &condition.rest) {
+                    tell(line, subject, said);
+                }
+                continue;
+            }
         };
         let mut all = message::read(&condition.rest);
         all.retain(|said| said.kind != kind);

@@ -9,6 +9,7 @@ mod events;
 mod exporter;
 mod json;
 mod message;
+mod monitors;
 mod objects;
 pub(crate) mod ours;
 mod pods;

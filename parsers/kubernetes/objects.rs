@@ -5,9 +5,9 @@
 
 use super::events::statements;
 use super::message::{self, Said};
-use super::reasons;
 use super::subject::Subject;
 use super::tree::Tree;
+use super::{monitors, reasons};
 use crate::event::Says;
 
 /// A statement of an object.
@@ -155,7 +155,15 @@ fn node(tree: &Tree, named: &Subject, tell: &mut Tell<'_>) {
             match (condition.str("type").unwrap_or_default(), condition.str("status").unwrap_or_default()) {
                 ("Ready", "False" | "Unknown") => (reasons::NODE, Says::Failure),
                 ("MemoryPressure" | "DiskPressure" | "PIDPressure", "True") => (reasons::PRESSURE, Says::Failure),
-                _ => continue,
+                (kind, status) => {
+                    let told = [condition.str("reason"), condition.str("message")];
+                    let told = told.into_iter().flatten().collect::<Vec<_>>().join(": ");
+                    if let Some(said) = monitors::of(kind, status, &told) {
+                        let when = text(condition, "lastTransitionTime");
+                        tell(Told { at: condition.at, subject: named.clone(), said, when });
+                    }
+                    continue;
+                }
             };
         let mut said = Said::new(kind, says);
         let (at, why) = condition.any(&["message", "reason", "type"]).unwrap_or((condition.at, ""));

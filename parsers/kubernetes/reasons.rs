@@ -39,7 +39,7 @@ pub(super) const KINDS: &[Name] = &[
 
 const OOM: Name = "kubernetes.oom_killed";
 const ENDED: Name = "kubernetes.container_ended";
-const LOOP: Name = "kubernetes.crash_loop";
+pub(super) const LOOP: Name = "kubernetes.crash_loop";
 const PULL: Name = "kubernetes.image_pull";
 const START: Name = "kubernetes.container_start";
 const EVICTED: Name = "kubernetes.evicted";
