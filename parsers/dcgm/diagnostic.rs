@@ -89,12 +89,18 @@ impl<'a> Test<'a> {
             "Warning" => self.say(line, info, name, false),
             "Error" => self.say(line, info, name, true),
             "Info" => self.say(line, "", name, false),
-            _ if name.starts_with('-') => {}
+            // a heading; some tables indent their tests with the same dashes
+            _ if name.starts_with('-') && !text.starts_with("Fail - ") => {}
             _ => {
                 self.end(cursor, out);
-                self.name = name.to_owned();
+                self.name = name.trim_matches(['-', ' ']).to_owned();
                 if text.starts_with("Fail") {
-                    self.failed.push((line, gpus(text)));
+                    let (who, why) =
+                        text.split_once(": ").filter(|(who, _)| !gpus(who).is_empty()).unwrap_or((text, ""));
+                    if !why.is_empty() {
+                        self.say(line.clone(), why, who, false);
+                    }
+                    self.failed.push((line, gpus(who)));
                 }
             }
         }
@@ -133,7 +139,9 @@ impl<'a> Test<'a> {
             let what = messages.iter().find(|message| mine(&message.who())).map(Message::text);
             Finding { cursor, test: &test.name, gpus, what: &what.unwrap_or_default() }.push(line, Says::Failure, out);
         }
-        for message in messages.iter().filter(|message| !test.failed.is_empty() || message.error) {
+        let beside = |message: &Message<'_>| test.failed.iter().any(|(line, _)| line.number == message.line.number);
+        let told = |message: &&Message<'_>| (!test.failed.is_empty() || message.error) && !beside(message);
+        for message in messages.iter().filter(told) {
             let says = if test.failed.is_empty() { Says::Failure } else { Says::Warning };
             Finding { cursor, test: &test.name, gpus: &message.who(), what: &message.text() }.push(
                 &message.line,

@@ -34,6 +34,18 @@ fn a_failed_test_has_its_message_whole() {
 }
 
 #[test]
+fn a_message_may_stand_beside_the_result() {
+    let table = "\
+| Hardware                  |                                                |
+| -----  GPU Memory          | Pass                                          |
+| -----  Diagnostic          | Fail - GPU 0: Uncorrectable ECC error detected|
++---------------------------+------------------------------------------------+
+";
+    let what = "Uncorrectable ECC error detected".to_owned();
+    assert_eq!(told(table), [("health.memory", "Diagnostic".to_owned(), "GPU 0".to_owned(), what, 3)]);
+}
+
+#[test]
 fn from_4_0_on_each_gpu_has_a_row() {
     let table = "\
 | Diagnostic                | Result                                         |
