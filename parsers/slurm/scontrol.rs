@@ -64,9 +64,12 @@ impl Grammar for Nodes {
     }
 }
 
-/// Whether a line belongs to no record that began above: the lines of one are indented, or empty but for blanks.
+/// Whether a line belongs to no record that began above: the lines of one are indented, empty but for blanks, or, where the
+/// blanks were lost in copying, begin with a key that begins no record.
 fn is_beyond(text: &str) -> bool {
-    !text.trim().is_empty() && !text.starts_with(char::is_whitespace)
+    let key = || text.split_once('=').map(|(key, _)| key).filter(|key| key.chars().all(|c| c.is_ascii_alphanumeric()));
+    let goes_on = || key().is_some_and(|key| !["NodeName", "JobId", "PartitionName", "ReservationName"].contains(&key));
+    !text.trim().is_empty() && !text.starts_with(char::is_whitespace) && !goes_on()
 }
 
 /// The value of a key that has no blanks in it.
@@ -178,6 +181,8 @@ mod tests {
         assert_eq!(read(one), [("slurm.node_script_failed", Some("gpu-019".into()), None)]);
         let gap = "NodeName=gpu-019 Arch=x86_64\n   State=IDLE+DRAIN ThreadsPerCore=1\n   \n   Reason=Epilog error [root@2026-05-04T03:12:41]\n";
         assert_eq!(read(gap), [("slurm.node_script_failed", Some("gpu-019".into()), None)]);
+        let flat = "NodeName=gpu-019 State=IDLE+DRAIN+INVALID_REG\nReason=gres/gpu count reported lower than configured (0 < 1) [slurm@2026-05-04T03:12:41]\nNodeName=gpu-020 State=IDLE\n";
+        assert_eq!(read(flat), [("slurm.node_lessened", Some("gpu-019".into()), None)]);
         let filtered = "NodeName=gpu-019\n   Reason=Kill task failed [root@2026-05-04T03:12:41]\n";
         assert_eq!(read(filtered), [("slurm.node_stuck", Some("gpu-019".into()), None)]);
         assert!(read("NodeName=gpu-019\n   Reason=none\n").is_empty());

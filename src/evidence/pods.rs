@@ -20,6 +20,10 @@ const BEFORE_START: [&str; 7] = [
 /// What it meets before it has a node.
 const BEFORE_NODE: [&str; 3] = ["kubernetes.unschedulable", "kubernetes.claim_unbound", "kubernetes.queue_quota"];
 
+/// What is said of containers that ran, or were to.
+const OF_CONTAINERS: [&str; 4] =
+    ["kubernetes.container_ended", "kubernetes.crash_loop", "kubernetes.oom_killed", "kubernetes.container_crashed"];
+
 /// Rows that say how a pod went on.
 const PULLED: &str = "kubernetes.image_there";
 const SCHEDULED: &str = "kubernetes.scheduled";
@@ -157,7 +161,13 @@ fn the_only_pod(table: &mut Table) {
     }
     let of_a_log =
         |row: &Row| row.fields.get("witness").is_none() && row.parents.is_empty() && row.says != Says::Progress;
-    for row in table.rows.iter_mut().filter(|row| of_a_log(row)) {
+    // a list of events without a column of objects is that of one object
+    let of_its_events = |row: &Row| {
+        let of_a_pod =
+            BEFORE_START.contains(&row.kind) || BEFORE_NODE.contains(&row.kind) || OF_CONTAINERS.contains(&row.kind);
+        of_a_pod && row.fields.text("witness") == Some("kubernetes") && row.fields.get("object").is_none()
+    };
+    for row in table.rows.iter_mut().filter(|row| of_a_log(row) || of_its_events(row)) {
         if let Some(pod) = pods.get(&row.source).filter(|pods| pods.len() == 1).and_then(BTreeSet::first) {
             row.fields.set_if_absent("pod", pod.as_str());
         }
