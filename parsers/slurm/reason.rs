@@ -110,14 +110,22 @@ pub(crate) fn about(kind: &str) -> Option<&'static str> {
     })
 }
 
+/// Xids that programs bring about, and those that follow from another one: a node that is kept off for them has a cautious check.
+const OF_PROGRAMS: [i64; 4] = [13, 31, 43, 45];
+
 /// The kind of a reason.
 fn kind(why: &str) -> Name {
     let own = KNOWN.iter().find(|(begin, _)| why.starts_with(begin)).map(|(_, kind)| *kind);
     let lower = why.to_ascii_lowercase();
-    let numbered = || xid(why).map(|_| XID);
-    own.or_else(numbered)
-        .or_else(|| TOPICS.iter().find(|(word, _)| lower.contains(word)).map(|(_, kind)| *kind))
-        .unwrap_or(DRAINED)
+    let numbered = || xid(why).filter(|number| !OF_PROGRAMS.contains(number)).map(|_| XID);
+    let by_topic = || TOPICS.iter().find(|(word, _)| lower.contains(word)).map(|(_, kind)| *kind);
+    let told = || numbered().or_else(by_topic);
+    // slurmctld's own words end there; what a site's prolog adds says what it found
+    match own {
+        Some(SCRIPT) => told().filter(|kind| *kind != PLANNED).or(own),
+        own => own.or_else(told),
+    }
+    .unwrap_or(DRAINED)
 }
 
 /// The number behind `Xid`.
@@ -193,6 +201,11 @@ mod tests {
             ("reboot timed out", SILENT),
             ("ResumeTimeout reached", SILENT),
             ("Prolog/Epilog failure", SCRIPT),
+            ("Prolog error", SCRIPT),
+            ("Prolog error: 571 xid 13 errors", SCRIPT),
+            ("Prolog error: 571 xid 79 errors", XID),
+            ("Xid 13 again", DRAINED),
+            ("Epilog error: NVLink down on GPU 2", GPU),
             ("bad cable, ask Ann", DRAINED),
         ] {
             assert_eq!(kind(why), want, "{why}");
