@@ -36,14 +36,20 @@ impl Grammar for Ended {
         let text = String::from_utf8_lossy(cursor.line.raw);
         let Some(cells) = Cells::of(&text) else { return };
         let Some(end) = cells.ending() else { return };
-        let Some(job) = cells.job().or_else(|| job_under_heading(cursor, &text)) else { return };
-        let Some(kind) = end.kind(job.step) else { return };
+        let job = cells.job().or_else(|| job_under_heading(cursor, &text));
+        if job.is_none() && !is_under_heading_without_job(cursor) {
+            return;
+        }
+        let Some(kind) = end.kind(job.is_some_and(|job| job.step)) else { return };
         let mut fields = Fields::default();
-        fields.set("job", job.number);
+        if let Some(job) = job {
+            fields.set("job", job.number);
+        }
         fields.set("witness", ending::WITNESS);
         end.fill(kind, &mut fields);
-        let says =
-            if ending::is_unexplained(kind) && alone(cursor, job.number) { Says::Failure } else { Says::Warning };
+        // whoever leaves the number out asked for one job
+        let alone = job.is_none_or(|job| alone(cursor, job.number));
+        let says = if ending::is_unexplained(kind) && alone { Says::Failure } else { Says::Warning };
         let mut event = Event::on(cursor, &cursor.line, kind, says, fields);
         event.at = cells.times().into_iter().max_by_key(|at| at.micros).or(event.at);
         out.push(event);
@@ -148,6 +154,18 @@ fn job_under_heading(cursor: &Cursor<'_>, row: &str) -> Option<Job> {
     None
 }
 
+/// Whether the table that a row stands in is one of sacct's that has no column of jobs: `sacct -j 71204 -o state,elapsed`.
+fn is_under_heading_without_job(cursor: &Cursor<'_>) -> bool {
+    let is_rule = |raw: &[u8]| raw.contains(&b'-') && raw.iter().all(|b| b"- \r\n".contains(b));
+    let mut above = cursor.bytes_before().take(REACH).skip_while(|raw| !is_rule(raw));
+    let Some(rule) = above.next().map(String::from_utf8_lossy) else { return false };
+    let heading = above.next().and_then(|raw| Heading::read(&String::from_utf8_lossy(raw), Some(&rule)));
+    let beside = ["exitcode", "elapsed", "nodelist", "start", "end"];
+    heading.is_some_and(|heading| {
+        heading.has("state") && !heading.has("jobid") && beside.iter().any(|name| heading.has(name))
+    })
+}
+
 /// Lines around a row in which other jobs are looked for.
 const AROUND: usize = 40;
 
@@ -239,6 +257,10 @@ mod tests {
                      71204.batch       batch                  proj         64  CANCELLED     0:15 \n\
                      71205             train      batch       proj         64 OUT_OF_ME+    0:125 \n";
         assert_eq!(read(ruled), [("sacct.node_fail", Some(71204)), ("sacct.out_of_memory", Some(71205))]);
+        let without = "     State    Elapsed        NodeList \n---------- ---------- --------------- \nOUT_OF_ME+   00:11:06         gpu-017 \n COMPLETED   00:11:05         gpu-017 \n";
+        assert_eq!(read(without), [("sacct.out_of_memory", None)]);
+        let other = "     State    Elapsed        NodeList \nOUT_OF_ME+   00:11:06         gpu-017 \n";
+        assert!(read(other).is_empty());
         let last = "State|ExitCode|NodeList|JobID\nTIMEOUT|0:0|gpu-017|71204\nFAILED|0:9|gpu-017|71206.0\n";
         assert_eq!(read(last), [("sacct.time_limit", Some(71204)), ("sacct.killed", Some(71206))]);
         assert_eq!(read("71204_3|train|batch|PREEMPTED|0:0|gpu-017\n"), [("sacct.preempted", Some(71204))]);
