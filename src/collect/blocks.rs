@@ -111,7 +111,12 @@ impl Piece {
             span::last(&data[..end]).into_iter().for_each(&mut *sink);
         }
         tally.lines += u64::from(self.ends_open());
-        Found { tally, before: memchr_iter(b'\n', &data[..start]).count() as u64 }
+        Found { tally, before: self.lines_before() }
+    }
+
+    /// Lines within the piece that stand before the part that is read.
+    pub(super) fn lines_before(&self) -> u64 {
+        memchr_iter(b'\n', &self.data[..self.part.start]).count() as u64
     }
 
     /// Whether the document ends without a line end.

@@ -141,9 +141,13 @@ impl<'a, S: Send> Crew<'a, S> {
 
     /// Scans a piece and joins what it holds to its document.
     fn work(&self, job: Job<S>) {
-        let mut part = (self.keep.new)();
-        let found = job.piece.scan(self.scanner, &mut |event| (self.keep.take)(&mut part, event));
-        job.lane.join(job.number, part, found, self.keep);
+        if self.hands == 1 {
+            job.lane.extend(&job.piece, self.scanner, self.keep);
+        } else {
+            let mut part = (self.keep.new)();
+            let found = job.piece.scan(self.scanner, &mut |event| (self.keep.take)(&mut part, event));
+            job.lane.join(job.number, part, found, self.keep);
+        }
         lock(&self.board).buffers.push(job.piece.into_buffer());
     }
 
@@ -192,6 +196,17 @@ impl<S> Lane<S> {
     fn new(name: &str) -> Self {
         let joined = Joined { events: None, tally: Tally::default(), bytes: 0, next: 0, waiting: BTreeMap::new() };
         Self { name: name.to_owned(), progress: Mutex::new(joined) }
+    }
+
+    /// Scans the next piece straight into its document: where one thread reads, pieces come in order.
+    fn extend(&self, piece: &Piece, scanner: &Scanner, keep: &Keep<'_, S>) {
+        let mut joined = lock(&self.progress);
+        let lines = joined.tally.lines - piece.lines_before();
+        let events = joined.events.get_or_insert_with(|| (keep.new)());
+        let mut take = |event: Event| (keep.take)(events, Event { line: event.line + lines, ..event });
+        let found = piece.scan(scanner, &mut take);
+        joined.tally += found.tally;
+        joined.next += 1;
     }
 
     /// Joins a piece, and those behind it that waited for it.

@@ -75,7 +75,9 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
 
 /// The compiled pattern, one for all: a copy would begin with an empty cache.
 fn regex(pattern: &str) -> Option<Arc<Regex>> {
-    static COMPILED: LazyLock<Mutex<HashMap<String, Option<Arc<Regex>>>>> = LazyLock::new(Mutex::default);
+    /// Patterns are long, and looked up once a row.
+    type Compiled = HashMap<String, Option<Arc<Regex>>, foldhash::fast::RandomState>;
+    static COMPILED: LazyLock<Mutex<Compiled>> = LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = compiled.get(pattern) {
         return known.clone();

@@ -284,16 +284,16 @@ impl Table {
     fn derive_all(&mut self) {
         names::derive(self);
         oom::derive(self);
-        let untold = |row: &Row| FILLED.into_iter().filter(|name| row.fields.get(name).is_none()).collect();
-        let untold: Vec<Vec<Name>> = self.rows.iter().map(untold).collect();
+        let told = |row: &Row| FILLED.map(|name| row.fields.get(name).is_some());
+        let told: Vec<_> = self.rows.iter().map(told).collect();
         topology::derive(self);
         consoles::derive(self);
         jobs::derive(self);
         names::derive(self);
         gpu::derive(self);
-        for (row, mut untold) in self.rows.iter_mut().zip(untold) {
-            untold.retain(|name| row.fields.get(name).is_some());
-            row.filled = untold;
+        for (row, told) in self.rows.iter_mut().zip(told) {
+            let untold = FILLED.into_iter().zip(told).filter(|(_, told)| !told);
+            row.filled = untold.map(|(name, _)| name).filter(|name| row.fields.get(name).is_some()).collect();
         }
         clock::derive(self);
         fate::derive(self);

@@ -11,6 +11,9 @@ const NETWORKS: [&str; 12] = ["ib", "ibs", "eth", "en", "hsn", "opa", "roce", "b
 /// Notes other names of hosts, and calls each host by one name in all rows.
 pub(super) fn derive(table: &mut Table) {
     table.job.names = names(table);
+    if table.job.names.is_empty() {
+        return;
+    }
     let names = std::mem::take(&mut table.job.names);
     for row in &mut table.rows {
         if let Some(name) = row.node().and_then(|node| names.get(node)).cloned() {
@@ -20,9 +23,12 @@ pub(super) fn derive(table: &mut Table) {
     table.job.names = names;
 }
 
+/// Names, looked up once a row.
+type Names<'t> = HashSet<&'t str, foldhash::fast::RandomState>;
+
 fn names(table: &Table) -> BTreeMap<String, String> {
     let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let (mut nodes, mut peers) = (HashSet::new(), HashSet::new());
+    let (mut nodes, mut peers) = (Names::default(), Names::default());
     for row in &table.rows {
         if let Some(node) = row.node() {
             nodes.insert(node);
