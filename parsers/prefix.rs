@@ -91,7 +91,7 @@ const LAYERS: [(u8, Layer); 24] = [
     (OTHER, system_log::priority),
     (DIGIT | LOWER, system_log::decoded),
     (UPPER | OTHER, system_log::archived),
-    (OPEN | DIGIT | UPPER | BLANK, stamp),
+    (OPEN | DIGIT | UPPER | LOWER | BLANK | OTHER, stamp),
     (LOWER, cri_stream),
     (OPEN, system_log::caller),
     (OPEN | UPPER, named_stamp),

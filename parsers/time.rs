@@ -22,9 +22,14 @@ pub fn read(text: &str) -> Option<Stamp> {
 
 fn bare(line: &[u8]) -> Option<(Stamp, usize)> {
     match line.first()? {
-        b'0'..=b'9' => iso(line).or_else(|| time_of_day(line)).or_else(|| american(line)).or_else(|| month_day(line)),
-        b'A'..=b'Z' => syslog(line).or_else(|| glog(line)).or_else(|| ctime(line)),
-        b' ' => kernel(line),
+        b'0'..=b'9' => iso(line)
+            .or_else(|| time_of_day(line))
+            .or_else(|| american(line))
+            .or_else(|| month_day(line))
+            .or_else(|| abroad(line)),
+        b'A'..=b'Z' => syslog(line).or_else(|| glog(line)).or_else(|| ctime(line)).or_else(|| abroad(line)),
+        b' ' => kernel(line).or_else(|| abroad(&line[1..]).map(|(stamp, len)| (stamp, len + 1))),
+        b'a'..=b'z' | 0x80.. => abroad(line),
         _ => None,
     }
 }
@@ -112,6 +117,50 @@ fn syslog(line: &[u8]) -> Option<(Stamp, usize)> {
     };
     let (seconds, micros, len) = clock(line, from)?;
     yearless(month, day, seconds, micros).map(|stamp| (stamp, from + len))
+}
+
+/// Months as `strftime` shortens them in other languages, all but those that begin as the English ones do: by their first
+/// letters, which tell them apart in all of these languages (glibc 2.39 `localedata/locales/`: de, es, fr, it, nl, pl, pt,
+/// ru, sv).
+const MONTHS_ABROAD: [&[&str]; 12] = [
+    &["jan", "ene", "gen", "sty", "янв"],
+    &["feb", "fév", "fev", "lut", "фев"],
+    &["mar", "mär", "Mär", "mrt", "мар"],
+    &["apr", "avr", "abr", "kwi", "апр"],
+    &["mai", "Mai", "may", "mag", "mei", "maj", "мая", "май"],
+    &["jun", "juin", "giu", "cze", "июн"],
+    &["jul", "juil", "lug", "lip", "июл"],
+    &["aug", "aoû", "ago", "sie", "авг"],
+    &["sep", "set", "wrz", "сен"],
+    &["oct", "Okt", "okt", "ott", "out", "paź", "окт"],
+    &["nov", "lis", "ноя"],
+    &["dec", "Dez", "déc", "dic", "dez", "gru", "дек"],
+];
+
+/// Most letters of a month so shortened: `sept.`, `нояб.`. Longer words are none: `output 10 03:12:41`.
+const LONGEST_MONTH: usize = 5;
+
+/// `août 25 19:38:04` and `11月 16 04:38:20`: what `journalctl` prints where the user's language is another than English.
+fn abroad(line: &[u8]) -> Option<(Stamp, usize)> {
+    let blank = line.iter().take(2 * LONGEST_MONTH + 1).position(|b| *b == b' ')?;
+    let pad = usize::from(line.get(blank + 1) == Some(&b' '));
+    let len = if pad == 1 { 1 } else { 2 };
+    let from = blank + 1 + pad;
+    let day = digits(line, from, len)?;
+    let (seconds, micros, clock_len) = clock(line, from + len + 1).filter(|_| line[from + len] == b' ')?;
+    let month = month_abroad(std::str::from_utf8(&line[..blank]).ok()?)?;
+    yearless(month, day, seconds, micros).map(|stamp| (stamp, from + len + 1 + clock_len))
+}
+
+fn month_abroad(name: &str) -> Option<i64> {
+    if let Some(number) = name.strip_suffix('月').or_else(|| name.strip_suffix('월')) {
+        return number.parse().ok().filter(|month| (1..=12).contains(month));
+    }
+    if name.chars().count() > LONGEST_MONTH {
+        return None;
+    }
+    let is = |names: &&[&str]| names.iter().any(|month| name.starts_with(month));
+    MONTHS_ABROAD.iter().position(is).map(|at| at as i64 + 1)
 }
 
 /// glog's `E0504 03:12:41.250000`, and torch's `E504 03:12:41.250000000`, with what follows left alone.
@@ -206,9 +255,27 @@ mod tests {
             ("[14711.786065] x", Clock::Monotonic, 14),
             ("May 4 03:12:41 host", Clock::Yearless, 14),
             ("Mon 2026-05-04 03:12:41 UTC host", Clock::Local, 27),
+            ("mai 04 03:12:41 host", Clock::Yearless, 15),
+            ("août 04 03:12:41 host", Clock::Yearless, 17),
+            ("Okt 04 03:12:41 host", Clock::Yearless, 15),
+            ("11月 16 04:38:20 host", Clock::Yearless, 17),
+            (" 5月  4 04:38:20 host", Clock::Yearless, 17),
         ] {
             let (stamp, taken) = leading(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((stamp.clock, taken), (clock, len), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_before_a_time_is_no_month() {
+        for text in [
+            "took 04 03:12:41 host",
+            "output 10 03:12:41",
+            "13月 16 04:38:20 host",
+            "mai 04:03:12 host",
+            "node-5 04 03:12:41",
+        ] {
+            assert_eq!(leading(text.as_bytes()), None, "{text}");
         }
     }
 
