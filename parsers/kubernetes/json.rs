@@ -292,6 +292,18 @@ $ echo done
     }
 
     #[test]
+    fn why_an_image_was_not_got_is_told_by_the_runtime() {
+        let words = "rpc error: code = Unknown desc = certificate signed by unknown authority";
+        let pod = POD
+            .replace("back-off 5m0s restarting failed container=trainer pod=train-0_research(7c1e)", words)
+            .replace("CrashLoopBackOff", "ErrImagePull");
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let told = lint::read(&scanner, &pod);
+        let pull = told.iter().find(|event| event.kind == "kubernetes.image_pull").unwrap();
+        assert_eq!((pull.line, pull.fields.text("why")), (18, Some(words)));
+    }
+
+    #[test]
     fn each_item_of_a_list_within_a_text_is_read() {
         let pod = POD.split_once('{').unwrap().1.rsplit_once("}\n$").unwrap().0;
         let list = format!(

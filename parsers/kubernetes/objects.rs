@@ -128,9 +128,15 @@ fn state(state: &Tree, subject: &Subject, last: bool, tell: &mut Tell<'_>) {
         all.extend(message::read(text).into_iter().map(|said| (at, said)));
     }
     if let Some((at, reason)) = state.any(&["reason"])
-        && let Some(said) = reasons::of_state(reason)
+        && let Some(mut said) = reasons::of_state(reason)
         && all.iter().all(|(_, other)| other.kind != said.kind)
     {
+        // the runtime's own words: why the registry gave nothing
+        let words = state.any(&["message"]).filter(|_| said.kind == reasons::PULL);
+        let at = words.map_or(at, |(line, text)| {
+            said.fields.set("why", text);
+            line
+        });
         all.push((at, said));
     }
     let when = state.any(&["finishedAt"]).map(|(_, when)| when.to_owned());
