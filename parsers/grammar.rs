@@ -67,6 +67,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::pbs::Nodes,
     &crate::pbs::Listed,
     &crate::pbs::Ended,
+    &crate::scale::Members,
     &crate::sel::Rows,
     &crate::slurm::Ended,
     &crate::slurm::Waiting,

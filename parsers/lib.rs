@@ -45,6 +45,7 @@ pub mod prefix;
 pub mod python;
 pub mod readings;
 pub mod record;
+pub mod scale;
 pub mod scan;
 mod search;
 pub mod sel;
