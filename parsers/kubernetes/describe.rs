@@ -55,15 +55,59 @@ impl Grammar for Described {
     }
 }
 
+/// States of containers without the description they stood in.
+#[derive(Debug)]
+pub struct CutStates;
+
+impl Grammar for CutStates {
+    fn kinds(&self) -> &'static [Name] {
+        reasons::KINDS
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &["State:  ", "State:\t"]
+    }
+
+    fn speaks_for(&self) -> Option<Name> {
+        Some("kubernetes")
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let whole = cursor.block.data;
+        let is_cut = whole.len() <= SMALL && !whole.split(|byte| *byte == b'\n').any(begins);
+        let is_state = |raw: &[u8]| {
+            let text = raw.trim_ascii_start();
+            raw.starts_with(b" ") && (text.starts_with(b"State:") || text.starts_with(b"Last State:"))
+        };
+        // the first of them reads the others too
+        if !is_cut || !is_state(cursor.line.raw) || cursor.preceding().any(|line| is_state(line.raw)) {
+            return;
+        }
+        let record = Record::read_states(std::iter::once(cursor.line.clone()).chain(cursor.following()));
+        let mut tell = |line: &Line<'_>, subject: &Subject, said: Said| out.push(subject.event(cursor, line, said));
+        for container in &record.containers {
+            states(container, &Subject::default(), &mut tell);
+        }
+    }
+}
+
+/// Largest text, in bytes, that may be a piece of a description.
+const SMALL: usize = 64 << 10;
+
 /// Takes a statement about somebody on a line.
 type Tell<'t, 'a> = dyn FnMut(&Line<'a>, &Subject, Said) + 't;
 
 /// What the states of a container say: how it is, and how it ended before.
 fn states<'a>(container: &Container<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
-    let subject = Subject { container: Some(container.name.clone()), ..subject.clone() };
+    let name = Some(container.name.clone()).filter(|name| !name.is_empty());
+    let subject = Subject { container: name, ..subject.clone() };
     for state in &container.states {
         let said = state_says(state);
         let Some((line, reason)) = &state.reason else { continue };
+        // Up to Kubernetes 1.1 a container that ended well had that reason too.
+        if state.exit_code == Some(0) && reason == "Error" {
+            continue;
+        }
         for mut said in said {
             said.fields.set("reason", reason.as_str());
             if let Some(code) = state.exit_code.filter(|_| said.kind != "kubernetes.crash_loop") {
@@ -291,6 +335,13 @@ Events:
             "{:?}",
             read(&well)
         );
+    }
+
+    #[test]
+    fn states_are_told_where_the_description_was_cut_down_to_them() {
+        let from = POD.find("    Last State").unwrap();
+        let cut = &POD[from..POD.find("Conditions").unwrap()];
+        assert_eq!(read(cut), [("kubernetes.oom_killed", 2, Says::Failure, None)]);
     }
 
     #[test]

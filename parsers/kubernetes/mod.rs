@@ -21,14 +21,14 @@ mod tree;
 mod yaml;
 
 pub use alert::Alerts;
-pub use describe::Described;
+pub use describe::{CutStates, Described};
 pub use events::Rows;
 pub use exporter::Exporter;
 pub use json::{Documents, Lines, Objects};
 pub use ours::OUR_REASON;
 pub use pods::Pods;
 pub use tables::Tables;
-pub use yaml::Manifests;
+pub use yaml::{Manifests, Pieces};
 
 /// The field by which rows say that they tell of many pods.
 const WITNESS: &str = "kubernetes";

@@ -6,7 +6,7 @@
 use super::events::statements;
 use super::message::{self, Said};
 use super::subject::Subject;
-use super::tree::Tree;
+use super::tree::{Node, Tree};
 use super::{monitors, reasons};
 use crate::event::Says;
 
@@ -54,6 +54,22 @@ pub(super) fn read(tree: &Tree, tell: &mut Tell<'_>) {
 
 fn text(tree: &Tree, path: &str) -> Option<String> {
     tree.str(path).map(str::to_owned)
+}
+
+/// What a piece of a status says whose object nobody knows: conditions, or the state of a container.
+pub(super) fn piece(tree: &Tree, last: bool, tell: &mut Tell<'_>) {
+    let nobody = Subject::default();
+    if let Some(inner) = tree.get("waiting").or_else(|| tree.get("terminated")) {
+        return state(inner, &nobody, last, tell);
+    }
+    let in_map = |key: &str, value: Tree| Tree { at: value.at, value: Node::Map(vec![(key.to_owned(), value)]) };
+    let object = in_map("status", in_map("conditions", tree.clone()));
+    // Only conditions of nodes have a heartbeat.
+    if tree.items().iter().any(|condition| condition.get("lastHeartbeatTime").is_some()) {
+        node(&object, &nobody, tell);
+    } else {
+        conditions(&object, &nobody, tell);
+    }
 }
 
 /// An event: core/v1 or events.k8s.io/v1.

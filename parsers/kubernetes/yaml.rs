@@ -56,6 +56,68 @@ impl Grammar for Manifests {
     }
 }
 
+/// Conditions and states of containers without the object they stood in.
+#[derive(Debug)]
+pub struct Pieces;
+
+/// Largest text, in bytes, that may be a piece of an object.
+const SMALL: usize = 64 << 10;
+
+/// Lines of a condition before the time at which it changed.
+const NEAR: usize = 8;
+
+impl Grammar for Pieces {
+    fn kinds(&self) -> &'static [Name] {
+        reasons::KINDS
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &["lastTransitionTime: ", "terminated:", "waiting:"]
+    }
+
+    fn speaks_for(&self) -> Option<Name> {
+        Some("kubernetes")
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let whole = cursor.block.data;
+        if whole.len() > SMALL || memchr::memmem::find(whole, b"apiVersion").is_some() {
+            return;
+        }
+        let Some(first) = piece(cursor) else { return };
+        let deep = indent(first.raw);
+        let inside = |line: &Line<'_>| line.raw.trim_ascii().is_empty() || indent(line.raw) > deep;
+        let behind = cursor.following().take(NEAR).take_while(inside).last();
+        let end = behind.as_ref().map_or(cursor.line.start + cursor.line.raw.len(), |line| line.start + line.raw.len());
+        let last = cursor.preceding().next().is_some_and(|line| line.raw.trim_ascii() == b"lastState:");
+        let text = String::from_utf8_lossy(&whole[first.start..end]);
+        let mut lines = LineIndex::new(&text, first.number);
+        for tree in trees(&text) {
+            objects::piece(&tree, last, &mut |told| {
+                let (number, from, to) = lines.around(told.at);
+                let line = Line::new(number, first.start + from, text.as_bytes()[from..to].as_ref());
+                out.push(event(cursor, &line, told));
+            });
+        }
+    }
+}
+
+/// The first line of the condition or of the state that the cursor stands in.
+fn piece<'a>(cursor: &Cursor<'a>) -> Option<Line<'a>> {
+    let raw = cursor.line.raw.trim_ascii_start();
+    if raw == b"terminated:" || raw == b"waiting:" || raw.starts_with(b"- lastTransitionTime: ") {
+        return Some(cursor.line.clone());
+    }
+    if !raw.starts_with(b"lastTransitionTime: ") {
+        return None;
+    }
+    cursor.preceding().take(NEAR).find(|line| line.raw.trim_ascii_start().starts_with(b"- "))
+}
+
+fn indent(raw: &[u8]) -> usize {
+    raw.len() - raw.trim_ascii_start().len()
+}
+
 /// Where the object that begins at the cursor ends: before the next one, or before what is no YAML.
 fn end(cursor: &Cursor<'_>, item: bool) -> usize {
     let mut end = cursor.line.start + cursor.line.raw.len();
@@ -191,6 +253,20 @@ $ kubectl get pods
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
         let pod = |event: &crate::Event| event.fields.text("pod").unwrap_or_default().to_owned();
         lint::read(&scanner, log).iter().map(|event| (event.kind, event.line, pod(event))).collect()
+    }
+
+    #[test]
+    fn pieces_are_read_without_their_object() {
+        let node = "  - lastHeartbeatTime: \"2026-05-04T03:12:41Z\"
+    lastTransitionTime: \"2026-05-04T03:13:24Z\"
+    message: Kubelet stopped posting node status.
+    reason: NodeStatusUnknown
+    status: Unknown
+    type: Ready
+";
+        assert_eq!(read(node), [("kubernetes.node_not_ready", 3, String::new())]);
+        let state = "    state:\n      waiting:\n        message: 'couldn''t parse image reference'\n        reason: InvalidImageName\n    name: trainer\n";
+        assert_eq!(read(state), [("kubernetes.image_pull", 4, String::new())]);
     }
 
     #[test]

@@ -103,7 +103,18 @@ impl<'a> Record<'a> {
     /// Reads the lines of a description, the first of which names its object.
     pub(super) fn read(lines: impl Iterator<Item = Line<'a>>) -> Self {
         let mut record = Self::default();
-        let mut section = Section::Head;
+        record.take(Section::Head, lines);
+        record
+    }
+
+    /// Reads how containers are, of a description that was cut down to that: from a line on that says a state.
+    pub(super) fn read_states(lines: impl Iterator<Item = Line<'a>>) -> Self {
+        let mut record = Self { containers: vec![Container::default()], ..Self::default() };
+        record.take(Section::Containers { init: false }, lines);
+        record
+    }
+
+    fn take(&mut self, mut section: Section, lines: impl Iterator<Item = Line<'a>>) {
         for (number, line) in lines.take(MOST_LINES).enumerate() {
             let text = line.str().into_owned();
             let stops = begins(line.raw)
@@ -113,9 +124,8 @@ impl<'a> Record<'a> {
             if number > 0 && stops {
                 break;
             }
-            record.line(&mut section, line, &text);
+            self.line(&mut section, line, &text);
         }
-        record
     }
 
     fn line(&mut self, section: &mut Section, line: Line<'a>, text: &str) {
