@@ -70,6 +70,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::pbs::Listed,
     &crate::pbs::Ended,
     &crate::scale::Members,
+    &crate::sel::Entries,
     &crate::sel::Rows,
     &crate::slurm::Ended,
     &crate::slurm::Waiting,

@@ -1,14 +1,20 @@
-//! The event log of a management controller (`ipmitool sel list`, `sel elist`): what sensors of a server reported, and took back.
+//! The event log of a management controller (`ipmitool sel list`, `sel elist`, the table of its web pages): what sensors of a
+//! server reported, and took back.
 //!
 //! Shape: ipmitool 1.8.18 and 1.8.19 `lib/ipmi_sel.c` (`ipmi_sel_print_std_entry`): number, date, time, sensor, event, and
-//! `Asserted` or `Deasserted` in columns with ` | ` between. Names of events: the IPMI specification 2.0, table 42-3.
+//! `Asserted` or `Deasserted` in columns with ` | ` between. Web pages of AMI's firmware: number, date and time, sensor, its
+//! type, and `event - Asserted`. Names of events: the IPMI specification 2.0, table 42-3.
+
+mod redfish;
 
 use jiff::civil::DateTime;
 
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
-use crate::line::Cursor;
+use crate::line::{Cursor, Line};
 use crate::stamp::Stamp;
+
+pub use redfish::Entries;
 
 /// Rows of an event log.
 #[derive(Debug)]
@@ -77,7 +83,7 @@ impl Grammar for Rows {
     }
 
     fn anchors(&self) -> &'static [&'static str] {
-        &["| Asserted", "| Deasserted"]
+        &["| Asserted", "| Deasserted", " - Asserted", " - Deasserted"]
     }
 
     fn speaks_for(&self) -> Option<Name> {
@@ -88,14 +94,18 @@ impl Grammar for Rows {
         let text = cursor.line.whole();
         let Some(row) = Row::of(&text) else { return };
         let Some(kind) = row.kind() else { return };
-        let next = cursor.following().find_map(|line| {
+        let ended = |line: Line<'_>| {
             let text = line.whole();
             let later = Row::of(&text)?;
-            (later.sensor == row.sensor && later.event == row.event).then(|| later.state == "Deasserted")
-        });
+            (later.name == row.name && later.event == row.event).then(|| later.state == "Deasserted")
+        };
+        let next = match row.order {
+            Order::OldestFirst => cursor.following().find_map(ended),
+            Order::NewestFirst => cursor.preceding().find_map(ended),
+        };
         let mut fields = Fields::default();
-        fields.set("sensor", row.sensor);
-        fields.set("what", format!("{}: {}", row.sensor, row.event));
+        fields.set("sensor", row.name);
+        fields.set("what", format!("{}: {}", row.name, row.event));
         // Asserted anew before it was taken back: the later row tells how it ended.
         let is_over = row.state == "Deasserted" || next == Some(true);
         let (kind, says) = if is_over { (OVER, Says::Info) } else { (kind, Says::Warning) };
@@ -110,14 +120,33 @@ impl Grammar for Rows {
 struct Row<'t> {
     date: &'t str,
     time: &'t str,
+    /// Of the sensor.
+    name: &'t str,
+    /// What says what the sensor measures: its name as a rule, else its type.
     sensor: &'t str,
     event: &'t str,
     state: &'t str,
+    order: Order,
+}
+
+/// In which order rows stand.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    OldestFirst,
+    NewestFirst,
 }
 
 impl<'t> Row<'t> {
     fn of(text: &'t str) -> Option<Self> {
         let cells: Vec<&str> = text.split('|').map(str::trim).collect();
+        if let [number, at, name, sensor, told] = cells.as_slice()
+            && number.chars().all(|c| c.is_ascii_digit())
+            && let Some((date, time)) = at.split_once(',')
+            && let Some((event, state)) = told.rsplit_once(" - ")
+        {
+            let is_row = ["Asserted", "Deasserted"].contains(&state);
+            return is_row.then_some(Self { date, time, name, sensor, event, state, order: Order::NewestFirst });
+        }
         let (date, time, sensor, rest) = match cells.as_slice() {
             [number, date, time, sensor, rest @ ..] if number.chars().all(|c| c.is_ascii_hexdigit()) => {
                 (date, time, sensor, rest)
@@ -129,7 +158,16 @@ impl<'t> Row<'t> {
         // an event may have a bar of its own: `Uncorrectable ECC (UnCorrectable ECC |  DIMMD7)`
         let (state, event) = rest.split_last()?;
         let event = *event.first()?;
-        ["Asserted", "Deasserted"].contains(state).then_some(Self { date, time, sensor, event, state })
+        let order = Order::OldestFirst;
+        ["Asserted", "Deasserted"].contains(state).then_some(Self {
+            date,
+            time,
+            name: sensor,
+            sensor,
+            event,
+            state,
+            order,
+        })
     }
 
     fn kind(&self) -> Option<Name> {
@@ -183,6 +221,10 @@ mod tests {
             "sel.cooling"
         );
         assert_eq!(told("   2 | 05/04/2026 | 03:12:41 | Processor CPU1 | IERR | Asserted\n")[0].0, "sel.processor");
+        let page = " 36   | 04/13/2026, 03:08:16 | BIOS             | Critical Interrupt                 | PCI SERR - Asserted\n";
+        let [(kind, at)] = told(page).try_into().unwrap();
+        assert_eq!(kind, "sel.processor");
+        assert!(at.contains("03:08:16"), "{at}");
         assert_eq!(told("Power Supply PSU2 | Power Supply AC lost | Asserted\n")[0].0, "sel.power");
     }
 
@@ -195,6 +237,11 @@ mod tests {
         assert_eq!(kinds(&(row(1, "Asserted") + &row(2, "Deasserted"))), ["sel.over", "sel.over"]);
         let again = row(1, "Asserted") + &row(2, "Deasserted") + &row(3, "Asserted");
         assert_eq!(kinds(&again), ["sel.over", "sel.over", "sel.power"]);
+        let page = |at: u8, state: &str| {
+            format!(" {at} | 05/04/2026, 03:1{at}:41 | PSU1 Status | Power Supply | Power Supply AC lost - {state}\n")
+        };
+        assert_eq!(kinds(&(page(2, "Deasserted") + &page(1, "Asserted"))), ["sel.over", "sel.over"]);
+        assert_eq!(kinds(&(page(3, "Asserted") + &page(2, "Deasserted"))), ["sel.power", "sel.over"]);
     }
 
     #[test]
