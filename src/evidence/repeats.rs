@@ -27,7 +27,8 @@ pub(super) fn derive(table: &mut Table) {
             let row = &table.rows[*id];
             let Some(name) = row.fields.text(device) else { continue };
             let (count, rows) = groups.entry((row.node().unwrap_or_default().to_owned(), name.to_owned())).or_default();
-            *count += row.count;
+            // A line may tell of many at once.
+            *count += row.fields.int("errors").and_then(|told| u64::try_from(told).ok()).unwrap_or(0).max(row.count);
             rows.push(*id);
         }
         for ((node, name), (count, mut rows)) in groups.into_iter().filter(|(_, (count, _))| *count >= least) {
