@@ -10,11 +10,13 @@ use super::{Row, Table};
 const COMMAND: &str = "console.command";
 
 /// Programs that start others elsewhere, or tell of other hosts: what they print need not be of the host of the prompt.
-const ELSEWHERE: [&str; 30] = [
+const ELSEWHERE: [&str; 32] = [
     "ssh",
     "pdsh",
     "clush",
     "ansible",
+    "ceph",
+    "mmdsh",
     "kubectl",
     "oc",
     "helm",
