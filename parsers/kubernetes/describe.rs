@@ -73,14 +73,16 @@ impl Grammar for CutStates {
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
-        let whole = cursor.block.data;
-        let is_cut = whole.len() <= SMALL && !whole.split(|byte| *byte == b'\n').any(begins);
         let is_state = |raw: &[u8]| {
             let text = raw.trim_ascii_start();
             raw.starts_with(b" ") && (text.starts_with(b"State:") || text.starts_with(b"Last State:"))
         };
         // the first of them reads the others too
-        if !is_cut || !is_state(cursor.line.raw) || cursor.preceding().any(|line| is_state(line.raw)) {
+        let whole = cursor.block.data;
+        if whole.len() > SMALL || !is_state(cursor.line.raw) || cursor.preceding().any(|line| is_state(line.raw)) {
+            return;
+        }
+        if whole.split(|byte| *byte == b'\n').any(begins) {
             return;
         }
         let record = Record::read_states(std::iter::once(cursor.line.clone()).chain(cursor.following()));

@@ -81,10 +81,10 @@ impl Grammar for Pieces {
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let whole = cursor.block.data;
-        if whole.len() > SMALL || memchr::memmem::find(whole, b"apiVersion").is_some() {
+        let Some(first) = piece(cursor).filter(|_| whole.len() <= SMALL) else { return };
+        if memchr::memmem::find(whole, b"apiVersion").is_some() {
             return;
         }
-        let Some(first) = piece(cursor) else { return };
         let deep = indent(first.raw);
         let inside = |line: &Line<'_>| line.raw.trim_ascii().is_empty() || indent(line.raw) > deep;
         let behind = cursor.following().take(NEAR).take_while(inside).last();

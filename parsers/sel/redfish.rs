@@ -113,6 +113,9 @@ fn entries<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<Entry<'a>> {
         for (number, piece) in whole.split(MARK).enumerate() {
             if number > 0 {
                 all.extend(open.take().and_then(|(text, line)| Entry::of(&text, line)));
+                if all.len() >= MOST {
+                    return all;
+                }
                 open = Some((String::new(), line.clone()));
             }
             if let Some((text, at)) = &mut open {
@@ -122,9 +125,6 @@ fn entries<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<Entry<'a>> {
                 text.push_str(piece);
                 text.push('\n');
             }
-        }
-        if all.len() >= MOST {
-            break;
         }
     }
     all.extend(open.and_then(|(text, line)| Entry::of(&text, line)));
