@@ -3,6 +3,8 @@
 //! Shape: DSP0266 and the schema `LogEntry` 1.3 to 1.16 (`Message`, `Severity`, `SensorType`, `EntryCode`, `Created`); iDRAC 7
 //! and 8 write `SensorType` and `EntryCode` as lists with a `Member`.
 
+use memchr::memmem;
+
 use super::{COOLING, KINDS, MEMORY, OVER, POWER, PROCESSOR};
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
@@ -14,8 +16,8 @@ pub struct Entries;
 
 const MARK: &str = "#LogEntry.";
 
-/// Lines that are looked through for entries.
-const MOST_LINES: usize = 20_000;
+/// Lines without the mark of an entry, behind which the log of entries is at its end.
+const APART: usize = 200;
 
 /// Entries that are compared with each other.
 const MOST: usize = 512;
@@ -34,11 +36,12 @@ impl Grammar for Entries {
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
-        // The first entry reads the others too: each is over, or not, by what another one says.
-        if cursor.preceding().take(200).any(|line| line.str().contains(MARK)) {
+        // The first entry reads the others too: each is over, or not, by what another one says. So a line is read once,
+        // however many entries there are.
+        if cursor.bytes_before().take(APART).any(|raw| memmem::find(raw, MARK.as_bytes()).is_some()) {
             return;
         }
-        let entries = entries(std::iter::once(cursor.line.clone()).chain(cursor.following().take(MOST_LINES)));
+        let entries = entries(std::iter::once(cursor.line.clone()).chain(cursor.following()));
         for entry in &entries {
             let Some(kind) = entry.kind() else { continue };
             let is_over = entries.iter().any(|other| other.ends(entry));
@@ -108,8 +111,13 @@ impl Entry<'_> {
 fn entries<'a>(lines: impl Iterator<Item = Line<'a>>) -> Vec<Entry<'a>> {
     let mut all = Vec::new();
     let mut open: Option<(String, Line<'a>)> = None;
+    let mut since = 0;
     for line in lines {
         let whole = line.whole();
+        since = if whole.contains(MARK) { 0 } else { since + 1 };
+        if since > APART {
+            break;
+        }
         for (number, piece) in whole.split(MARK).enumerate() {
             if number > 0 {
                 all.extend(open.take().and_then(|(text, line)| Entry::of(&text, line)));
