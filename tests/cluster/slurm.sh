@@ -5,23 +5,16 @@ set -euo pipefail
 verb=$1; dir=$2
 export SLURM_CONF=$dir/slurm.conf
 
+# Ends a daemon, or all of them.
 stop() {
-  for file in "$dir"/run/*.pid; do
+  for file in "$dir"/run/${1:-*}.pid; do
     [ -s "$file" ] && kill "$(cat "$file")" 2>/dev/null || true
   done
 }
 
-up() {
-  local nodes=$1 port=$((20000 + RANDOM % 20000)) host
-  host=$(hostname -s)
-  mkdir -p "$dir"/{run,log,state,spool,dev,out}
-  chmod 755 "$dir" "$dir/run"
-  # A munged of our own, whatever the system has.
-  mkdir -p "$dir/munge"; chmod 700 "$dir/munge"
-  dd if=/dev/urandom of="$dir/munge/key" bs=64 count=1 status=none; chmod 600 "$dir/munge/key"
-  munged --force --key-file="$dir/munge/key" --pid-file="$dir/run/munged.pid" --log-file="$dir/munge/log" \
-    --seed-file="$dir/munge/seed" --socket="$dir/run/munge.socket"
-  for gpu in 0 1 2 3 4 5 6 7; do [ -e "$dir/dev/nvidia$gpu" ] || mknod "$dir/dev/nvidia$gpu" c 1 3; done
+# Writes slurm.conf for nodes of a host that listen at a port and at those behind it.
+configure() {
+  local nodes=$1 host=$2 port=$3
   cat > "$dir/slurm.conf" <<EOF
 SlurmdParameters=config_overrides
 ClusterName=diag
@@ -57,13 +50,48 @@ EOF
     printf 'HealthCheckProgram=%s\nHealthCheckInterval=3\nHealthCheckNodeState=ANY\n' "$dir/health-check" >> "$dir/slurm.conf"
   fi
   [ ! -e "$dir/epilog-slurmctld" ] || echo "EpilogSlurmctld=$dir/epilog-slurmctld" >> "$dir/slurm.conf"
+}
+
+# Seconds that the controller, and then all nodes, may take to answer.
+readonly patience=60
+
+# A port may be taken, and then the controller ends at once: another one is tried. Those of outgoing connections begin at 32768.
+start_controller() {
+  local until
+  for _ in 1 2 3 4 5; do
+    configure "$1" "$2" $((20000 + RANDOM % 12000))
+    slurmctld
+    until=$((SECONDS + patience))
+    while [ "$SECONDS" -lt "$until" ] && ! grep -qs "fatal:" "$dir/log/slurmctld.log"; do
+      timeout 5 scontrol ping 2>/dev/null | grep -q "is UP" && return 0
+      sleep 0.1
+    done
+    tail -3 "$dir/log/slurmctld.log" >&2
+    stop slurmctld
+    rm -f "$dir/log/slurmctld.log" "$dir/run/slurmctld.pid"
+  done
+  echo "slurm.sh: no slurmctld stays up" >&2; exit 1
+}
+
+up() {
+  local nodes=$1 host until
+  host=$(hostname -s)
+  mkdir -p "$dir"/{run,log,state,spool,dev,out}
+  chmod 755 "$dir" "$dir/run"
+  # A munged of our own, whatever the system has.
+  mkdir -p "$dir/munge"; chmod 700 "$dir/munge"
+  dd if=/dev/urandom of="$dir/munge/key" bs=64 count=1 status=none; chmod 600 "$dir/munge/key"
+  munged --force --key-file="$dir/munge/key" --pid-file="$dir/run/munged.pid" --log-file="$dir/munge/log" \
+    --seed-file="$dir/munge/seed" --socket="$dir/run/munge.socket"
+  for gpu in 0 1 2 3 4 5 6 7; do [ -e "$dir/dev/nvidia$gpu" ] || mknod "$dir/dev/nvidia$gpu" c 1 3; done
   chmod 1777 "$dir/out"
   echo "NodeName=node[1-$nodes] Name=gpu File=$dir/dev/nvidia[0-7]" > "$dir/gres.conf"
   echo "CgroupPlugin=cgroup/v1" > "$dir/cgroup.conf"
-  slurmctld
+  start_controller "$nodes" "$host"
   for nth in $(seq "$nodes"); do mkdir -p "$dir/spool/node$nth"; slurmd -N "node$nth"; done
-  for _ in $(seq 300); do
-    [ "$(sinfo -h -N -t idle -o %N 2>/dev/null | sort -u | wc -l)" -ge "$nodes" ] && return 0
+  until=$((SECONDS + patience))
+  while [ "$SECONDS" -lt "$until" ]; do
+    [ "$(timeout 5 sinfo -h -N -t idle -o %N 2>/dev/null | sort -u | wc -l)" -ge "$nodes" ] && return 0
     sleep 0.1
   done
   sinfo >&2; tail -20 "$dir"/log/*.log >&2
