@@ -1,11 +1,15 @@
 //! Logical lines of a block, and looking around from one of them.
 
+mod before;
+
 use std::borrow::Cow;
 
 use memchr::{memchr2, memrchr2};
 
 use crate::prefix::{self, Context};
 use crate::{MAX_LINE, REACH};
+
+pub use before::Before;
 
 /// A logical line: ends at `\n` or at a progress bar's `\r`.
 #[derive(Debug, Clone)]
@@ -148,16 +152,21 @@ pub struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// The lines after this one, of any writer, at most [`REACH`] bytes away.
     pub fn following(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        self.raw_after(|_| true)
+    }
+
+    /// Of the lines after this one those whose bytes are `like` something.
+    pub(crate) fn raw_after<L: Fn(&[u8]) -> bool>(&self, like: L) -> impl Iterator<Item = Line<'a>> + use<'a, L> {
         let block = self.block;
         let furthest = self.line.start + REACH;
         let mut end = self.line.start + self.line.raw.len();
         let mut number = self.line.number;
-        std::iter::from_fn(move || {
-            let (start, stop, at) = block.next(end, number).filter(|(_, stop, _)| *stop <= furthest)?;
-            end = stop;
-            number = at;
-            Some(Line::new(number, start, &block.data[start..stop]))
-        })
+        let places = std::iter::from_fn(move || {
+            let start;
+            (start, end, number) = block.next(end, number).filter(|(_, stop, _)| *stop <= furthest)?;
+            Some((number, start, &block.data[start..end]))
+        });
+        places.filter(move |(_, _, raw)| like(raw)).map(|(number, start, raw)| Line::new(number, start, raw))
     }
 
     /// The lines after this one by the same writer.
@@ -206,16 +215,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// The lines before this one, nearest first, at most [`REACH`] bytes away.
-    pub fn preceding(&self) -> Before<'a> {
-        let furthest = self.line.start.saturating_sub(REACH);
-        let (start, number) = (self.line.start, self.line.number);
-        Before { block: self.block, furthest, start, number, left: usize::MAX, mark: &[], writer: None }
+    pub fn preceding(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        self.raw_before(|_| true, usize::MAX)
     }
 
     /// The lines before this one by the same writer, nearest first, among at most `most` of any writer.
     pub fn stream_before(&self, most: usize) -> Before<'a> {
-        let writer = Some(self.line.context.clone());
-        Before { left: most, mark: self.mark(), writer, ..self.preceding() }
+        Before::new(self.block, &self.line, self.mark(), most)
     }
 
     /// What each line of this writer begins with: its prefixes, where no time stamp is among them.
@@ -243,51 +249,6 @@ impl<'a> Cursor<'a> {
     /// Offset of the line in the document.
     pub fn offset(&self, line: &Line<'_>) -> u64 {
         self.block.offset + line.start as u64
-    }
-}
-
-/// Goes back through the lines of a block.
-#[derive(Debug)]
-pub struct Before<'a> {
-    block: Block<'a>,
-    /// No line that begins before this place is seen.
-    furthest: usize,
-    /// Where the last line began, and its number.
-    start: usize,
-    number: u64,
-    /// Lines of any writer that may still be looked at.
-    left: usize,
-    /// What the wanted lines begin with.
-    mark: &'a [u8],
-    writer: Option<Context>,
-}
-
-impl Before<'_> {
-    /// Looks at no more than `most` further lines, of any writer.
-    pub fn limit(&mut self, most: usize) {
-        self.left = self.left.min(most);
-    }
-}
-
-impl<'a> Iterator for Before<'a> {
-    type Item = Line<'a>;
-
-    fn next(&mut self) -> Option<Line<'a>> {
-        loop {
-            self.left = self.left.checked_sub(1)?;
-            let end;
-            (self.start, end, self.number) = self.block.previous(self.start, self.number)?;
-            if self.start < self.furthest {
-                return None;
-            }
-            let raw = &self.block.data[self.start..end];
-            if raw.starts_with(self.mark) {
-                let line = Line::new(self.number, self.start, raw);
-                if self.writer.as_ref().is_none_or(|writer| line.context.same_stream(writer)) {
-                    return Some(line);
-                }
-            }
-        }
     }
 }
 

@@ -6,6 +6,7 @@ mod record;
 
 use std::sync::LazyLock;
 
+use memchr::memchr2_iter;
 use memchr::memmem::Finder;
 use record::{Container, Record, State};
 
@@ -228,6 +229,10 @@ pub(super) fn subject(cursor: &Cursor<'_>, reason: &str) -> Subject {
     let above = &cursor.block.data[furthest..cursor.line.start];
     let commands = COMMAND.find(above).is_some();
     let headed = |raw: &[u8]| raw.first() == Some(&b'N') && (begins(raw) || raw.starts_with(b"NAME "));
+    let starts = std::iter::once(0).chain(memchr2_iter(b'\n', b'\r', above).map(|end| end + 1));
+    if !commands && !starts.map(|start| &above[start..]).any(|rest| headed(rest) || pods::may_be_row(rest)) {
+        return Subject::default();
+    }
     let marks = |raw: &[u8]| headed(raw) || (commands && prompt(raw).is_some()) || pods::is_row(raw);
     let mut told: Vec<pods::Row> = Vec::new();
     for line in cursor.raw_before(marks, REACH).take_while(|line| line.start >= furthest) {

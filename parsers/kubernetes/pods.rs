@@ -105,7 +105,7 @@ pub(super) fn is_row(raw: &[u8]) -> bool {
 
 /// Whether a line begins as a row does; most lines fail here, long before a regex would see it: how many containers are
 /// ready is told as `0/1`, behind one or two names.
-fn may_be_row(raw: &[u8]) -> bool {
+pub(super) fn may_be_row(raw: &[u8]) -> bool {
     let ready = |word: &[u8]| {
         let slash = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
         slash > 0 && word.get(slash) == Some(&b'/') && word.get(slash + 1).is_some_and(u8::is_ascii_digit)

@@ -8,6 +8,7 @@
 mod redfish;
 
 use jiff::civil::DateTime;
+use memchr::memmem;
 
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
@@ -99,9 +100,11 @@ impl Grammar for Rows {
             let later = Row::of(&text)?;
             (later.name == row.name && later.event == row.event).then(|| later.state == "Deasserted")
         };
+        let sensor = memmem::Finder::new(row.name);
+        let of_sensor = |raw: &[u8]| sensor.find(raw).is_some();
         let next = match row.order {
-            Order::OldestFirst => cursor.following().find_map(ended),
-            Order::NewestFirst => cursor.preceding().find_map(ended),
+            Order::OldestFirst => cursor.raw_after(of_sensor).find_map(ended),
+            Order::NewestFirst => cursor.raw_before(of_sensor, usize::MAX).find_map(ended),
         };
         let mut fields = Fields::default();
         fields.set("sensor", row.name);

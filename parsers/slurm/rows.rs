@@ -141,8 +141,7 @@ pub(super) fn whole_job(cell: &str) -> Option<i64> {
 fn job_under_heading(cursor: &Cursor<'_>, row: &str) -> Option<Job> {
     let mut below: Option<&[u8]> = None;
     for raw in cursor.bytes_before().take(REACH) {
-        // Lossy text would hold the word just where the bytes do.
-        if raw.windows(5).any(|word| word.eq_ignore_ascii_case(b"jobid")) {
+        if names_jobs(raw) {
             let below = below.map(String::from_utf8_lossy);
             if let Some(heading) = Heading::read(&String::from_utf8_lossy(raw), below.as_deref()) {
                 let cell = heading.cell(row, "jobid").or_else(|| heading.cell(row, "jobidraw"))?;
@@ -152,6 +151,12 @@ fn job_under_heading(cursor: &Cursor<'_>, row: &str) -> Option<Job> {
         below = Some(raw);
     }
     None
+}
+
+/// Whether a line may head a column of jobs. Lossy text would hold the word just where the bytes do.
+fn names_jobs(raw: &[u8]) -> bool {
+    let word = |at: usize| raw.get(at..at + 5).is_some_and(|word| word.eq_ignore_ascii_case(b"jobid"));
+    memchr::memchr2_iter(b'j', b'J', raw).any(word)
 }
 
 /// Whether the table that a row stands in is one of sacct's that has no column of jobs: `sacct -j 71204 -o state,elapsed`.
