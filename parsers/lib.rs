@@ -10,6 +10,8 @@
 pub mod catalogue;
 pub mod console;
 pub mod dcgm;
+#[cfg(test)]
+mod dice;
 pub mod docker;
 pub mod document;
 pub mod elastic;

@@ -3,6 +3,7 @@
 use regex_automata::{Anchored, Input};
 
 use super::*;
+use crate::dice::Dice;
 use crate::signature::{FieldType, FormatFile, Matcher, Scratch};
 
 const FILES: [&str; 2] = [include_str!("../torch/format.toml"), include_str!("../nccl/format.toml")];
@@ -89,15 +90,6 @@ fn mutate(line: &mut Vec<u8>, known: &[Vec<u8>], dice: &mut Dice) {
         }
         4 => drop(line.splice(at..until, PARTS[dice.below(PARTS.len())].iter().copied())),
         _ => drop(line.splice(at..at, PARTS[dice.below(PARTS.len())].iter().copied())),
-    }
-}
-
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % most.max(1)
     }
 }
 

@@ -399,18 +399,13 @@ fn frame(text: &str) -> Option<(String, i64, String)> {
 #[cfg(test)]
 mod tests {
     use super::{ENDS, NO_EXCEPTIONS, last_line};
+    use crate::dice::Dice;
     use crate::lint;
     use crate::{Catalogue, Event, Scanner};
 
     pub(super) fn exceptions(log: &str) -> Vec<Event> {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
         lint::read(&scanner, log).into_iter().filter(|event| event.kind.starts_with("python.")).collect()
-    }
-
-    /// Deterministic dice.
-    fn dice(seed: &mut u64, below: usize) -> usize {
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (*seed >> 33) as usize % below
     }
 
     #[test]
@@ -423,9 +418,9 @@ mod tests {
         let parts = [". . a Z _ 9 é ( ) : : ERR x1 Key torch.cuda. py.", &ENDS.join(" ")].join(" ");
         let mut parts: Vec<&str> = parts.split(' ').collect();
         parts.extend([" ", ": ", "ignored in ", "LustreError", "ValueError", "RayTaskError(", "\u{2028}", "\r"]);
-        let (mut seed, mut named) = (5, 0);
+        let (mut dice, mut named) = (Dice(5), 0);
         for _ in 0..200_000 {
-            let text: String = (0..1 + dice(&mut seed, 6)).map(|_| parts[dice(&mut seed, parts.len())]).collect();
+            let text: String = (0..1 + dice.below(6)).map(|_| dice.one(&parts)).collect();
             let found = shape.captures(&text);
             let group = |name: &str| found.as_ref().and_then(|found| found.name(name)).map_or("", |part| part.as_str());
             let (kind, message) = (group("type"), group("message"));

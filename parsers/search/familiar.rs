@@ -163,12 +163,7 @@ fn fold(text: &[u8], folded: &mut Vec<u8>) {
 mod tests {
     use super::super::Search;
     use super::*;
-
-    /// Deterministic dice.
-    fn dice(seed: &mut u64, below: usize) -> usize {
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (*seed >> 33) as usize % below
-    }
+    use crate::dice::Dice;
 
     fn find_unknown(search: &Search, text: &[u8], familiar: &mut Familiar, hits: &mut Vec<Hit>) {
         let ends: Vec<u32> = memchr::memchr_iter(b'\n', text).map(|at| at as u32 + 1).collect();
@@ -197,9 +192,9 @@ mod tests {
         let literals = ["lost", "Xid 79", "code 13", "]: 7", "rank 0 died", "9"];
         let words =
             ["rank ", "lost", "Xid ", "7", "79", "code ", "1", "13", "]: ", " died", "step ", "0", "\n", "\r", "\n\n"];
-        let mut seed = 7;
+        let mut dice = Dice(7);
         for few in [4, 8, words.len()] {
-            let mut word = || words[words.len() - 1 - dice(&mut seed, few)];
+            let mut word = || words[words.len() - 1 - dice.below(few)];
             let windows: Vec<String> = (0..300).map(|_| (0..60).map(|_| word()).collect()).collect();
             let (_, known) = found(&literals, &windows);
             assert!(few > 8 || known > 100, "{few} words: {known} lines known");

@@ -130,12 +130,7 @@ fn chosen(short: &[Indexed<'_>], common: &[Indexed<'_>], sample: &Sample) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Deterministic dice.
-    fn dice(seed: &mut u64, below: usize) -> usize {
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (*seed >> 33) as usize % below
-    }
+    use crate::dice::Dice;
 
     fn plainly(literals: &[Vec<u8>], text: &[u8]) -> Vec<Hit> {
         let mut hits = Vec::new();
@@ -149,22 +144,22 @@ mod tests {
 
     #[test]
     fn every_occurrence_is_found() {
-        let mut seed = 11;
+        let mut dice = Dice(11);
         for most in [1, 4, 40, 200] {
             for longest in [6, 12, 30] {
                 // Few letters, so that literals overlap, contain one another and occur often.
-                let word = |seed: &mut u64, len| -> Vec<u8> { (0..len).map(|_| b"abcde"[dice(seed, 5)]).collect() };
+                let word = |dice: &mut Dice, len| -> Vec<u8> { (0..len).map(|_| b"abcde"[dice.below(5)]).collect() };
                 let literals: Vec<Vec<u8>> = (0..most)
                     .map(|_| {
-                        let len = 1 + dice(&mut seed, longest);
-                        word(&mut seed, len)
+                        let len = 1 + dice.below(longest);
+                        word(&mut dice, len)
                     })
                     .collect();
                 let searches = [Search::new(literals.clone(), b""), Search::plain(literals.clone())];
                 for len in [0, 1, 3, 4, 17, 64, 300, 1000] {
-                    let mut text = word(&mut seed, len);
-                    let planted = &literals[dice(&mut seed, literals.len())];
-                    let place = dice(&mut seed, text.len() + 1);
+                    let mut text = word(&mut dice, len);
+                    let planted = &literals[dice.below(literals.len())];
+                    let place = dice.below(text.len() + 1);
                     text.splice(place..place, planted.iter().copied());
                     for search in &searches {
                         let mut hits = Vec::new();
