@@ -61,6 +61,11 @@ impl Context {
         }
     }
 
+    /// Whether nothing tells who wrote the line.
+    pub fn is_nameless(&self) -> bool {
+        self.same_stream(&Self::default())
+    }
+
     /// Whether two lines come from one writer, as far as their prefixes tell.
     pub fn same_stream(&self, other: &Self) -> bool {
         let key = |c: &Self| (c.rank, c.local_rank, c.label, c.pid);
@@ -247,14 +252,16 @@ fn horovod_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     Some(1 + len + 5 + end + 2)
 }
 
-/// A progress bar that another writer went on behind: ` 20%|█▉   | 375/1881 [3:40:16<14:52:25, 35.55s/it][rank3]:…`.
+/// A progress bar that another writer went on behind: ` 20%|█▉   | 375/1881 [3:40:16<14:52:25, 35.55s/it][rank3]:…`, or one
+/// that has only its head: `375it [3:40:16, 35.55s/it[rank3]:…`.
 fn bar(line: &[u8], _: &mut Context) -> Option<usize> {
     /// Prepared once: this is asked of every line that is looked at.
-    static TAG: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"][rank"));
-    let end = TAG.find(&line[..line.len().min(400)])?;
-    let bar = &line[..end];
-    ["it/s", "s/it"].iter().find(|rate| memchr::memmem::find(bar, rate.as_bytes()).is_some())?;
-    Some(end + 1)
+    static TAG: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"[rank"));
+    let end = TAG.find(&line[..line.len().min(400)]).filter(|end| *end > 0)?;
+    let whole = line[..end].strip_suffix(b"]");
+    let bar = whole.unwrap_or(&line[..end]);
+    let rated = |rate: &[u8]| bar.ends_with(rate) || whole.is_some() && memchr::memmem::find(bar, rate).is_some();
+    (rated(b"it/s") || rated(b"s/it")).then_some(end)
 }
 
 /// CloudWatch's columns: `  | 2026-05-04T03:12:41.873Z | text`.
@@ -575,6 +582,8 @@ mod tests {
             ("2026-05-04T03:12:41Z stdout of rank 3", None, None, None, "stdout of rank 3"),
             ("  | 2026-05-04T03:12:41.873Z | [rank4]:x", Some(4), None, None, "x"),
             (" 20%|=>   | 375/1881 [3:40:16<14:52:25, 35.55s/it][rank3]:x", Some(3), None, None, "x"),
+            ("375it [3:40:16, 35.55s/it[rank3]:x", Some(3), None, None, "x"),
+            ("speed in s/it of [rank3]:x", None, None, None, "speed in s/it of [rank3]:x"),
         ] {
             assert_eq!(seen(line), (rank, node, pid, rest.to_owned()), "{line}");
         }

@@ -86,9 +86,14 @@ fn is_header(text: &str) -> bool {
 }
 
 /// Whether the writer prints nothing behind this line but source, and perhaps half a line.
+///
+/// A logger puts what it knows of the writer in front of a message only, not of each line of the traceback in it: then lines
+/// without any of that go on.
 fn ends_here(cursor: &Cursor<'_>) -> bool {
     let mut lines = cursor.following();
-    let mut own = lines.by_ref().take(LONGEST).filter(|line| line.context.same_stream(&cursor.line.context));
+    let told = cursor.following().next().filter(|line| line.context.is_nameless() && indented(&line.str()));
+    let writer = told.map_or_else(|| cursor.line.context.clone(), |line| line.context);
+    let mut own = lines.by_ref().take(LONGEST).filter(|line| line.context.same_stream(&writer));
     let goes_on = own.any(|line| {
         let text = line.str();
         let half = cursor.breaks_off_in(&line);
@@ -148,6 +153,26 @@ mod tests {
         let fields = &read(&whole[..last])[0].fields;
         assert_eq!((fields.text("func"), fields.int("line_no")), (Some("step"), Some(31)));
         assert_eq!(read(whole)[0].kind, "python.exception");
+    }
+
+    #[test]
+    fn a_logger_names_its_rank_once() {
+        let log = "\
+[2026-05-04 03:12:41 TP2] Scheduler hit an exception: Traceback (most recent call last):
+  File \"/srv/scheduler.py\", line 17, in run
+    self.load_model()
+  File \"/srv/runner.py\", line 29, in load_model
+    raise KeyError(name)
+KeyError: 'labels'
+";
+        let found = read(log);
+        assert_eq!(found.iter().map(|event| event.kind).collect::<Vec<_>>(), ["python.exception"]);
+        assert_eq!((found[0].fields.int("rank"), found[0].fields.text("func")), (Some(2), Some("load_model")));
+        let end = log.rfind("KeyError").unwrap();
+        let found = read(&log[..end]);
+        assert_eq!(found.iter().map(|event| event.kind).collect::<Vec<_>>(), ["python.cut_traceback"]);
+        let other = "[2026-05-04 03:12:42 TP1] x\n".to_owned() + &log[log.find("  File").unwrap()..];
+        assert_eq!(read(&other)[0].fields.int("rank"), None);
     }
 
     #[test]

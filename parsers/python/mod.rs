@@ -128,7 +128,7 @@ impl Exceptions {
         if whole && !uncaught && ignored::is_ignored(cursor) {
             return;
         }
-        let rank = cursor.line.context.rank.or_else(|| own_rank(message));
+        let rank = cursor.line.context.rank.or(frame.rank).or_else(|| own_rank(message));
         let message = without_rank(message, rank);
         let class = Class::of(kind, message);
         let mut fields = Fields::default();
@@ -297,12 +297,14 @@ struct Frames {
     spawned: Option<i64>,
     /// Rank and host of torchrun's record that quotes it.
     record: Option<(i64, String)>,
+    /// The rank of the message that the traceback stands in, which a logger names in its first line only.
+    rank: Option<i64>,
 }
 
 impl Frames {
     fn above(cursor: &Cursor<'_>) -> Self {
         let mut frames = Self::default();
-        let mut since_header = 0;
+        let (mut since_header, mut outermost) = (0, None);
         let mut above = cursor.stream_before(REACH * 8);
         for _ in 0..REACH {
             let Some(line) = above.next() else { break };
@@ -323,9 +325,16 @@ impl Frames {
                 }
             } else if let Some(place) = frame(&text) {
                 frames.places.push(place);
+                outermost = Some(line.clone());
             } else if last_line(plain(&text)).is_some_and(|(kind, _)| convincing(kind)) {
                 break;
             }
+        }
+        if let Some(line) = outermost.filter(|line| !frames.header && line.context.is_nameless()) {
+            let above = Cursor { block: cursor.block, line }.preceding().next();
+            let header = above.filter(|line| line.text.ends_with(HEADER.as_bytes()));
+            frames.header = header.is_some();
+            frames.rank = header.and_then(|line| line.context.rank);
         }
         frames
     }

@@ -7,6 +7,7 @@ mod ras;
 mod recorder;
 mod silence;
 mod stacks;
+mod unfilled;
 mod waits;
 
 use std::collections::BTreeSet;
@@ -31,6 +32,7 @@ pub fn derive(table: &mut Table) {
     left_its_runner(table);
     crowded(table);
     twice(table);
+    unfilled::derive(table);
 }
 
 /// Rows of the store-based barrier, which tell how many workers came and how many there should be.

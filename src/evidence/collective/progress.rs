@@ -78,6 +78,10 @@ fn judge(table: &mut Table, name: &str, group: &Group, waiting: &BTreeSet<i64>) 
         .map(|(rank, _)| *rank)
         .collect();
     let idle: BTreeSet<i64> = absent.iter().copied().filter(|rank| !waiting.contains(rank)).collect();
+    // Most have nothing to wait for: as well they may be held up as the few may have called what the program has no place for.
+    if 2 * idle.len() > group.len() {
+        return;
+    }
     let behind: BTreeSet<i64> =
         pending().filter(|(_, count)| count.completed + 1 < stuck).map(|(rank, _)| *rank).collect();
     let rows = |ranks: &BTreeSet<i64>| -> Vec<RowId> {
