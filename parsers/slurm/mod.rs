@@ -3,6 +3,7 @@
 mod controller;
 pub(crate) mod ending;
 mod flux;
+mod fragment;
 pub(crate) mod health;
 mod json;
 mod load;
@@ -18,6 +19,7 @@ pub(crate) mod waiting;
 
 pub use controller::OutOfMemory;
 pub use flux::Drains;
+pub use fragment::Fragments;
 pub use health::Checks;
 pub use json::Answers;
 pub use load::Load;
@@ -25,5 +27,5 @@ pub use ran::{Accounted, Records};
 pub use rows::{Ended, Waiting};
 pub use scontrol::{Jobs, Nodes};
 pub use seff::Summary;
-pub use sinfo::Reasons;
+pub use sinfo::{BareReasons, Reasons};
 pub use states::States;

@@ -56,7 +56,7 @@ const KNOWN: [(&str, Name); 21] = [
 
 /// Words (in lower case) by which people and health checks (mej/nhc 1.4 `scripts/*.nhc`, sites' own) say what is wrong; the
 /// first that is there counts.
-const TOPICS: [(&str, Name); 31] = [
+const TOPICS: [(&str, Name); 35] = [
     ("fallen off", GPU),
     ("fell off", GPU),
     ("nvlink", GPU),
@@ -88,6 +88,11 @@ const TOPICS: [(&str, Name); 31] = [
     ("reserv", PLANNED),
     ("schedul", PLANNED),
     ("decommission", PLANNED),
+    // a site's own check of a file system, by its name; work on one has the words above
+    ("beegfs", STORAGE),
+    ("lustre", STORAGE),
+    ("gpfs", STORAGE),
+    ("nfs", STORAGE),
 ];
 
 /// What a kind means, in one sentence.
@@ -198,6 +203,8 @@ mod tests {
             ("NVLink down on GPU 2", GPU),
             ("check_nvsmi_healthmon: failed", GPU_SICK),
             ("Reboot ASAP", PLANNED),
+            ("health_BEEGFS__tcp_c", STORAGE),
+            ("Lustre upgrade", PLANNED),
             ("reboot timed out", SILENT),
             ("ResumeTimeout reached", SILENT),
             ("Prolog/Epilog failure", SCRIPT),

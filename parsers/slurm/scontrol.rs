@@ -10,9 +10,9 @@ use crate::grammar::Grammar;
 use crate::line::Cursor;
 
 /// Lines of a record that are looked at each way.
-const REACH: usize = 40;
+pub(super) const REACH: usize = 40;
 
-const WITNESS: &str = "scontrol";
+pub(super) const WITNESS: &str = "scontrol";
 
 /// `scontrol show node`.
 #[derive(Debug)]
@@ -33,7 +33,8 @@ impl Grammar for Nodes {
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let first = cursor.line.whole();
-        let Some(node) = first.strip_prefix("NodeName=").and_then(|rest| rest.split_whitespace().next()) else {
+        let record = first.trim_start().strip_prefix("NodeName=");
+        let Some(node) = record.and_then(|rest| rest.split_whitespace().next()) else {
             return;
         };
         let mut stated = value(&first, "State").map(|state| (cursor.line.clone(), state.to_owned()));
@@ -65,20 +66,21 @@ impl Grammar for Nodes {
 }
 
 /// Whether a line belongs to no record that began above: the lines of one are indented, empty but for blanks, or, where the
-/// blanks were lost in copying, begin with a key that begins no record.
-fn is_beyond(text: &str) -> bool {
-    let key = || text.split_once('=').map(|(key, _)| key).filter(|key| key.chars().all(|c| c.is_ascii_alphanumeric()));
-    let goes_on = || key().is_some_and(|key| !["NodeName", "JobId", "PartitionName", "ReservationName"].contains(&key));
-    !text.trim().is_empty() && !text.starts_with(char::is_whitespace) && !goes_on()
+/// blanks were lost in copying, begin with a key. One that begins a record may be indented, too, where all of them are.
+pub(super) fn is_beyond(text: &str) -> bool {
+    let key = text.trim_start().split_once('=').map(|(key, _)| key);
+    let key = key.filter(|key| key.chars().all(|c| c.is_ascii_alphanumeric()));
+    let begins = key.is_some_and(|key| ["NodeName", "JobId", "PartitionName", "ReservationName"].contains(&key));
+    begins || !text.trim().is_empty() && !text.starts_with(char::is_whitespace) && key.is_none()
 }
 
 /// The value of a key that has no blanks in it.
-fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+pub(super) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }
 
 /// `Reason=Kill task failed [root@2026-05-04T03:12:41]`: the reason, and when it was given.
-fn why(text: &str) -> Option<(String, Option<String>)> {
+pub(super) fn why(text: &str) -> Option<(String, Option<String>)> {
     let at = text.find("Reason=")?;
     let told = &text[at + "Reason=".len()..];
     let (reason, set) = told.split_once(" [").unwrap_or((told, ""));
@@ -186,6 +188,8 @@ mod tests {
         let filtered = "NodeName=gpu-019\n   Reason=Kill task failed [root@2026-05-04T03:12:41]\n";
         assert_eq!(read(filtered), [("slurm.node_stuck", Some("gpu-019".into()), None)]);
         assert!(read("NodeName=gpu-019\n   Reason=none\n").is_empty());
+        let inset = "    NodeName=gpu-018 Arch=x86_64\n       State=IDLE ThreadsPerCore=2\n    NodeName=gpu-019 Arch=x86_64\n       State=DOWN*\n       Reason=Not responding [slurm@2026-05-04T03:12:41]\n";
+        assert_eq!(read(inset), [("slurm.node_silent", Some("gpu-019".into()), None)]);
         assert!(read("NodeName=gpu-[001-128] Sockets=2 State=UNKNOWN\n").is_empty());
         assert_eq!(
             read("NodeName=gpu-019 State=DOWN* ThreadsPerCore=2\n"),

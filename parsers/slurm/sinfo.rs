@@ -43,6 +43,48 @@ impl Grammar for Reasons {
     }
 }
 
+/// A row of that table without its heading, as `grep` and people copy it: known by a reason that Slurm itself gives.
+#[derive(Debug)]
+pub struct BareReasons;
+
+impl Grammar for BareReasons {
+    fn kinds(&self) -> &'static [Name] {
+        reason::KINDS
+    }
+
+    fn anchors(&self) -> &'static [&'static str] {
+        &[
+            "Kill task failed ",
+            "Not responding ",
+            "Prolog error ",
+            "Epilog error ",
+            "Low RealMemory ",
+            "gres/gpu count ",
+        ]
+    }
+
+    fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let text = cursor.line.whole();
+        let begins = |anchor: &&str| text.trim_start().starts_with(*anchor);
+        let Some(first) = record(&text).filter(|_| self.anchors().iter().any(begins)) else { return };
+        // `… 2026-05-04T03:12:41 gpu-006` ends there
+        if !text.trim_end().ends_with(&format!("{} {}", first.2, first.1)) {
+            return;
+        }
+        // rows below another are read with that one
+        let above = cursor.preceding().next().map(|line| line.whole()).unwrap_or_default();
+        if above.starts_with("REASON ") || record(&above).is_some() {
+            return;
+        }
+        for line in std::iter::once(cursor.line.clone()).chain(cursor.following().take(MOST)) {
+            let text = line.whole();
+            let Some((why, node, since)) = record(&text) else { break };
+            let outage = Outage { node, why: &why, since: reason::stamp(since) };
+            out.push(outage.event(cursor, &line, "sinfo"));
+        }
+    }
+}
+
 /// The reason and the hostlist of a line that has nothing else (`--Format=reason,nodelist`), apart by blanks.
 fn pair(text: &str) -> Option<(String, &str, &str)> {
     let (why, node) = text.trim_end().rsplit_once("  ")?;
@@ -93,6 +135,18 @@ mod tests {
         let log = "REASON                                  NODELIST            \n\
                    Low RealMemory                          gpu-[001-003]       \n$ date\n";
         assert_eq!(read(log), [("slurm.node_lessened", "gpu-[001-003]".into(), "Low RealMemory".into())]);
+    }
+
+    #[test]
+    fn a_row_without_its_heading_is_read_where_slurm_itself_gave_the_reason() {
+        let row = "Kill task failed     root      2026-05-04T03:12:41 gpu-006\n";
+        assert_eq!(read(row), [("slurm.node_stuck", "gpu-006".into(), "Kill task failed".into())]);
+        assert!(read("Kill task failed at 2026-05-04T03:12:41 on gpu-006\n").is_empty());
+        assert!(read("ask Ann              root      2026-05-04T03:12:41 gpu-006\n").is_empty());
+        let two = format!("{row}ask Ann              root      2026-05-04T03:12:41 gpu-007\n");
+        assert_eq!(read(&two).len(), 2);
+        let table = format!("REASON               USER      TIMESTAMP           NODELIST\n{row}");
+        assert_eq!(read(&table).len(), 1);
     }
 
     #[test]

@@ -13,11 +13,12 @@ use crate::hostlist;
 use crate::line::{Cursor, Line};
 
 /// The kinds of event that a state makes where no reason is told.
-const KINDS: &[Name] = &[SILENT, DOWN, INVALID];
+const KINDS: &[Name] = &[SILENT, DOWN, INVALID, NONE_LEFT];
 
 const SILENT: Name = "slurm.nodes_silent";
 const DOWN: Name = "slurm.nodes_down";
 const INVALID: Name = "slurm.nodes_invalid";
+const NONE_LEFT: Name = "slurm.nodes_all_drained";
 
 /// Most lines of a table that are read.
 const MOST: usize = 4096;
@@ -30,6 +31,7 @@ fn about(kind: &str) -> Option<&'static str> {
         SILENT => "nodes are down and don't answer",
         DOWN => "nodes are down",
         INVALID => "nodes registered with less than their configuration says",
+        NONE_LEFT => "all nodes that a table lists are drained",
         _ => return None,
     })
 }
@@ -38,6 +40,13 @@ fn about(kind: &str) -> Option<&'static str> {
 pub(crate) fn is_out(state: &str) -> bool {
     let state = state.to_ascii_uppercase();
     ["DOWN", "DRAIN", "DRNG", "FAIL", "INVAL"].iter().any(|word| state.contains(word))
+}
+
+/// Whether a node is drained, and not for work that Slurm knows of.
+fn is_drained(state: &str) -> bool {
+    let state = state.to_ascii_uppercase();
+    let planned = ["MAINT", "REBOOT", "$", "@", "^"].iter().any(|word| state.contains(word));
+    !planned && ["DRAIN", "DRNG"].iter().any(|word| state.contains(word))
 }
 
 /// What a state alone tells; that a node is drained, or off for planned work, is nothing by itself.
@@ -96,17 +105,34 @@ impl Grammar for States {
         let text = String::from_utf8_lossy(cursor.line.raw).into_owned();
         let Some(heading) = Heading::read(&text, None).filter(is_of_nodes) else { return };
         let mut known = BTreeSet::new();
+        let (mut drained, mut others) = (Vec::new(), false);
         for line in cursor.following().take(MOST) {
             let text = String::from_utf8_lossy(line.raw).into_owned();
             let Some((node, state)) = row(&heading, &text) else { break };
+            if is_drained(state) && kind(state).is_none() {
+                drained.push((line.clone(), node.to_owned(), state.to_owned()));
+            } else {
+                others = true;
+            }
             if !is_out(state) || !is_new(&mut known, node) {
                 continue;
             }
             let why = heading.cell(&text, "reason").filter(|why| !matches!(*why, "none" | "None" | "n/a" | "Unknown"));
             match why {
-                Some(why) => out.push(Outage { node, why, since: None }.event(cursor, &line, "sinfo")),
+                Some(why) => {
+                    others = true;
+                    out.push(Outage { node, why, since: None }.event(cursor, &line, "sinfo"));
+                }
                 None => out.extend(event(cursor, &line, "sinfo", node, state)),
             }
+        }
+        // One that is drained is somebody's work; where all are, no job starts.
+        for (line, node, state) in drained.into_iter().filter(|_| !others) {
+            let mut fields = Fields::default();
+            fields.set("node", node);
+            fields.set("why", state);
+            fields.set("witness", "sinfo");
+            out.push(Event::on(cursor, &line, NONE_LEFT, Says::Warning, fields));
         }
     }
 }
@@ -157,6 +183,21 @@ mod tests {
                    all          up   infinite      1  down* gpu-019\n\
                    $ date\n";
         assert_eq!(read(log), [("slurm.nodes_silent", "gpu-[019-020]".into()), ("slurm.nodes_down", "gpu-009".into())]);
+    }
+
+    #[test]
+    fn drained_nodes_are_told_where_no_other_is_left() {
+        let log = |other: &str| {
+            format!(
+                "PARTITION AVAIL  TIMELIMIT  NODES  STATE NODELIST\n\
+                 gpu*         up   infinite      2  drain gpu-[019-020]\n\
+                 gpu*         up   infinite      1   drng gpu-021\n{other}"
+            )
+        };
+        let all = [("slurm.nodes_all_drained", "gpu-[019-020]".into()), ("slurm.nodes_all_drained", "gpu-021".into())];
+        assert_eq!(read(&log("$ date\n")), all);
+        assert!(read(&log("gpu*         up   infinite      8   idle gpu-[001-008]\n")).is_empty());
+        assert!(read(&log("gpu*         up   infinite      8 drain$ gpu-[001-008]\n")).is_empty());
     }
 
     #[test]
