@@ -88,6 +88,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::slurm::States,
     &crate::slurm::OutOfMemory,
     &crate::slurm::Summary,
+    &crate::systemctl::Units,
     &crate::verbs::Completions,
 ];
 

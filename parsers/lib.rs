@@ -55,6 +55,7 @@ pub mod signature;
 pub mod slurm;
 pub mod stamp;
 pub mod sweep;
+pub mod systemctl;
 pub mod time;
 pub mod verbs;
 
