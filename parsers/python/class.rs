@@ -224,7 +224,15 @@ const RULES: [Rule; 8] = [
     (
         Class::Io,
         &[],
-        &["Input/output error", "Stale file handle", "Errno 5]", "Errno 116]", "Errno 121]", "Transport endpoint"],
+        &[
+            "Input/output error",
+            "Stale file handle",
+            "Errno 5]",
+            "Errno 116]",
+            "Errno 121]",
+            "Transport endpoint",
+            "Communication error on send",
+        ],
     ),
 ];
 
