@@ -25,10 +25,13 @@ const POWER: Name = "sel.power";
 const COOLING: Name = "sel.cooling";
 const MEMORY: Name = "sel.memory";
 const PROCESSOR: Name = "sel.processor";
+/// What a memory module corrected by itself: nothing once, and a bad module where it comes again and again. Its field `dimm` is the
+/// module, or the sensor where none is told.
+const CORRECTED: Name = "sel.memory_corrected";
 /// What was taken back since.
 const OVER: Name = "sel.over";
 
-const KINDS: &[Name] = &[POWER, COOLING, MEMORY, PROCESSOR, OVER];
+const KINDS: &[Name] = &[POWER, COOLING, MEMORY, PROCESSOR, CORRECTED, OVER];
 
 /// Sensors, by words in their name, and events of them that are a failure. The loss of redundancy, a threshold below the
 /// critical one and a predicted failure are none yet.
@@ -78,6 +81,7 @@ impl Grammar for Rows {
             COOLING => "The management controller reports that a fan failed, or that it is too hot.",
             MEMORY => "The management controller reports an error of a memory module that could not be corrected.",
             PROCESSOR => "The management controller reports a fatal error of a processor or of a bus.",
+            CORRECTED => "The management controller reports an error of a memory module that was corrected.",
             OVER => "What the management controller reported was over later.",
             _ => return None,
         })
@@ -94,6 +98,14 @@ impl Grammar for Rows {
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let text = cursor.line.whole();
         let Some(row) = Row::of(&text) else { return };
+        if row.is_corrected() {
+            let mut fields = Fields::default();
+            fields.set("dimm", row.module.unwrap_or(row.name));
+            let mut event = Event::on(cursor, &cursor.line, CORRECTED, Says::Info, fields);
+            event.at = row.at().or(event.at);
+            out.push(event);
+            return;
+        }
         let Some(kind) = row.kind() else { return };
         let ended = |line: Line<'_>| {
             let text = line.whole();
@@ -129,6 +141,8 @@ struct Row<'t> {
     sensor: &'t str,
     event: &'t str,
     state: &'t str,
+    /// `CPU 0 DIMM 8` behind the state.
+    module: Option<&'t str>,
     order: Order,
 }
 
@@ -148,10 +162,22 @@ impl<'t> Row<'t> {
             && let Some((event, state)) = told.rsplit_once(" - ")
         {
             let is_row = ["Asserted", "Deasserted"].contains(&state);
-            return is_row.then_some(Self { date, time, name, sensor, event, state, order: Order::NewestFirst });
+            return is_row.then_some(Self {
+                date,
+                time,
+                name,
+                sensor,
+                event,
+                state,
+                module: None,
+                order: Order::NewestFirst,
+            });
         }
         let (date, time, sensor, rest) = match cells.as_slice() {
-            [number, date, time, sensor, rest @ ..] if number.chars().all(|c| c.is_ascii_hexdigit()) => {
+            // a transcript may stand in comments
+            [number, date, time, sensor, rest @ ..]
+                if number.trim_start_matches(['#', ' ']).chars().all(|c| c.is_ascii_hexdigit()) =>
+            {
                 (date, time, sensor, rest)
             }
             // copied without its number and time
@@ -159,18 +185,23 @@ impl<'t> Row<'t> {
             _ => return None,
         };
         // an event may have a bar of its own: `Uncorrectable ECC (UnCorrectable ECC |  DIMMD7)`
-        let (state, event) = rest.split_last()?;
-        let event = *event.first()?;
-        let order = Order::OldestFirst;
-        ["Asserted", "Deasserted"].contains(state).then_some(Self {
+        let at = rest.iter().position(|cell| ["Asserted", "Deasserted"].contains(cell)).filter(|at| *at > 0)?;
+        Some(Self {
             date,
             time,
             name: sensor,
             sensor,
-            event,
-            state,
-            order,
+            event: rest[0],
+            state: rest[at],
+            module: rest.get(at + 1).copied().filter(|module| !module.is_empty()),
+            order: Order::OldestFirst,
         })
+    }
+
+    /// Whether it tells of a correction.
+    fn is_corrected(&self) -> bool {
+        let of_memory = ["Memory", "DIMM"].iter().any(|word| self.sensor.contains(word));
+        of_memory && self.state == "Asserted" && self.event.starts_with("Correctable")
     }
 
     fn kind(&self) -> Option<Name> {
@@ -224,6 +255,7 @@ mod tests {
             "sel.cooling"
         );
         assert_eq!(told("   2 | 05/04/2026 | 03:12:41 | Processor CPU1 | IERR | Asserted\n")[0].0, "sel.processor");
+        assert_eq!(told("# 2 | 05/04/2026 | 03:12:41 | Processor | IERR | Asserted\n")[0].0, "sel.processor");
         let page = " 36   | 04/13/2026, 03:08:16 | BIOS             | Critical Interrupt                 | PCI SERR - Asserted\n";
         let [(kind, at)] = told(page).try_into().unwrap();
         assert_eq!(kind, "sel.processor");
@@ -248,13 +280,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_corrected_is_told_with_the_module() {
+        let log = "   1 | 05/04/2026 | 03:12:41 | Memory | Correctable ECC | Asserted | CPU 0 DIMM 8\n\
+                   \x20  2 | 05/04/2026 | 03:12:42 | Memory #0x88 | Correctable ECC (CPU0_G1) | Asserted\n\
+                   \x20  3 | 05/04/2026 | 03:12:43 | Memory #0x88 | Correctable ECC (CPU0_G1) | Deasserted\n";
+        let events = lint::read(&Scanner::new(Catalogue::built_in().unwrap()), log);
+        let of_sel = events.iter().filter(|event| event.kind == super::CORRECTED);
+        let modules: Vec<_> = of_sel.filter_map(|event| event.fields.text("dimm")).collect();
+        assert_eq!(modules, ["CPU 0 DIMM 8", "Memory #0x88"]);
+    }
+
+    #[test]
     fn what_is_no_failure_is_not_told() {
         assert!(
             told("   1 | 05/04/2026 | 03:12:41 | Power Supply PS1 Status | Presence detected | Asserted\n").is_empty()
         );
         assert!(told("   1 | 05/04/2026 | 03:12:41 | Power Supply #0x3e | Redundancy Lost | Asserted\n").is_empty());
-        assert!(
-            told("   1 | 05/04/2026 | 03:12:41 | Memory #0x88 | Correctable ECC (CPU0_G1) | Asserted\n").is_empty()
-        );
     }
 }

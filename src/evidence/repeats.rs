@@ -10,13 +10,17 @@ use super::{RowId, Table};
 /// from about ten corrected errors a day on; PCIe corrects some at each change of power state.
 const CORRECTED: u64 = 50;
 
+/// So many entries of a management controller are: it writes one where its own count of corrected errors runs over.
+const LOGGED: u64 = 10;
+
 /// Most rows that a fact points at.
 const MOST_PARENTS: usize = 16;
 
 /// What is counted: the kind, the field that names the device, the fact, and from how many on.
-const COUNTED: [(&str, &str, Name, u64); 2] = [
+const COUNTED: [(&str, &str, Name, u64); 3] = [
     ("kernel.aer", "pci", "pcie.storm", CORRECTED),
     ("host_hardware.memory_corrected", "dimm", "host_memory.storm", CORRECTED),
+    ("sel.memory_corrected", "dimm", "host_memory.storm", LOGGED),
 ];
 
 /// Derives the facts.
