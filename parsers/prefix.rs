@@ -80,7 +80,7 @@ const MOST_LAYERS: usize = 8;
 type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 
 /// The layers, each tried in turn until none applies, and with which sorts of byte they begin.
-const LAYERS: [(u8, Layer); 24] = [
+const LAYERS: [(u8, Layer); 25] = [
     (DIGIT, notebook_tag),
     (OPEN, number_tag),
     (OPEN, sglang_tag),
@@ -92,6 +92,7 @@ const LAYERS: [(u8, Layer); 24] = [
     (OPEN, pod_tag),
     (DIGIT | UPPER | LOWER | OTHER, compose_tag),
     (OTHER, build_mark),
+    (BLANK | OTHER, quote_mark),
     (DIGIT | LOWER, host_tag),
     (DIGIT, system_log::kmsg),
     (OTHER, system_log::priority),
@@ -153,6 +154,22 @@ fn bracketed_glog(rest: &[u8]) -> Option<Stamp> {
         return None;
     }
     time::leading(inner).map(|(at, _)| at)
+}
+
+/// `# ` of a transcript in comments, `> ` of a letter that quotes a log, the indent of either: before a time, else it may mean
+/// anything. Blanks alone are taken before the host of syslog only, for what is written below another line is indented, too.
+fn quote_mark(line: &[u8], context: &mut Context) -> Option<usize> {
+    /// Most marks and blanks.
+    const MOST: usize = 12;
+    let marks = line.iter().take(MOST).take_while(|b| matches!(**b, b'#' | b'>' | b' ' | b'\t')).count();
+    let apart = line[..marks].last().is_some_and(|b| matches!(b, b' ' | b'\t'));
+    if context.at.is_some() || !apart {
+        return None;
+    }
+    let mut told = Context::default();
+    stamp(&line[marks..], &mut told)?;
+    let marked = line[..marks].iter().any(|b| matches!(b, b'#' | b'>'));
+    (marked || told.node.is_some()).then_some(marks)
 }
 
 /// One blank after a prefix belongs to it; more are the text's indentation.
@@ -489,6 +506,7 @@ mod tests {
             "stderr F ",
             "704.7s\t1461\t",
             "[80746] [rank3]",
+            "[rank3]:",
             "[1,3]<stderr>:",
             "[2026-05-04 03:12:41 TP1] ",
             "- 1777864361 2026.05.04 gpu-17 ",
@@ -499,6 +517,7 @@ mod tests {
             "INFO 2026-05-04 03:12:41 ",
             " 20%|## | 3/9 [00:16<00:25, 35.5s/it][rank3]:",
             "2026-05-04 03:12:41 ",
+            "# 2026-05-04 03:12:41 ",
             "trainer-1  | x",
             "[default3]:",
             "kern  :warn  : ",
@@ -571,6 +590,11 @@ mod tests {
             ("_bk;t=1778141291971\u{7}(APIServer pid=7) x", None, None, Some(7), "x"),
             ("704.7s\t1461\t[rank1]: x", Some(1), None, None, "x"),
             ("10.0.4.18: x", None, some("10.0.4.18"), None, "x"),
+            ("# May  4 03:12:41 gpu-017 slurmd[41]: x", None, some("gpu-017"), Some(41), "slurmd[41]: x"),
+            ("> > [14711.786065] x", None, None, None, "x"),
+            ("    May  4 03:12:41 gpu-017 slurmd[41]: x", None, some("gpu-017"), Some(41), "slurmd[41]: x"),
+            ("    2026-05-04 03:12:41 x", None, None, None, "    2026-05-04 03:12:41 x"),
+            ("# of ranks: 3", None, None, None, "# of ranks: 3"),
             ("gpu538:   x", None, some("gpu538"), None, "  x"),
             ("gpu01: x", None, some("gpu01"), None, "x"),
             ("trainer-1  | x", None, None, None, "x"),
