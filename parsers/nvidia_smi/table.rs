@@ -21,12 +21,17 @@ impl Grammar for Table {
     }
 
     fn anchors(&self) -> &'static [&'static str] {
-        &["Volatile Uncorr. ECC"]
+        &[HEADING, UNREADABLE]
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
+        let headed = cursor.line.whole().contains(HEADING);
+        if !headed && !is_first_row(cursor) {
+            return;
+        }
         let mut rows = Rows { cursor, node: None, gpu: None, indices: Vec::new() };
-        for line in cursor.following().take(MOST_LINES) {
+        let first = (!headed).then(|| cursor.line.clone());
+        for line in first.into_iter().chain(cursor.following().take(MOST_LINES)) {
             let text = line.whole();
             let Some(start) = text.find(['|', '+']) else { break };
             if text.contains("Processes:") {
@@ -37,6 +42,21 @@ impl Grammar for Table {
             }
         }
     }
+}
+
+/// The column that all of the tables have in their heading.
+const HEADING: &str = "Volatile Uncorr. ECC";
+
+/// How the row of a GPU ends whose errors can't be read: where somebody shows that row alone, there is no heading.
+const UNREADABLE: &str = "ERR! |";
+
+/// Whether the cursor's row names its GPU, and none above has told of the table.
+fn is_first_row(cursor: &Cursor<'_>) -> bool {
+    let names = |text: &str| text.split_whitespace().any(is_address);
+    let mut above = cursor.preceding().take(MOST_LINES).map(|line| line.whole());
+    let told = |text: String| text.contains(HEADING) || (text.contains(UNREADABLE) && names(&text));
+    names(&cursor.line.whole())
+        && !above.by_ref().take_while(|text| text.trim_start().starts_with(['|', '+'])).any(told)
 }
 
 struct Rows<'a, 'c> {

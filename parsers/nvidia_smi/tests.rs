@@ -122,6 +122,17 @@ fn the_tables_of_old_and_new_drivers_are_read() {
     let wanted =
         [("gpu.ecc_uncorrectable", first.clone(), 4), ("gpu.exclusive", first, 5), ("gpu.unreadable", second, 8)];
     assert_eq!(told(old), wanted);
+    let cut = "\
++-------------------------------+----------------------+----------------------+
+|   7  NVIDIA A100 80G...  On   | 00000000:D6:00.0 Off |                 ERR! |
+|ERR!  ERR! ERR!      1W /  N/A |      0MiB / 80994MiB |    ERR!      Default |
++-------------------------------+----------------------+----------------------+
+|   8  NVIDIA A100 80G...  On   | 00000000:D7:00.0 Off |                 ERR! |
++-------------------------------+----------------------+----------------------+
+";
+    let lost = |gpu: &str, line| ("gpu.unreadable", gpu.to_owned(), line);
+    let (seventh, eighth) = ("00000000:D6:00.0", "00000000:D7:00.0");
+    assert_eq!(told(cut), [lost(seventh, 2), lost(seventh, 3), lost(eighth, 5)]);
     let mig = "\
 | GPU  Name                 Persistence-M | Bus-Id          Disp.A | Volatile Uncorr. ECC |
 |   0  NVIDIA A100-SXM4-80GB          On  |   00000000:07:00.0 Off |                   On |
