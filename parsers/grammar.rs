@@ -42,6 +42,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::infiniband::Ports,
     &crate::kernel::Lost,
     &crate::kubernetes::Alerts,
+    &crate::kubernetes::Allocatable,
     &crate::kubernetes::Described,
     &crate::kubernetes::CutStates,
     &crate::kubernetes::Rows,

@@ -5,6 +5,7 @@
 
 mod alert;
 mod describe;
+mod devices;
 mod events;
 mod exporter;
 mod json;
@@ -22,6 +23,7 @@ mod yaml;
 
 pub use alert::Alerts;
 pub use describe::{CutStates, Described};
+pub use devices::Allocatable;
 pub use events::Rows;
 pub use exporter::Exporter;
 pub use json::{Documents, Lines, Objects};

@@ -72,6 +72,11 @@ pub(super) fn piece(tree: &Tree, last: bool, tell: &mut Tell<'_>) {
     }
 }
 
+/// What the status of a pod that failed says of the pod as a whole.
+pub(super) fn failed(status: &Tree, last: bool, tell: &mut Tell<'_>) {
+    state(status, &Subject::default(), last, tell);
+}
+
 /// An event: core/v1 or events.k8s.io/v1.
 fn event(tree: &Tree, tell: &mut Tell<'_>) {
     let Some(about) = tree.get("involvedObject").or_else(|| tree.get("regarding")) else { return };
@@ -170,8 +175,34 @@ fn state(state: &Tree, subject: &Subject, last: bool, tell: &mut Tell<'_>) {
     }
 }
 
+/// Vendors whose resources are devices of a plug-in; of others the kubelet holds some back for itself.
+const VENDORS: [&str; 3] = ["nvidia.com/", "amd.com/", "habana.ai/"];
+
+/// What is said of a resource of which fewer are healthy than there are.
+pub(super) fn missing_devices(name: &str, healthy: i64, all: i64) -> Option<Said> {
+    let of_a_plug_in = VENDORS.iter().any(|vendor| name.starts_with(vendor));
+    (of_a_plug_in && healthy < all).then(|| {
+        let mut said = Said::new(reasons::DEVICE, Says::Failure);
+        said.fields.set("why", format!("{healthy} of {all} {name} are healthy"));
+        said
+    })
+}
+
+fn devices(tree: &Tree, named: &Subject, tell: &mut Tell<'_>) {
+    let of = |path: &str| tree.find(path).map_or(&[][..], Tree::fields);
+    let number = |tree: &Tree| tree.text().and_then(|text| text.parse::<i64>().ok());
+    for (name, healthy) in of("status.allocatable") {
+        let all = of("status.capacity").iter().find(|(other, _)| other == name).and_then(|(_, all)| number(all));
+        let said = number(healthy).zip(all).and_then(|(healthy, all)| missing_devices(name, healthy, all));
+        if let Some(said) = said {
+            tell(Told { at: healthy.at, subject: named.clone(), said, when: None });
+        }
+    }
+}
+
 /// A node: whether it answers, and what it is short of.
 fn node(tree: &Tree, named: &Subject, tell: &mut Tell<'_>) {
+    devices(tree, named, tell);
     for condition in tree.list("status.conditions") {
         let (kind, says) =
             match (condition.str("type").unwrap_or_default(), condition.str("status").unwrap_or_default()) {
@@ -182,7 +213,9 @@ fn node(tree: &Tree, named: &Subject, tell: &mut Tell<'_>) {
                     let told = told.into_iter().flatten().collect::<Vec<_>>().join(": ");
                     if let Some(said) = monitors::of(kind, status, &told) {
                         let when = text(condition, "lastTransitionTime");
-                        tell(Told { at: condition.at, subject: named.clone(), said, when });
+                        // what it is called says most
+                        let at = condition.any(&["type"]).map_or(condition.at, |(at, _)| at);
+                        tell(Told { at, subject: named.clone(), said, when });
                     }
                     continue;
                 }

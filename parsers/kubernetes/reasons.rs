@@ -64,7 +64,7 @@ const SANDBOX: Name = "kubernetes.sandbox";
 const UNSCHEDULABLE: Name = "kubernetes.unschedulable";
 pub(super) const JOB_FAILED: Name = "kubernetes.job_failed";
 pub(super) const EMPTY: Name = "kubernetes.daemonset_empty";
-const DEVICE: Name = "kubernetes.device_plugin";
+pub(super) const DEVICE: Name = "kubernetes.device_plugin";
 const QUOTA: Name = "kubernetes.quota";
 const DRIVER_UPGRADE: Name = "kubernetes.driver_upgrade_failed";
 const SHUTDOWN: Name = "kubernetes.node_shutdown";
@@ -90,9 +90,10 @@ pub(super) fn about(kind: &str) -> Option<&'static str> {
 /// States of a container or pod as `kubectl get` and `describe` tell them, and reasons of the API
 /// (kubernetes v1.31 `pkg/kubelet/images/types.go`, `pkg/kubelet/kuberuntime/kuberuntime_container.go`,
 /// `pkg/printers/internalversion/printers.go`, `pkg/kubelet/lifecycle/predicate.go`).
-const STATES: [(&str, Name, Says); 39] = [
+const STATES: [(&str, Name, Says); 40] = [
     ("OOMKilled", OOM, Says::Failure),
     ("Error", ENDED, Says::Teardown),
+    ("PodFailed", ENDED, Says::Teardown),
     ("ContainerStatusUnknown", ENDED, Says::Teardown),
     ("CrashLoopBackOff", LOOP, Says::Teardown),
     ("ImagePullBackOff", PULL, Says::Failure),

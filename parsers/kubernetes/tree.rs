@@ -45,6 +45,14 @@ impl Tree {
         }
     }
 
+    /// The keys of a map with their values; none of anything else.
+    pub(super) fn fields(&self) -> &[(String, Self)] {
+        match &self.value {
+            Node::Map(fields) => fields,
+            _ => &[],
+        }
+    }
+
     /// The elements of the list behind several keys.
     pub(super) fn list(&self, path: &str) -> &[Self] {
         self.find(path).map_or(&[], Self::items)

@@ -72,7 +72,7 @@ impl Grammar for Pieces {
     }
 
     fn anchors(&self) -> &'static [&'static str] {
-        &["lastTransitionTime: ", "terminated:", "waiting:"]
+        &["lastTransitionTime: ", "terminated:", "waiting:", "phase: Failed"]
     }
 
     fn speaks_for(&self) -> Option<Name> {
@@ -81,11 +81,13 @@ impl Grammar for Pieces {
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let whole = cursor.block.data;
-        let Some(first) = piece(cursor).filter(|_| whole.len() <= SMALL) else { return };
-        if memchr::memmem::find(whole, b"apiVersion").is_some() {
+        if whole.len() > SMALL || memchr::memmem::find(whole, b"apiVersion").is_some() {
             return;
         }
-        let deep = indent(first.raw);
+        let status = failed_status(cursor);
+        let Some(first) = status.clone().or_else(|| piece(cursor)) else { return };
+        // a status has its fields beside each other, a piece of a list below its dash
+        let deep = indent(first.raw).saturating_sub(usize::from(status.is_some()));
         let inside = |line: &Line<'_>| line.raw.trim_ascii().is_empty() || indent(line.raw) > deep;
         let behind = cursor.following().take(NEAR).take_while(inside).last();
         let end = behind.as_ref().map_or(cursor.line.start + cursor.line.raw.len(), |line| line.start + line.raw.len());
@@ -93,13 +95,28 @@ impl Grammar for Pieces {
         let text = String::from_utf8_lossy(&whole[first.start..end]);
         let mut lines = LineIndex::new(&text, first.number);
         for tree in trees(&text) {
-            objects::piece(&tree, last, &mut |told| {
+            let read = if status.is_some() { objects::failed } else { objects::piece };
+            read(&tree, last, &mut |told| {
                 let (number, from, to) = lines.around(told.at);
                 let line = Line::new(number, first.start + from, text.as_bytes()[from..to].as_ref());
                 out.push(event(cursor, &line, told));
             });
         }
     }
+}
+
+/// Lines of a pod's status before its phase.
+const STATUS: usize = 256;
+
+/// The first line of the status of a pod that failed, where the cursor stands on its phase.
+fn failed_status<'a>(cursor: &Cursor<'a>) -> Option<Line<'a>> {
+    let deep = indent(cursor.line.raw);
+    if deep == 0 || cursor.line.raw.trim_ascii() != b"phase: Failed" {
+        return None;
+    }
+    let beside = |line: &Line<'_>| indent(line.raw) >= deep && !line.raw.trim_ascii().is_empty();
+    let above = cursor.preceding().take(STATUS).take_while(beside).last();
+    Some(above.filter(|line| indent(line.raw) == deep).unwrap_or_else(|| cursor.line.clone()))
 }
 
 /// The first line of the condition or of the state that the cursor stands in.
@@ -265,6 +282,8 @@ $ kubectl get pods
     type: Ready
 ";
         assert_eq!(read(node), [("kubernetes.node_not_ready", 3, String::new())]);
+        let status = "status:\n  message: 'Pod Allocate failed due to pod 7c1e container\n    trainer unable to find a device, which is unexpected'\n  phase: Failed\n  reason: UnexpectedAdmissionError\n";
+        assert_eq!(read(status), [("kubernetes.admission_refused", 5, String::new())]);
         let state = "    state:\n      waiting:\n        message: 'couldn''t parse image reference'\n        reason: InvalidImageName\n    name: trainer\n";
         // The runtime's words, and the state that they explain.
         let told = [3, 4].map(|line| ("kubernetes.image_pull", line, String::new()));
