@@ -47,6 +47,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::kubernetes::CutStates,
     &crate::kubernetes::Rows,
     &crate::kubernetes::Exporter,
+    &crate::kubernetes::HealthEvents,
     &crate::kubernetes::Objects,
     &crate::kubernetes::Lines,
     &crate::kubernetes::Pods,

@@ -13,14 +13,14 @@ use crate::event::Name;
 pub use autopilot::Autopilot;
 pub use node_check::Nhc;
 
-const MEMORY: Name = "health.memory";
+pub(crate) const MEMORY: Name = "health.memory";
 pub(crate) const NVLINK: Name = "health.nvlink";
 const THROTTLED: Name = "health.throttled";
-const PCIE: Name = "health.pcie";
+pub(crate) const PCIE: Name = "health.pcie";
 const HOST_BANDWIDTH: Name = "health.host_bandwidth";
 pub(crate) const LOST: Name = "health.lost";
 const INFOROM: Name = "health.inforom";
-const FABRIC: Name = "health.fabric";
+pub(crate) const FABRIC: Name = "health.fabric";
 pub(crate) const IB_LINK: Name = "health.ib_link";
 const IB_SLOW: Name = "health.ib_slow";
 const COLLECTIVE_SLOW: Name = "health.collective_slow";
@@ -43,7 +43,7 @@ pub(crate) const KINDS: &[Name] = &[
 ];
 
 /// Words of a complaint, in lower case, and what it is about; the first that fits counts.
-const WORDS: [(&str, Name); 47] = [
+const WORDS: [(&str, Name); 49] = [
     ("fallen off the bus", LOST),
     (" corrected memory error", FAILED), // of the host's modules: nhc's check_hw_edac and check_hw_mcelog
     ("infiniband link", IB_LINK),
@@ -91,6 +91,9 @@ const WORDS: [(&str, Name); 47] = [
     ("check_gpu_bw", HOST_BANDWIDTH),
     ("bandwidth of gpu", HOST_BANDWIDTH),
     ("inforom", INFOROM),
+    // DCGM's DCGM_FR_CUDA_API and DCGM_FR_MEMORY_ALLOC: the test did not run, whatever it is called
+    ("error using cuda api", FAILED),
+    ("couldn't allocate at least", FAILED),
 ];
 
 /// What a complaint is about: as its words say, else as the name of the test does.

@@ -15,6 +15,7 @@ mod objects;
 pub(crate) mod ours;
 mod pods;
 mod reasons;
+mod sentinel;
 pub(crate) mod spec;
 mod subject;
 mod tables;
@@ -29,6 +30,7 @@ pub use exporter::Exporter;
 pub use json::{Documents, Lines, Objects};
 pub use ours::OUR_REASON;
 pub use pods::Pods;
+pub use sentinel::HealthEvents;
 pub use tables::Tables;
 pub use yaml::{Manifests, Pieces};
 

@@ -136,7 +136,7 @@ fn kind(why: &str) -> Name {
 /// The number behind `Xid`.
 fn xid(why: &str) -> Option<i64> {
     let lower = why.to_ascii_lowercase();
-    let rest = lower.get(lower.find("xid")? + 3..)?.trim_start_matches([' ', ':', '=', '#']);
+    let rest = lower.get(lower.find("xid")? + 3..)?.trim_start_matches([' ', ':', '=', '#', '-']);
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     rest.get(..digits)?.parse().ok()
 }
