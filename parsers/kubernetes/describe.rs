@@ -2,13 +2,17 @@
 //!
 //! Shape: kubernetes v1.6 to v1.34 `staging/src/k8s.io/kubectl/pkg/describe/describe.go`.
 
+mod conditions;
 mod record;
+mod taints;
 
 use std::sync::LazyLock;
 
+pub use conditions::CutConditions;
 use memchr::memchr2_iter;
 use memchr::memmem::Finder;
 use record::{Container, Record, State};
+pub use taints::Taints;
 
 use super::message::{self, Said};
 use super::reasons;
@@ -160,7 +164,7 @@ fn pod<'a>(record: &Record<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
 
 /// What the conditions of a node say.
 fn node<'a>(record: &Record<'a>, subject: &Subject, tell: &mut Tell<'_, 'a>) {
-    if subject.node.is_none() || subject.pod.is_some() {
+    if subject.pod.is_some() || (subject.node.is_none() && !record.is_node()) {
         return;
     }
     for (line, condition) in &record.conditions {
@@ -364,6 +368,41 @@ Events:
             told.contains(&("kubernetes.node_not_ready", 8, Says::Failure, Some("gpu-018".to_owned()))),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn a_node_that_is_silent_is_known_by_its_taints_and_by_a_table_of_conditions() {
+        let gone = |line| vec![("kubernetes.node_not_ready", line, Says::Failure, Some("gpu-018".to_owned()))];
+        let command = "$ kubectl describe node gpu-018 | grep -A2 Taints\n";
+        let taints = "Taints:             dedicated=train:NoSchedule\n                    node.kubernetes.io/unreachable:NoExecute\n\
+                      Unschedulable:      false\n";
+        assert_eq!(read(&format!("{command}{taints}")), gone(3));
+        assert_eq!(read(&format!("Name:               gpu-018\n{taints}")), gone(3));
+        let cordoned = "Taints:             node.kubernetes.io/unschedulable:NoSchedule\n";
+        assert!(read(&format!("{command}{cordoned}")).is_empty());
+        let tolerations = "Tolerations:     node.kubernetes.io/not-ready:NoExecute op=Exists for 300s\n";
+        assert!(read(tolerations).is_empty());
+        let conditions = "Conditions:\n  Type             Status    LastHeartbeatTime   LastTransitionTime   Reason              Message\n\
+                          \x20 ----             ------    -----------------   ------------------   ------              -------\n\
+                          \x20 PIDPressure      Unknown   Mon, 04 May 2026    Mon, 04 May 2026     NodeStatusUnknown   Kubelet stopped posting node status.\n\
+                          \x20 Ready            Unknown   Mon, 04 May 2026    Mon, 04 May 2026     NodeStatusUnknown   Kubelet stopped posting node status.\n\
+                          Addresses:\n";
+        assert!(read(&format!("$ kubectl describe node gpu-018\n{conditions}")).contains(&gone(6)[0]));
+        let picked = "GpuCount       False    GpuCountHasNoIssues    Node has the expected number of GPUs\n\
+                      RdmaLink       True     RdmaLinkHasIssues      Healthcheck:: RDMA Link Error\n";
+        assert_eq!(read(picked), [("health.ib_link", 2, Says::Failure, None)]);
+    }
+
+    #[test]
+    fn a_deployment_is_known_by_the_pods_that_it_updates() {
+        let described = "Name:                   serve\nNamespace:              ml\n\
+                         Replicas:               1 desired | 1 updated | 1 total | 0 available | 1 unavailable\n\
+                         StrategyType:           RollingUpdate\nConditions:\n  Type           Status  Reason\n\
+                         \x20 ----           ------  ------\n  Available      False   MinimumReplicasUnavailable\n";
+        assert_eq!(read(described), [("kubernetes.not_ready", 8, Says::Failure, None)]);
+        assert!(read(&described.replace("False ", "True  ")).is_empty());
+        let set = "Name:           serve-7c1e\nNamespace:      ml\nReplicas:       1 current / 1 desired\n";
+        assert!(read(set).is_empty());
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod tree;
 mod yaml;
 
 pub use alert::Alerts;
-pub use describe::{CutStates, Described};
+pub use describe::{CutConditions, CutStates, Described, Taints};
 pub use devices::Allocatable;
 pub use events::Rows;
 pub use exporter::Exporter;

@@ -114,6 +114,25 @@ impl<'a> Record<'a> {
         record
     }
 
+    /// Reads the conditions of a node without the description they stood in: from their heading on.
+    pub(super) fn read_conditions(lines: impl Iterator<Item = Line<'a>>) -> Self {
+        let mut record = Self { what: What::Node, ..Self::default() };
+        record.take(Section::Conditions, lines);
+        record
+    }
+
+    /// Reads one condition of a node, that somebody picked out of them.
+    pub(super) fn of_condition(line: Line<'a>) -> Self {
+        let found = condition(&line.str());
+        let conditions = found.map(|found| (line, found)).into_iter().collect();
+        Self { what: What::Node, conditions, ..Self::default() }
+    }
+
+    /// Whether it describes a node.
+    pub(super) fn is_node(&self) -> bool {
+        self.what == What::Node
+    }
+
     fn take(&mut self, mut section: Section, lines: impl Iterator<Item = Line<'a>>) {
         for (number, line) in lines.take(MOST_LINES).enumerate() {
             let text = line.str().into_owned();
@@ -149,7 +168,9 @@ impl<'a> Record<'a> {
         if let Some((_, what, object)) =
             MARKS.iter().find(|(mark, ..)| *mark == key).filter(|_| self.what == What::Unknown)
         {
-            (self.what, self.object) = (*what, object);
+            // a replica set says how many are current and desired, a deployment how many are updated
+            let deployment = key == "Replicas" && value.contains(" updated ");
+            (self.what, self.object) = (*what, if deployment { "deployment" } else { object });
         }
         let value = value.to_owned();
         match key {
