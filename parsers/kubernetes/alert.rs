@@ -5,12 +5,14 @@
 //! ` - alertname = KubeNodeNotReady`), Prometheus' series `ALERTS{…}`, Robusta 0.10 `robusta/core/reporting/base.py` (a finding's
 //! `subject_type`, `subject_name`, `subject_node`). Names of rules: kubernetes-mixin 1.1 `alerts/*.libsonnet`.
 
-use super::WITNESS;
-use super::reasons;
+mod labels;
+
 use super::subject::Subject;
+use super::{WITNESS, monitors, reasons};
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
-use crate::line::Cursor;
+use crate::health;
+use crate::line::{Cursor, Line};
 
 /// An alert.
 #[derive(Debug)]
@@ -21,23 +23,36 @@ const ALERT: Name = "kubernetes.alert";
 /// What is told of an alert that fires and whose rule is none of those below.
 const FIRING: Name = "alertmanager.firing";
 
-const KINDS: &[Name] =
-    &[ALERT, FIRING, reasons::NODE, reasons::LOOP, reasons::NOT_READY, reasons::STUCK, reasons::JOB_FAILED];
+/// A file system has next to no room left.
+const DISK: Name = "kubernetes.disk_alert";
 
-/// Rules that say by their name what is wrong.
-const RULES: [(&str, Name, Says); 8] = [
+const KINDS: &[Name] =
+    &[ALERT, FIRING, DISK, reasons::NODE, reasons::LOOP, reasons::NOT_READY, reasons::STUCK, reasons::JOB_FAILED];
+
+/// Rules that say by their name what is wrong; of file systems (node-mixin `alerts.libsonnet`) it is a warning while some room is left,
+/// which their severity tells.
+const RULES: [(&str, Name, Says); 11] = [
     ("KubeNodeNotReady", reasons::NODE, Says::Failure),
     ("KubeNodeUnreachable", reasons::NODE, Says::Failure),
     ("KubePodCrashLooping", reasons::LOOP, Says::Teardown),
     ("KubePodNotReady", reasons::NOT_READY, Says::Warning),
     ("KubeContainerWaiting", reasons::STUCK, Says::Failure),
     ("KubeJobFailed", reasons::JOB_FAILED, Says::Failure),
+    ("NodeFilesystemAlmostOutOfSpace", DISK, Says::Failure),
+    ("NodeFilesystemAlmostOutOfFiles", DISK, Says::Failure),
+    ("KubePersistentVolumeFillingUp", DISK, Says::Failure),
     ("Watchdog", ALERT, Says::Info),
     ("InfoInhibitor", ALERT, Says::Info),
 ];
 
-/// Lines before and behind the anchor in which the other keys of an alert stand.
+/// Lines before and behind the anchor in which the other keys of an alert stand, …
 const NEAR: usize = 12;
+
+/// … and where each of them takes several lines of markup.
+const NEAR_MARKED_UP: usize = 80;
+
+/// What an alert is about whose text may be sorted as that of a check of GPUs.
+const GPU_WORDS: [&str; 6] = ["gpu", "xid", "nvlink", "nvswitch", "dcgm", "infiniband"];
 
 impl Grammar for Alerts {
     fn kinds(&self) -> &'static [Name] {
@@ -48,21 +63,17 @@ impl Grammar for Alerts {
         match kind {
             ALERT => Some("an alert names a pod or node"),
             FIRING => Some("an alert fires"),
+            DISK => Some("an alert says that a file system is nearly full"),
             _ => reasons::about(kind),
         }
     }
 
     fn anchors(&self) -> &'static [&'static str] {
-        &["\"subject_name\":", "\"alertname\":", "- alertname = ", "ALERTS{"]
+        &["\"subject_name\":", "\"alertname\":", "alertname = ", "ALERTS{", "alertname:", "<th>alertname</th>"]
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
-        let line = cursor.line.str().into_owned();
-        let before =
-            cursor.preceding().take(NEAR).take_while(|line| !ends(&line.text)).map(|line| line.str().into_owned());
-        let behind =
-            cursor.following().take(NEAR).take_while(|line| !ends(&line.text)).map(|line| line.str().into_owned());
-        let text: String = [line].into_iter().chain(before).chain(behind).collect::<Vec<_>>().join("\n");
+        let text = text(cursor);
         let subject = match value(&text, "subject_name") {
             Some(name) => Subject::of(value(&text, "subject_type").unwrap_or("pod"), name),
             None => Subject { pod: value(&text, "pod").map(str::to_owned), ..Subject::default() },
@@ -81,9 +92,13 @@ impl Grammar for Alerts {
             }
         }
         if let Some(firing) = firing {
-            let mut told = fields.clone();
+            let mut told = firing.fields;
+            fields.iter().for_each(|(name, value)| told.set_if_absent(name, value.clone()));
             told.set("alert", firing.alert);
-            told.set("what", firing.alert);
+            told.set_if_absent("what", firing.alert);
+            if let Some(path) = value(&text, "mountpoint").filter(|_| firing.kind == DISK) {
+                told.set("path", path);
+            }
             out.push(Event::on(cursor, &cursor.line, firing.kind, firing.says, told));
         }
         if fields.get("pod").is_some() || fields.get("node").is_some() {
@@ -92,11 +107,30 @@ impl Grammar for Alerts {
     }
 }
 
+/// The labels of the alert at the cursor: its line first, then those around it, in a form that `value` reads.
+fn text(cursor: &Cursor<'_>) -> String {
+    let line = cursor.line.str().into_owned();
+    let marked_up = labels::is_marked_up(&line);
+    let near = if marked_up { NEAR_MARKED_UP } else { NEAR };
+    let inside = |line: &Line<'_>| !ends(&line.text);
+    let mut before: Vec<String> =
+        cursor.preceding().take(near).take_while(inside).map(|line| line.str().into_owned()).collect();
+    let behind = cursor.following().take(near).take_while(inside).map(|line| line.str().into_owned());
+    if marked_up {
+        before.reverse();
+        let all: Vec<String> = before.into_iter().chain([line]).chain(behind).collect();
+        return labels::of_markup(&all.join("\n"));
+    }
+    let title = if line.contains("alertname:") { labels::of_title(&line) } else { String::new() };
+    [title, line].into_iter().chain(before).chain(behind).collect::<Vec<_>>().join("\n")
+}
+
 /// An alert that fires.
 struct Firing<'t> {
     alert: &'t str,
     kind: Name,
     says: Says,
+    fields: Fields,
 }
 
 impl<'t> Firing<'t> {
@@ -106,9 +140,41 @@ impl<'t> Firing<'t> {
         let is_over = over.into_iter().any(|state| state != "firing") || text.contains("Alerts Resolved:");
         let urgent = value(text, "severity").is_some_and(|severity| ["critical", "error", "page"].contains(&severity));
         let rule = RULES.iter().find(|(name, _, _)| *name == alert).map(|(_, kind, says)| (*kind, *says));
-        let (kind, says) = rule.or_else(|| urgent.then_some((FIRING, Says::Failure)))?;
-        (!is_over && kind != ALERT).then_some(Self { alert, kind, says })
+        let (kind, says, fields) = match rule {
+            Some((DISK, _)) if !urgent => (DISK, Says::Warning, Fields::default()),
+            Some((kind, says)) => (kind, says, Fields::default()),
+            None if urgent => unknown(alert, text),
+            None => return None,
+        };
+        (!is_over && kind != ALERT).then_some(Self { alert, kind, says, fields })
     }
+}
+
+/// What an alert says whose rule is nobody's but the site's: of GPUs its sentences tell as those of a health check do.
+fn unknown(alert: &str, text: &str) -> (Name, Says, Fields) {
+    let keys = ["summary", "description", "message"];
+    let told: Vec<&str> = keys.iter().filter_map(|key| sentence(text, key)).collect();
+    let told = told.join(" ");
+    let all = format!("{alert} {told}").to_ascii_lowercase();
+    if GPU_WORDS.iter().any(|word| all.contains(word)) {
+        let said = monitors::sorted(health::FAILED, alert, &told);
+        let tells = said.kind != health::FAILED && said.kind.starts_with("health.");
+        if tells || ["slurm.node_xid", "slurm.node_gpu", "slurm.node_link"].contains(&said.kind) {
+            return (said.kind, said.says, said.fields);
+        }
+    }
+    (FIRING, Says::Failure, Fields::default())
+}
+
+/// Longest sentence of an alert that is read, in bytes.
+const SENTENCE: usize = 512;
+
+/// The sentence at a key of JSON, or of Alertmanager's text.
+fn sentence<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    let of_json =
+        || text.split_once(&format!("\"{key}\":"))?.1.trim_start_matches(' ').strip_prefix('"')?.split('"').next();
+    let of_text = || text.split_once(&format!("- {key} = "))?.1.lines().next();
+    of_json().or_else(of_text).filter(|sentence| sentence.len() < SENTENCE)
 }
 
 /// Whether a line is the end of an object, or the beginning of the next.
@@ -163,6 +229,14 @@ mod tests {
         assert!(
             kinds("ALERTS{alertname=\"FabricDegraded\",alertstate=\"pending\",severity=\"critical\"} 1\n").is_empty()
         );
+        let table = "<tr>\n<th>alertname</th>\n<td>NodeFilesystemAlmostOutOfSpace</td>\n</tr>\n<tr>\n<th>severity</th>\n<td>critical</td>\n</tr>\n";
+        assert_eq!(kinds(table), [super::DISK]);
+        let title = "[ALERT] alertname:KubeNodeNotReady node:gpu-18 severity:warning\n";
+        assert_eq!(kinds(title), ["kubernetes.node_not_ready", super::ALERT]);
+        // A route of Alertmanager's own configuration.
+        assert!(kinds("    matchers:\n      alertname: KubeNodeNotReady\n      severity: critical\n").is_empty());
+        let ours = r#"{"labels":{"alertname":"XidCritical","severity":"critical","node":"gpu-18"},"annotations":{"summary":"GPU 3 reports Xid 79"}}"#;
+        assert_eq!(kinds(ours), ["slurm.node_xid", super::ALERT]);
         let other = lint::read(&scanner, r#"{"labels":{"alertname":"Watchdog","severity":"none"}}"#);
         assert!(other.iter().all(|event| event.kind != super::ALERT));
     }
