@@ -28,6 +28,8 @@ const OF_CONTAINERS: [&str; 4] =
 const PULLED: &str = "kubernetes.image_there";
 const SCHEDULED: &str = "kubernetes.scheduled";
 const STARTED: &str = "kubernetes.started";
+const NODE_NOT_READY: &str = "kubernetes.node_not_ready";
+const NODE_READY: &str = "kubernetes.node_ready";
 const GANG_READY: &str = "kubernetes.gang_ready";
 const UNSCHEDULABLE: &str = "kubernetes.unschedulable";
 const VOLUME: &str = "kubernetes.volume_mount";
@@ -40,10 +42,11 @@ const PROBE_TRIES: i64 = 3;
 
 /// Marks what pods have survived, and says whose the other lines of a document are that describes one pod.
 pub(super) fn derive(table: &mut Table) {
+    the_only_pod(table);
     survived(table);
+    nodes(table);
     gangs(table);
     failing_probes(table);
-    the_only_pod(table);
 }
 
 fn survived(table: &mut Table) {
@@ -63,6 +66,28 @@ fn survived(table: &mut Table) {
     over.into_iter().for_each(|id| table.rows[id].survived = true);
 }
 
+/// Nodes that answered again.
+fn nodes(table: &mut Table) {
+    let ready: Vec<RowId> = table.of_kind(NODE_READY).to_vec();
+    let over = |row: &Row| {
+        // what a table of nodes or a condition says is of the present
+        let told_when = row.fields.get("ago").is_some() || row.at.is_some();
+        told_when
+            && row.fields.text("node").is_some()
+            && ready.iter().map(|id| &table.rows[*id]).any(|news| same(row, news, "node") && is_behind(row, news))
+    };
+    let over: Vec<RowId> = table.of_kind(NODE_NOT_READY).iter().copied().filter(|id| over(&table.rows[*id])).collect();
+    over.into_iter().for_each(|id| table.rows[id].survived = true);
+}
+
+/// Whether `news` came after `row`: by their times, or else by their places in one document.
+fn is_behind(row: &Row, news: &Row) -> bool {
+    match seconds(row, news) {
+        Some(later) => later > 0.0,
+        None => row.source == news.source && row.last_line < news.last_line,
+    }
+}
+
 /// Groups of pods that start together: a group waits until there is room for all, and says so in the meantime.
 fn gangs(table: &mut Table) {
     let ready: Vec<RowId> = table.of_kind(GANG_READY).to_vec();
@@ -73,11 +98,8 @@ fn gangs(table: &mut Table) {
         .filter(|id| {
             let row = &table.rows[*id];
             let of_a_gang = row.fields.text("why").is_some_and(|why| why.contains("gang") || why.contains("pod group"));
-            let behind = |news: &Row| match seconds(row, news) {
-                Some(later) => later > 0.0,
-                None => row.source == news.source && row.last_line < news.last_line,
-            };
-            of_a_gang && ready.iter().map(|id| &table.rows[*id]).any(|news| same(row, news, "object") && behind(news))
+            let mut ready = ready.iter().map(|id| &table.rows[*id]);
+            of_a_gang && ready.any(|news| same(row, news, "object") && is_behind(row, news))
         })
         .collect();
     over.into_iter().for_each(|id| table.rows[id].survived = true);
@@ -133,10 +155,11 @@ fn same(a: &Row, b: &Row, field: &str) -> bool {
     a.fields.text(field).zip(b.fields.text(field)).is_none_or(|(a, b)| a == b)
 }
 
-/// Whether `news` came after the last time `row` was told, or tells of the present.
+/// Whether `news` came after the last time `row` was told, or tells of the present. A pod is given a node once: what kept it waiting
+/// stands before that, in the same second too.
 fn is_later(row: &Row, news: &Row) -> bool {
     match seconds(row, news) {
-        Some(later) => later > 0.0,
+        Some(later) => later > 0.0 || (later == 0.0 && news.kind == SCHEDULED),
         None => row.source == news.source && NOW_WELL.contains(&news.kind),
     }
 }
