@@ -64,7 +64,7 @@ const READY: [(&str, Name); 5] = [
 ];
 
 /// The kind of an Xid that a device plug-in heard of.
-const XID: Name = "kubernetes.device_xid";
+pub(super) const XID: Name = "kubernetes.device_xid";
 
 /// The condition in which Google's device plug-in keeps the Xids it heard of since the node started.
 const XIDS: &str = "XidCriticalError";

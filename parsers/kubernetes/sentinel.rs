@@ -46,6 +46,10 @@ impl Grammar for HealthEvents {
                 said.fields.set(name, told);
             }
         }
+        if said.fields.int("xid").is_some() {
+            // its monitors read the kernel's log and ask the driver: it counts as theirs
+            said.kind = monitors::XID;
+        }
         said.fields.set("witness", WITNESS);
         out.push(Event::on(cursor, &told_on(cursor), said.kind, said.says, said.fields));
     }
@@ -141,7 +145,7 @@ mod tests {
             events.map(|event| (event.kind, event.line, text(&event, "node"), text(&event, "gpu"))).collect::<Vec<_>>()
         };
         let who = || (Some("gpu-018".to_owned()), Some("0000:3b:00.0".to_owned()));
-        let of = |line| vec![("slurm.node_xid", line, who().0, who().1)];
+        let of = |line| vec![("kubernetes.device_xid", line, who().0, who().1)];
         assert_eq!(told(EVENT), of(6));
         let lines = EVENT.lines().map(str::trim).collect::<String>();
         let logged = format!(
