@@ -231,7 +231,7 @@ pub(super) fn subject(cursor: &Cursor<'_>, reason: &str) -> Subject {
     // Thousands of lines around a row have no mark: what they lack together is not looked for in each.
     let furthest = cursor.line.start.saturating_sub(REACH_BYTES);
     let above = &cursor.block.data[furthest..cursor.line.start];
-    let commands = COMMAND.find(above).is_some();
+    let commands = COMMAND.find(above).is_some() || DESCRIBE.find(above).is_some();
     let headed = |raw: &[u8]| raw.first() == Some(&b'N') && (begins(raw) || raw.starts_with(b"NAME "));
     let starts = std::iter::once(0).chain(memchr2_iter(b'\n', b'\r', above).map(|end| end + 1));
     if !commands && !starts.map(|start| &above[start..]).any(|rest| headed(rest) || pods::may_be_row(rest)) {
@@ -265,12 +265,26 @@ fn record_from<'a>(cursor: &Cursor<'a>, line: Line<'a>) -> impl Iterator<Item = 
 }
 
 static COMMAND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"kubectl "));
+static DESCRIBE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b" describe "));
+
+/// Shorter names under which many call the client, and that of OpenShift.
+const ALIASES: [&str; 3] = ["k ", "kc ", "oc "];
+
+/// What a command line says to the client; of a short name only with the verb right behind it, for it may be a word of a text.
+fn arguments(text: &str) -> Option<&str> {
+    if let Some((_, rest)) = text.split_once("kubectl ") {
+        return Some(rest);
+    }
+    let command = text.rsplit_once(['$', '#', '>']).map_or(text, |(_, command)| command).trim_start();
+    let rest = ALIASES.iter().find_map(|alias| command.strip_prefix(alias))?;
+    rest.starts_with("describe ").then_some(rest)
+}
 
 /// The object that a command line names: `$ kubectl describe pod train-0 -n research`.
 fn prompt(raw: &[u8]) -> Option<Subject> {
-    COMMAND.find(raw)?;
+    COMMAND.find(raw).or_else(|| DESCRIBE.find(raw))?;
     let text = String::from_utf8_lossy(raw);
-    let words: Vec<&str> = text.split_once("kubectl ")?.1.split_whitespace().collect();
+    let words: Vec<&str> = arguments(&text)?.split_whitespace().collect();
     let verb = words.iter().position(|word| matches!(*word, "describe" | "get" | "logs" | "events" | "apply"))?;
     let namespace =
         words.windows(2).find(|pair| matches!(pair[0], "-n" | "--namespace")).map(|pair| pair[1].to_owned());
@@ -391,6 +405,9 @@ Events:
         let picked = "GpuCount       False    GpuCountHasNoIssues    Node has the expected number of GPUs\n\
                       RdmaLink       True     RdmaLinkHasIssues      Healthcheck:: RDMA Link Error\n";
         assert_eq!(read(picked), [("health.ib_link", 2, Says::Failure, None)]);
+        let xid = "$ k describe node gpu-018 | grep Xid\n  XidCriticalError     True    Mon, 04 May 2026 03:12:43 +0000   \
+                   Mon, 04 May 2026 03:11:57 +0000   {\"79\":true}                  7c1e0a52\n";
+        assert_eq!(read(xid), [("kubernetes.device_xid", 2, Says::Failure, Some("gpu-018".to_owned()))]);
     }
 
     #[test]
@@ -412,6 +429,9 @@ Events:
         assert_eq!(of("root@x ~# kubectl -n ml describe pods train-0"), Some((Some("train-0".into()), None)));
         assert_eq!(of("$ kubectl describe no/gpu-018"), Some((None, Some("gpu-018".into()))));
         assert_eq!(of("$ kubectl get pods"), Some((None, None)));
+        assert_eq!(of("[root@x ~]# oc describe node gpu-018 | grep Xid"), Some((None, Some("gpu-018".into()))));
+        assert_eq!(of("k describe node gpu-018"), Some((None, Some("gpu-018".into()))));
+        assert_eq!(of("the logs describe node gpu-018"), None);
         assert_eq!(of("no command"), None);
     }
 }

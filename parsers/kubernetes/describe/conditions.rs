@@ -24,7 +24,7 @@ impl Grammar for CutConditions {
 
     fn anchors(&self) -> &'static [&'static str] {
         // only conditions of nodes have a heartbeat
-        &["LastHeartbeatTime  ", "HasIssues"]
+        &["LastHeartbeatTime  ", "HasIssues", "XidCriticalError "]
     }
 
     fn speaks_for(&self) -> Option<Name> {
