@@ -142,6 +142,9 @@ fn pod(tree: &Tree, named: Subject, tell: &mut Tell<'_>) {
     }
 }
 
+/// Reasons of containers that never ran: their message is the runtime's, and not the program's.
+const NOT_RUN: [&str; 4] = ["ContainerCannotRun", "StartError", "CreateContainerError", "RunContainerError"];
+
 /// What a state (waiting, terminated, or the pod's as a whole) says: by its message, and by its reason.
 fn state(state: &Tree, subject: &Subject, last: bool, tell: &mut Tell<'_>) {
     let mut all: Vec<(usize, Said)> = Vec::new();
@@ -152,8 +155,9 @@ fn state(state: &Tree, subject: &Subject, last: bool, tell: &mut Tell<'_>) {
         && let Some(mut said) = reasons::of_state(reason)
         && all.iter().all(|(_, other)| other.kind != said.kind)
     {
-        // the runtime's own words: why the registry gave nothing
-        let words = state.any(&["message"]).filter(|_| said.kind == reasons::PULL);
+        // the runtime's or the kubelet's own words: why the registry gave nothing, no device, or no process
+        let explained = [reasons::PULL, reasons::REFUSED].contains(&said.kind) || NOT_RUN.contains(&reason);
+        let words = state.any(&["message"]).filter(|_| explained);
         let at = words.map_or(at, |(line, text)| {
             said.fields.set("why", text);
             line

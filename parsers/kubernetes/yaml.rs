@@ -283,7 +283,7 @@ $ kubectl get pods
 ";
         assert_eq!(read(node), [("kubernetes.node_not_ready", 3, String::new())]);
         let status = "status:\n  message: 'Pod Allocate failed due to pod 7c1e container\n    trainer unable to find a device, which is unexpected'\n  phase: Failed\n  reason: UnexpectedAdmissionError\n";
-        assert_eq!(read(status), [("kubernetes.admission_refused", 5, String::new())]);
+        assert_eq!(read(status), [("kubernetes.admission_refused", 2, String::new())]);
         let state = "    state:\n      waiting:\n        message: 'couldn''t parse image reference'\n        reason: InvalidImageName\n    name: trainer\n";
         // The runtime's words, and the state that they explain.
         let told = [3, 4].map(|line| ("kubernetes.image_pull", line, String::new()));
