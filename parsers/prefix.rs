@@ -3,7 +3,7 @@
 //! Each layer gives context (rank, node, pod, time) and leaves a shorter line. Layers come in any order and
 //! number: `12: [default3]:[rank11]:2026-05-04 03:12:41 …`.
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;

@@ -6,7 +6,7 @@
 
 use super::objects::missing_devices;
 use super::subject::Subject;
-use super::{describe, reasons};
+use super::{describe, reasons, yaml};
 use crate::event::{Event, Name};
 use crate::grammar::Grammar;
 use crate::line::{Cursor, Line};
@@ -38,7 +38,7 @@ impl Grammar for Allocatable {
         let (capacity, named) = match cursor.line.raw.trim_ascii() {
             b"Allocatable:" => (heading(cursor.preceding(), b"Capacity:"), describe::subject(cursor, "")),
             // A whole object is read as one.
-            b"allocatable:" if memchr::memmem::find(cursor.block.data, b"apiVersion").is_none() => {
+            b"allocatable:" if yaml::lacks_its_object(cursor.block.data) => {
                 (heading(cursor.following(), b"capacity:"), host(cursor))
             }
             _ => return,

@@ -81,7 +81,7 @@ impl Grammar for Pieces {
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let whole = cursor.block.data;
-        if whole.len() > SMALL || memchr::memmem::find(whole, b"apiVersion").is_some() {
+        if !lacks_its_object(whole) {
             return;
         }
         let status = failed_status(cursor);
@@ -117,6 +117,11 @@ fn failed_status<'a>(cursor: &Cursor<'a>) -> Option<Line<'a>> {
     let beside = |line: &Line<'_>| indent(line.raw) >= deep && !line.raw.trim_ascii().is_empty();
     let above = cursor.preceding().take(STATUS).take_while(beside).last();
     Some(above.filter(|line| indent(line.raw) == deep).unwrap_or_else(|| cursor.line.clone()))
+}
+
+/// Whether a text may be a piece of an object: nothing in it says of which.
+pub(super) fn lacks_its_object(text: &[u8]) -> bool {
+    text.len() <= SMALL && memchr::memmem::find(text, b"apiVersion").is_none()
 }
 
 /// The first line of the condition or of the state that the cursor stands in.
