@@ -6,7 +6,8 @@
 
 use super::objects::missing_devices;
 use super::subject::Subject;
-use super::{describe, reasons, yaml};
+use super::yaml::{self, indent};
+use super::{describe, reasons};
 use crate::event::{Event, Name};
 use crate::grammar::Grammar;
 use crate::line::{Cursor, Line};
@@ -70,10 +71,6 @@ fn resources<'a>(cursor: &Cursor<'a>) -> Vec<(Line<'a>, String, i64)> {
             Some((line, name.to_owned(), number))
         })
         .collect()
-}
-
-fn indent(raw: &[u8]) -> usize {
-    raw.len() - raw.trim_ascii_start().len()
 }
 
 /// The host that a status in YAML names among its addresses: `- address: gpu-018` before `type: Hostname`.

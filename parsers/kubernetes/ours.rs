@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use super::spec::indent;
 use crate::event::Event;
 use crate::line::Cursor;
 
@@ -51,11 +52,6 @@ fn stands_with_our_reason(cursor: &Cursor<'_>) -> bool {
 
 fn without_quote(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\"").unwrap_or(text)
-}
-
-/// Bytes of space in front of a line.
-fn indent(raw: &[u8]) -> usize {
-    raw.iter().take_while(|byte| **byte == b' ').count()
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ fn is_command(cursor: &Cursor<'_>) -> bool {
 }
 
 /// Bytes of space in front of a line.
-fn indent(raw: &[u8]) -> usize {
+pub(super) fn indent(raw: &[u8]) -> usize {
     raw.iter().take_while(|byte| **byte == b' ').count()
 }
 

@@ -136,7 +136,8 @@ fn piece<'a>(cursor: &Cursor<'a>) -> Option<Line<'a>> {
     cursor.preceding().take(NEAR).find(|line| line.raw.trim_ascii_start().starts_with(b"- "))
 }
 
-fn indent(raw: &[u8]) -> usize {
+/// How deep a line is set in, in bytes of blanks of any kind.
+pub(super) fn indent(raw: &[u8]) -> usize {
     raw.len() - raw.trim_ascii_start().len()
 }
 
