@@ -1,6 +1,7 @@
 //! Logical lines of a block, and looking around from one of them.
 
 mod before;
+mod heads;
 
 use std::borrow::Cow;
 
@@ -10,6 +11,7 @@ use crate::prefix::{self, Context};
 use crate::{MAX_LINE, REACH};
 
 pub use before::Before;
+pub use heads::Heads;
 
 /// A logical line: ends at `\n` or at a progress bar's `\r`.
 #[derive(Debug, Clone)]
@@ -88,9 +90,21 @@ pub struct Block<'a> {
     pub offset: u64,
     /// Number of the line on which the first byte stands.
     pub first_line: u64,
+    /// With what its lines begin, while it is read.
+    pub(crate) heads: Option<&'a Heads>,
 }
 
 impl<'a> Block<'a> {
+    /// All bytes of a document.
+    pub fn whole(data: &'a [u8]) -> Self {
+        Self { data, offset: 0, first_line: 1, heads: None }
+    }
+
+    /// Bytes that stand `offset` bytes behind the beginning of a document; lines count from the first of them on.
+    pub fn further_on(data: &'a [u8], offset: u64) -> Self {
+        Self { offset, ..Self::whole(data) }
+    }
+
     /// Bounds of the logical line around `at`, not reaching back before `floor`; capped each way at [`MAX_LINE`].
     pub fn bounds(&self, at: usize, floor: usize) -> (usize, usize) {
         let low = floor.max(at.saturating_sub(MAX_LINE));
@@ -259,7 +273,7 @@ mod tests {
     #[test]
     fn a_byte_further_on_stands_on_its_line() {
         let data = b"one\ntwo\r\nthree\nfour";
-        let block = Block { data, offset: 0, first_line: 7 };
+        let block = Block { first_line: 7, ..Block::whole(data) };
         let cursor = Cursor { block, line: Line::new(8, 4, &data[4..7]) };
         let at = |byte| (cursor.line_at(byte).number, cursor.line_at(byte).str().into_owned());
         assert_eq!(
@@ -272,7 +286,7 @@ mod tests {
     fn the_lines_before_are_the_same_by_either_line_end() {
         let back = |data: &[u8], line: &[u8]| {
             let at = data.len() - line.len();
-            let cursor = Cursor { block: Block { data, offset: 0, first_line: 1 }, line: Line::new(3, at, line) };
+            let cursor = Cursor { block: Block::whole(data), line: Line::new(3, at, line) };
             let told = |line: Line<'_>| (line.number, line.str().into_owned());
             let bytes: Vec<Vec<u8>> = cursor.bytes_before().map(<[u8]>::to_vec).collect();
             (cursor.preceding().map(told).collect::<Vec<_>>(), bytes)
@@ -286,7 +300,7 @@ mod tests {
     #[test]
     fn a_carriage_return_ends_a_logical_line_but_counts_no_line() {
         let data = b"one\rtwo\r\nthree\nfour";
-        let block = Block { data, offset: 0, first_line: 1 };
+        let block = Block::whole(data);
         let cursor = Cursor { block, line: Line::new(1, 0, &data[..3]) };
         let rest: Vec<_> = cursor.following().map(|line| (line.number, line.str().into_owned())).collect();
         assert_eq!(rest, [(1, "two".into()), (2, "three".into()), (3, "four".into())]);
@@ -295,7 +309,7 @@ mod tests {
     #[test]
     fn looking_back_counts_down() {
         let data = b"one\ntwo\nthree";
-        let block = Block { data, offset: 0, first_line: 1 };
+        let block = Block::whole(data);
         let cursor = Cursor { block, line: Line::new(3, 8, &data[8..]) };
         let back: Vec<_> = cursor.preceding().map(|line| (line.number, line.str().into_owned())).collect();
         assert_eq!(back, [(2, "two".into()), (1, "one".into())]);

@@ -95,7 +95,7 @@ fn unlike_wanted(event: &Event, sample: &Sample) -> Vec<String> {
 /// All events of a text, every line looked at.
 pub fn read(scanner: &Scanner, text: &str) -> Vec<Event> {
     let mut events = Vec::new();
-    let block = Block { data: text.as_bytes(), offset: 0, first_line: 1 };
+    let block = Block::whole(text.as_bytes());
     scanner.scan(block, text.len(), Depth::Every, &mut |event| events.push(event));
     events
 }

@@ -11,7 +11,7 @@ use crate::MAX_LINE;
 use crate::catalogue::Catalogue;
 use crate::event::{Event, Fields};
 use crate::index::{Index, Owner};
-use crate::line::{Block, Cursor, Line, strip_ansi};
+use crate::line::{Block, Cursor, Heads, Line, strip_ansi};
 use crate::record::Wrapped;
 use crate::search::{Familiar, Hit, Lines};
 use crate::signature::{Scratch, Signature};
@@ -83,6 +83,8 @@ impl Scanner {
         let (scratch, events) = (Scratch::default(), Vec::new());
         let (signed, spoken) = (0, Vec::new());
         let familiar = index.familiar();
+        let heads = Heads::of(block.data.len());
+        let block = Block { heads: Some(&heads), ..block };
         let mut walk = Walk {
             catalogue: &self.catalogue,
             index,
@@ -115,7 +117,7 @@ impl Scanner {
                 owners.push(at);
             }
         }
-        let block = Block { data: data.as_bytes(), offset: 0, first_line: 1 };
+        let block = Block::whole(data.as_bytes());
         self.scan(block, data.len(), Depth::Every, &mut |mut event| {
             let at = usize::try_from(event.line).ok().and_then(|line| owners.get(line.checked_sub(1)?));
             if let Some(wrapped) = at.and_then(|at| lines.get(*at)) {

@@ -17,7 +17,7 @@ const TYPES: [&str; 8] = ["int", "float", "str", "addr", "hex", "ranks", "bytes"
 /// The scanner, each line looked at and by stems: events stand within the bytes.
 pub(crate) fn scan(data: &[u8]) {
     for depth in [Depth::Every, Depth::Stems] {
-        let block = Block { data, offset: 0, first_line: 1 };
+        let block = Block::whole(data);
         let tally = SCANNER.scan(block, data.len(), depth, &mut |event| stands_within(&event, data));
         assert!(tally.lines as usize <= data.len());
     }
@@ -52,7 +52,7 @@ pub(crate) fn fields(data: &[u8]) {
 
 /// The grammars, on each line whether or not it holds an anchor.
 pub(crate) fn grammars(data: &[u8]) {
-    let block = Block { data, offset: 0, first_line: 1 };
+    let block = Block::whole(data);
     let mut at = Some((block.bounds(0, 0), 1));
     let mut events = Vec::new();
     while let Some(((start, stop), number)) = at {

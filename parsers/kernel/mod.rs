@@ -70,7 +70,7 @@ May  4 03:12:41 gpu-17 kernel: NVRM: fallen off the bus and is not responding to
 ";
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
         let mut found = Vec::new();
-        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+        let block = Block::whole(log.as_bytes());
         scanner.scan(block, log.len(), Depth::Every, &mut |event| found.push(event));
         let lost: Vec<_> = found.iter().filter(|event| event.kind == LOST).collect();
         assert_eq!(lost.len(), 1);

@@ -82,7 +82,7 @@ mod tests {
 
     fn kinds(text: &str) -> Vec<&'static str> {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
-        let block = Block { data: text.as_bytes(), offset: 0, first_line: 1 };
+        let block = Block::whole(text.as_bytes());
         let mut kinds = Vec::new();
         scanner.scan(block, text.len(), Depth::Every, &mut |event| kinds.push(event.kind));
         kinds

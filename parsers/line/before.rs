@@ -1,13 +1,11 @@
 //! The way back through what one writer of a document said.
 
-use memchr::{memchr_iter, memchr2, memmem};
+use memchr::memchr2;
 
+use super::heads::Mark;
 use super::{Block, Line};
 use crate::prefix::Context;
 use crate::{MAX_LINE, REACH};
-
-/// Bytes that are searched at a time for lines that begin with a mark.
-const STRETCH: usize = 8 << 10;
 
 /// Goes back through the lines of a writer, nearest first.
 #[derive(Debug)]
@@ -25,22 +23,11 @@ pub struct Before<'a> {
     mark: Option<Mark<'a>>,
 }
 
-/// Lines with a mark, found stretch by stretch: a thousand ranks write between two lines of one.
-#[derive(Debug)]
-struct Mark<'a> {
-    finder: memmem::Finder<'a>,
-    /// Where the stretch begins.
-    from: usize,
-    /// Where lines of the stretch begin with the mark, the nearest one last.
-    found: Vec<usize>,
-}
-
 impl<'a> Before<'a> {
     /// Goes back from a line, past at most `most` lines of any writer. Those of its writer begin with `mark`.
     pub(super) fn new(block: Block<'a>, line: &Line<'_>, mark: &'a [u8], most: usize) -> Self {
         let (start, number) = (line.start, line.number);
-        let mark =
-            (!mark.is_empty()).then(|| Mark { finder: memmem::Finder::new(mark), from: start, found: Vec::new() });
+        let mark = (!mark.is_empty() && block.heads.is_some()).then(|| Mark::new(mark));
         let (writer, furthest) = (line.context.clone(), start.saturating_sub(REACH));
         Self { block, writer, furthest, start, number, left: most, mark }
     }
@@ -66,33 +53,17 @@ impl<'a> Before<'a> {
 
     /// Goes to the line before that begins with the mark; returns where it ends.
     fn marked(&mut self) -> Option<usize> {
-        let data = self.block.data;
-        loop {
-            let mark = self.mark.as_mut()?;
-            let found = mark.found.pop();
-            let place = found.unwrap_or(mark.from);
-            let passed = memchr_iter(b'\n', &data[place..self.start]).count();
-            self.left = self.left.checked_sub(passed)?;
-            (self.start, self.number) = (place, self.number - passed as u64);
-            if found.is_some() {
-                let most = data.len().min(place + MAX_LINE);
-                return Some(memchr2(b'\n', b'\r', &data[place..most]).map_or(most, |at| place + at));
+        let (data, heads, mark) = (self.block.data, self.block.heads?, self.mark.as_ref()?);
+        while self.start > self.furthest {
+            let (start, passed, found) = heads.before(data, self.start, mark)?;
+            self.left = self.left.checked_sub(usize::try_from(passed).ok()?)?;
+            (self.start, self.number) = (start, self.number - passed);
+            if found {
+                let most = data.len().min(start + MAX_LINE);
+                return Some(memchr2(b'\n', b'\r', &data[start..most]).map_or(most, |at| start + at));
             }
-            if place <= self.furthest {
-                return None;
-            }
-            mark.stretch(data, self.furthest.max(place.saturating_sub(STRETCH)));
         }
-    }
-}
-
-impl Mark<'_> {
-    /// Finds the marked lines of the stretch that begins at `from`, up to the one before.
-    fn stretch(&mut self, data: &[u8], from: usize) {
-        let until = std::mem::replace(&mut self.from, from);
-        let begins = |at: &usize| *at == 0 || matches!(data[*at - 1], b'\n' | b'\r');
-        let stretch = &data[from..data.len().min(until + self.finder.needle().len() - 1)];
-        self.found.extend(self.finder.find_iter(stretch).map(|at| from + at).filter(begins));
+        None
     }
 }
 
@@ -112,7 +83,8 @@ impl<'a> Iterator for Before<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::Cursor;
+    use crate::line::{Cursor, Heads};
+    use memchr::memchr_iter;
 
     /// Lines of several writers, among them some that begin nearly as the last one's.
     fn log(lines: usize) -> String {
@@ -134,7 +106,8 @@ mod tests {
             let data = log.as_bytes();
             let first = log.rfind('\n').unwrap() + 1;
             let line = Line::new(1 + memchr_iter(b'\n', data).count() as u64, first, &data[first..]);
-            let block = Block { data, offset: 0, first_line: 1 };
+            let heads = Heads::of(data.len());
+            let block = Block { heads: Some(&heads), ..Block::whole(data) };
             let told = |line: Line<'_>| (line.number, line.start, line.raw.to_vec());
             let by_mark: Vec<_> = Before::new(block, &line, b"[rank1]:", usize::MAX).map(told).collect();
             let each: Vec<_> = Before::new(block, &line, b"", usize::MAX).map(told).collect();
@@ -150,7 +123,8 @@ mod tests {
         let log = "[rank1]: a\n[rank1]: b\nx\ny\n[rank1]: the last";
         let first = log.rfind('\n').unwrap() + 1;
         let line = Line::new(5, first, &log.as_bytes()[first..]);
-        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+        let heads = Heads::of(log.len());
+        let block = Block { heads: Some(&heads), ..Block::whole(log.as_bytes()) };
         for mark in ["", "[rank1]:"] {
             let passed = |most| Before::new(block, &line, mark.as_bytes(), most).count();
             assert_eq!([0, 2, 3, 4, 9].map(passed), [0, 0, 1, 2, 2]);

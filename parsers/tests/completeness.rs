@@ -43,7 +43,7 @@ fn case_logs() -> Vec<String> {
 /// All events of a text, the part from `from` on being scanned.
 fn scan(scanner: &Scanner, text: &[u8], from: usize, depth: Depth) -> Vec<Event> {
     let mut events = Vec::new();
-    let block = Block { data: text, offset: 0, first_line: 1 };
+    let block = Block::whole(text);
     scanner.scan_part(block, from..text.len(), depth, &mut |event| events.push(event));
     events
 }
@@ -142,7 +142,7 @@ fn parts_lose_and_double_nothing() {
     let text: String = samples().iter().map(|sample| format!("{sample}\n{NOISE}\n")).collect();
     let whole = scan(&scanner, text.as_bytes(), 0, Depth::Stems);
     let middle = text.len() / 2 + text[text.len() / 2..].find('\n').unwrap() + 1;
-    let block = Block { data: text.as_bytes(), offset: 0, first_line: 1 };
+    let block = Block::whole(text.as_bytes());
     let mut parts = Vec::new();
     let first = scanner.scan_part(block, 0..middle, Depth::Stems, &mut |event| parts.push(event));
     let second = scanner.scan_part(block, middle..text.len(), Depth::Stems, &mut |event| parts.push(event));

@@ -71,7 +71,7 @@ impl Piece {
     /// Hands each event of the part to `sink`, lines counted from the start of the piece.
     pub(super) fn scan(&self, scanner: &Scanner, sink: &mut dyn FnMut(Event)) -> Found {
         let data = &self.data[..self.filled];
-        let block = Block { data, offset: self.offset, first_line: 1 };
+        let block = Block::further_on(data, self.offset);
         let Range { start, end } = self.part;
         let (every, stems) = match self.place {
             Place::Whole => (start..end, end..end),
@@ -328,7 +328,7 @@ mod tests {
         let mut blocks = Blocks::sized(text, sizes);
         let (mut events, mut lines) = (Vec::new(), 0);
         while let Some(piece) = blocks.next(Vec::new()) {
-            let block = Block { data: &piece.data[..piece.filled], offset: piece.offset, first_line: 1 };
+            let block = Block::further_on(&piece.data[..piece.filled], piece.offset);
             let before = memchr_iter(b'\n', &block.data[..piece.part.start]).count() as u64;
             let tally = scanner.scan_part(block, piece.part.clone(), depth, &mut |event| {
                 events.push((

@@ -68,7 +68,7 @@ fn table(log: &str) -> Table {
     let format: FormatFile = toml::from_str(FORMAT).unwrap();
     let scanner = Scanner::new(Catalogue::with(&[format]).unwrap());
     let mut ledger = Ledger::default();
-    let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+    let block = Block::whole(log.as_bytes());
     scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
     Table::new(vec![("job.log".to_owned(), ledger)])
 }

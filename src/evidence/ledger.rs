@@ -279,7 +279,7 @@ mod tests {
             log.push('\n');
         }
         let mut ledger = Ledger::new(scanner.catalogue().volatile());
-        let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+        let block = Block::whole(log.as_bytes());
         scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
         (ledger.rows.len(), ledger.kept, ledger.rows.iter().map(|row| row.count as usize).sum())
     }

@@ -404,7 +404,7 @@ fn of_log(log: &str) -> Table {
 
     let scanner = Scanner::new(Catalogue::built_in().unwrap());
     let mut ledger = Ledger::new(scanner.catalogue().volatile());
-    let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+    let block = Block::whole(log.as_bytes());
     scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
     Table::new(vec![("job.log".to_owned(), ledger)])
 }

@@ -206,7 +206,7 @@ mod tests {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
         let read = |(name, log): &(&str, &str)| {
             let mut ledger = Ledger::new(scanner.catalogue().volatile());
-            let block = Block { data: log.as_bytes(), offset: 0, first_line: 1 };
+            let block = Block::whole(log.as_bytes());
             scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
             ((*name).to_owned(), ledger)
         };

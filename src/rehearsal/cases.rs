@@ -55,7 +55,7 @@ pub(super) fn inline(logs: &IndexMap<String, String>, scanner: &Scanner) -> Vec<
             events.into_iter().for_each(|event| ledger.absorb(event));
             return (name.clone(), ledger);
         }
-        let block = Block { data: text.as_bytes(), offset: 0, first_line: 1 };
+        let block = Block::whole(text.as_bytes());
         scanner.scan(block, text.len(), Depth::Every, &mut |event| ledger.absorb(event));
         (name.clone(), ledger)
     };
