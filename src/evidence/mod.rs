@@ -50,6 +50,7 @@ pub const ENDED: Name = "source.ended";
 pub const DERIVED_KINDS: &[&str] = &[
     "collective.behind",
     "collective.absent",
+    "collective.alone",
     "collective.mismatch",
     "collective.stuck_together",
     "collective.no_record",

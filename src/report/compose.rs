@@ -164,8 +164,9 @@ fn headline(outcome: Outcome, first: Option<&Finding>, table: &Table, inputs: &[
             who => format!("{}: {who}", finding.title),
         },
         (Outcome::Undetermined, _) => "It failed, and what was read does not decide why".to_owned(),
-        _ if inputs.iter().all(|input| input.events == 0) => {
-            "Nothing wrong found, but no line was recognised either: is this the output of a job?".to_owned()
+        _ if words::nothing_known(inputs) => {
+            "No line is of a kind that diag knows, which says nothing of the run: is this the output of a job?"
+                .to_owned()
         }
         _ => match table.job.ranks.len() {
             0 | 1 => "Nothing wrong found".to_owned(),

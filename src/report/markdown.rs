@@ -11,7 +11,7 @@ const NO_CAUSE: &str = "undetermined";
 pub fn render(report: &Report) -> Vec<u8> {
     let mut page = Page::default();
     let first = report.findings.first();
-    page.part(format!("## {}: {}", words::verdict(report.outcome, first), prose(&report.headline)));
+    page.part(format!("## {}: {}", words::verdict(report), prose(&report.headline)));
     if let Some(finding) = first {
         page.part(prose(&finding.explanation));
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use diag_parsers::rank_list;
 use regex::{Captures, Regex};
 
-use super::{Confidence, Culprit, Evidence, Finding, Fix, Lane, Link, Outcome, PartFacts, Report};
+use super::{Confidence, Culprit, Evidence, Finding, Fix, Input, Lane, Link, Outcome, PartFacts, Report};
 use crate::evidence::without_domain;
 
 /// `1,024`.
@@ -88,9 +88,10 @@ pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
 }
 
 /// Facts that no line tells, in words.
-pub(in crate::report) const DERIVED: [(&str, &str); 38] = [
+pub(in crate::report) const DERIVED: [(&str, &str); 39] = [
     ("collective.behind", "a rank has fewer completed collectives than its peers"),
     ("collective.absent", "a rank is not in the collective that the others wait in"),
+    ("collective.alone", "few ranks wait in a collective that most have not enqueued"),
     ("collective.mismatch", "ranks are in different collectives, or in one with different sizes"),
     ("collective.stuck_together", "all ranks wait in the same collective"),
     ("collective.no_record", "a rank left no record of its collectives"),
@@ -196,14 +197,20 @@ fn plural(one: &str) -> String {
     if one.is_empty() { String::new() } else { format!("{}s ", one.trim_end()) }
 }
 
-/// The verdict in one word, as the first word of a report.
-pub(crate) fn verdict(outcome: Outcome, first: Option<&Finding>) -> &'static str {
-    match (outcome, first.map(|finding| finding.confidence)) {
+/// The verdict in a word or two, as a report begins.
+pub(crate) fn verdict(report: &Report) -> &'static str {
+    match (report.outcome, report.findings.first().map(|finding| finding.confidence)) {
+        (Outcome::Healthy, _) if nothing_known(&report.inputs) => "NOT RECOGNISED",
         (Outcome::Healthy, _) => "HEALTHY",
         (Outcome::Diagnosed, Some(Confidence::Confirmed)) => "CONFIRMED",
         (Outcome::Diagnosed, Some(_)) => "LIKELY",
         _ => "UNDETERMINED",
     }
+}
+
+/// Whether inputs were read and no line of them is known: that nothing wrong was found then says nothing.
+pub(crate) fn nothing_known(inputs: &[Input]) -> bool {
+    !inputs.is_empty() && inputs.iter().all(|input| input.events == 0)
 }
 
 /// `confirmed`, `likely`, `possible`.

@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 
 use super::state::{FOOT, HEAD, SMALLEST, State, View};
 use super::{dialog, evidence, findings, handover, journal, overview, plan, run, text, timeline};
-use crate::report::text::Tone;
+use crate::report::text::{Tone, tone};
 use crate::report::words;
 
 /// Keys and what they do.
@@ -61,12 +61,8 @@ fn small(area: Rect, frame: &mut Frame<'_>) {
 
 fn head(state: &State, area: Rect, frame: &mut Frame<'_>) {
     let report = &state.incident.report;
-    let verdict = words::verdict(report.outcome, report.findings.first());
-    let tone = match verdict {
-        "HEALTHY" => Tone::Good,
-        "UNDETERMINED" => Tone::Unsure,
-        _ => Tone::Bad,
-    };
+    let verdict = words::verdict(report);
+    let tone = tone(report);
     let width = usize::from(area.width);
     let marks = [
         (state.pending.is_some(), " [a: a question waits] "),

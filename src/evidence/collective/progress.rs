@@ -78,10 +78,6 @@ fn judge(table: &mut Table, name: &str, group: &Group, waiting: &BTreeSet<i64>) 
         .map(|(rank, _)| *rank)
         .collect();
     let idle: BTreeSet<i64> = absent.iter().copied().filter(|rank| !waiting.contains(rank)).collect();
-    // Most have nothing to wait for: as well they may be held up as the few may have called what the program has no place for.
-    if 2 * idle.len() > group.len() {
-        return;
-    }
     let behind: BTreeSet<i64> =
         pending().filter(|(_, count)| count.completed + 1 < stuck).map(|(rank, _)| *rank).collect();
     let rows = |ranks: &BTreeSet<i64>| -> Vec<RowId> {
@@ -89,7 +85,11 @@ fn judge(table: &mut Table, name: &str, group: &Group, waiting: &BTreeSet<i64>) 
         let peer = pending().find(|(rank, _)| !ranks.contains(rank)).map(|(_, count)| count.row);
         of.take(super::MOST_PARENTS - 1).chain(peer).collect()
     };
-    if !idle.is_empty() {
+    if 2 * idle.len() > group.len() {
+        // As well most may be held up as the few may have called what the program has no place for.
+        let alone: BTreeSet<i64> = pending().map(|(rank, _)| *rank).collect();
+        about_ranks(table, "collective.alone", &alone, fields, rows(&alone));
+    } else if !idle.is_empty() {
         about_ranks(table, "collective.absent", &idle, fields, rows(&idle));
     } else if !behind.is_empty() {
         about_ranks(table, "collective.behind", &behind, fields, rows(&behind));

@@ -45,13 +45,13 @@ pub fn render(report: &Report) -> Vec<u8> {
 }
 
 fn verdict(report: &Report) -> &'static str {
-    words::verdict(report.outcome, report.findings.first())
+    words::verdict(report)
 }
 
 fn header(report: &Report) -> Markup {
     html! {
         header {
-            span class={ "badge " (verdict(report).to_lowercase()) } { (verdict(report)) }
+            span class={ "badge " (verdict(report).to_lowercase().replace(' ', "-")) } { (verdict(report)) }
             h1 { (report.headline) }
             @if let Some(finding) = report.findings.first() { p class="why" { (cited(&finding.explanation)) } }
             (facts(report))

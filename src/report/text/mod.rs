@@ -77,8 +77,9 @@ fn cited(text: &str) -> Vec<Span> {
     spans
 }
 
-fn tone(report: &Report) -> Tone {
-    match words::verdict(report.outcome, report.findings.first()) {
+/// How the verdict looks.
+pub(crate) fn tone(report: &Report) -> Tone {
+    match words::verdict(report) {
         "HEALTHY" => Tone::Good,
         "CONFIRMED" => Tone::Bad,
         "LIKELY" => Tone::Bad,

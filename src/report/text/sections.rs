@@ -101,7 +101,7 @@ impl Teller<'_> {
     }
 
     fn verdict(&mut self) {
-        let word = words::verdict(self.report.outcome, self.report.findings.first());
+        let word = words::verdict(self.report);
         let lead = [Span::new(word, tone(self.report)), Span::plain("  ")];
         self.paper.flow(&lead, GUTTER, &[Span::new(&self.report.headline, Tone::Strong)]);
     }
