@@ -11,8 +11,17 @@ use crate::line::Cursor;
 /// vLLM 0.6 on, `vllm/entrypoints/openai/serving_*.py`: `logger.exception` before it returns `create_error_response`.
 const WORDS: [&str; 2] = ["Exception ignored ", "Error in preprocessing prompt inputs"];
 
+/// What vLLM raises of a request, and of nothing else (0.12 on, `vllm/exceptions.py`).
+pub(super) const REFUSALS: [&str; 1] = ["vllm.exceptions.VLLMValidationError"];
+
 /// Lines above a header that are searched for the words: those of a writer are at times mixed with another's.
 const NEAR: usize = 2;
+
+/// Whether the words stand right above the traceback that begins here.
+pub(super) fn is_announced(cursor: &Cursor<'_>) -> bool {
+    let above = cursor.stream_before(REACH).take(NEAR);
+    above.map(|line| line.str().into_owned()).any(|text| WORDS.iter().any(|words| text.contains(words)))
+}
 
 /// Whether the traceback that ends here is one that Python ignored.
 ///
@@ -46,7 +55,13 @@ pub(super) fn is_ignored(cursor: &Cursor<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::exceptions;
+    use super::super::IGNORED as KIND;
+    use super::super::tests::exceptions as all;
+    use crate::Event;
+
+    fn exceptions(log: &str) -> Vec<Event> {
+        all(log).into_iter().filter(|event| event.kind != KIND).collect()
+    }
 
     const IGNORED: &str = "Exception ignored in atexit callback: <function flush at 0x7f2a>\n\
         Traceback (most recent call last):\n\
@@ -73,6 +88,11 @@ mod tests {
         ];
         let log: String = lines.iter().map(|line| format!("{tag}{line}\n")).collect();
         assert!(exceptions(&log).is_empty());
+        let told: Vec<u64> = all(&log).iter().map(|event| event.line).collect();
+        assert_eq!(told, [2, 4], "its lines are known");
+        let later = "(APIServer pid=1)   File \"/srv/vllm/renderers/params.py\", line 428, in _token_len_check\n\
+            (APIServer pid=1) vllm.exceptions.VLLMValidationError: This model's maximum context length is 8192 tokens.\n";
+        assert!(exceptions(later).is_empty());
     }
 
     #[test]

@@ -30,6 +30,7 @@ const COMM: Name = "python.comm_exception";
 const CONNECT: Name = "python.connect_exception";
 const LAUNCHER: Name = "python.launcher_exception";
 const DEVICE: Name = "python.device_exception";
+const IGNORED: Name = "python.ignored_exception";
 
 /// Begins a traceback, whatever the launcher puts around it.
 const TRACEBACK: &str = "Traceback (most recent call last)";
@@ -69,7 +70,7 @@ const ENDS: [&str; 13] = [
 
 impl Grammar for Exceptions {
     fn kinds(&self) -> &'static [Name] {
-        &[EXCEPTION, COMM, CONNECT, LAUNCHER, DEVICE]
+        &[EXCEPTION, COMM, CONNECT, LAUNCHER, DEVICE, IGNORED]
     }
 
     fn about(&self, kind: &str) -> Option<&'static str> {
@@ -79,6 +80,7 @@ impl Grammar for Exceptions {
             CONNECT => "a process raised because it could not connect",
             LAUNCHER => "a launcher passed on that a process failed",
             DEVICE => "a process raised an error of its GPU",
+            IGNORED => "an exception that ended nothing: Python dropped it, or a server refused a request by it",
             _ => return None,
         })
     }
@@ -105,6 +107,8 @@ impl Grammar for Exceptions {
         if text.trim_end().ends_with(HEADER) {
             if let Some(line) = unusual_end(cursor) {
                 self.told(&Cursor { block: cursor.block, line: line.clone() }, any_name(plain(&line.str())), out);
+            } else if ignored::is_announced(cursor) {
+                out.push(dropped(cursor));
             }
             return;
         }
@@ -125,7 +129,8 @@ impl Exceptions {
             return;
         }
         let uncaught = by_hook(cursor);
-        if whole && !uncaught && ignored::is_ignored(cursor) {
+        if whole && !uncaught && (ignored::REFUSALS.contains(&kind) || ignored::is_ignored(cursor)) {
+            out.push(dropped(cursor));
             return;
         }
         let rank = cursor.line.context.rank.or(frame.rank).or_else(|| own_rank(message));
@@ -178,6 +183,11 @@ impl Exceptions {
         };
         out.push(Event::on(cursor, &cursor.line, kind, says, fields));
     }
+}
+
+/// What a line of an exception tells that ended nothing.
+fn dropped(cursor: &Cursor<'_>) -> Event {
+    Event::on(cursor, &cursor.line, IGNORED, Says::Info, Fields::default())
 }
 
 /// The last line of the traceback that begins here, where its exception is called as no other: `queue.Empty`, `gaierror`.
@@ -253,7 +263,9 @@ fn is_exception(kind: &str) -> bool {
 fn convincing(kind: &str) -> bool {
     let short = kind.rsplit('.').next().unwrap_or(kind);
     let ends = short.ends_with("Error") || short.ends_with("Exception");
-    ends && short != "Error" && short != "Exception"
+    // Two modules and more in front are those of a package.
+    let packaged = kind.matches('.').count() > 1 && !kind.ends_with(')');
+    packaged || ends && short != "Error" && short != "Exception"
 }
 
 /// `KeyError: Caught KeyError in DataLoader worker process 0.`: the original follows, with what it says.
@@ -415,6 +427,16 @@ mod tests {
     pub(super) fn exceptions(log: &str) -> Vec<Event> {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
         lint::read(&scanner, log).into_iter().filter(|event| event.kind.starts_with("python.")).collect()
+    }
+
+    #[test]
+    fn a_name_within_a_package_needs_no_traceback() {
+        let count = |line: &str| exceptions(line).len();
+        assert_eq!(
+            count("triton.runtime.errors.OutOfResources: shared memory, Required: 66560, Hardware limit: 65536\n"),
+            1
+        );
+        assert_eq!(count("rpc.Timeout: gave up\nTimeout: gave up\n"), 0);
     }
 
     #[test]

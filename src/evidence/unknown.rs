@@ -22,10 +22,14 @@ const FAILED: [&str; 4] = ["Fail", "Error", "BackOff", "Unhealthy"];
 const LAST_LINES: u64 = 60;
 
 /// What counts where a source ends in it, and how many lines may stand from its last one on: that a process does not come
-/// through to the store of its job (behind some of it torch prints where in its code it was), and a warning of NCCL's that no
-/// format knows.
-const LAST_WORDS: [(Name, u64); 3] =
-    [("torch.store_retry", LAST_LINES), ("torch.store_refused", 3), ("nccl.warn_other", 1)];
+/// through to the store of its job (behind some of it torch prints where in its code it was), that a thread of XLA's waits for
+/// others, and a warning of NCCL's that no format knows.
+const LAST_WORDS: [(Name, u64); 4] = [
+    ("jax.rendezvous_waits", LAST_LINES),
+    ("torch.store_retry", LAST_LINES),
+    ("torch.store_refused", 3),
+    ("nccl.warn_other", 1),
+];
 
 /// Makes failures of such lines where they count.
 pub(super) fn derive(table: &mut Table) {
