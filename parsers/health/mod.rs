@@ -43,7 +43,7 @@ pub(crate) const KINDS: &[Name] = &[
 ];
 
 /// Words of a complaint, in lower case, and what it is about; the first that fits counts.
-const WORDS: [(&str, Name); 49] = [
+const WORDS: [(&str, Name); 52] = [
     ("fallen off the bus", LOST),
     (" corrected memory error", FAILED), // of the host's modules: nhc's check_hw_edac and check_hw_mcelog
     ("infiniband link", IB_LINK),
@@ -68,6 +68,7 @@ const WORDS: [(&str, Name); 49] = [
     ("uncorrectable ecc", MEMORY),
     ("uncorrectable/correctable ecc", MEMORY),
     ("faulty memory", MEMORY),
+    ("faulty_memory", MEMORY),
     ("contained error", MEMORY),
     ("uncontained error", MEMORY),
     ("sram threshold", MEMORY),
@@ -84,6 +85,8 @@ const WORDS: [(&str, Name); 49] = [
     ("clocks event", THROTTLED),
     ("slowdown", THROTTLED),
     ("temperature", THROTTLED),
+    ("reach desired power", THROTTLED), // of DCGM's loads: the board draws or computes less than it is to
+    ("reach desired stress", THROTTLED),
     ("pcie replay", PCIE),
     ("pcie link", PCIE),
     ("pcie gen", PCIE),

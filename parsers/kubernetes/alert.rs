@@ -54,6 +54,9 @@ const NEAR_MARKED_UP: usize = 80;
 /// What an alert is about whose text may be sorted as that of a check of GPUs.
 const GPU_WORDS: [&str; 6] = ["gpu", "xid", "nvlink", "nvswitch", "dcgm", "infiniband"];
 
+/// What needs no word on how bad it is.
+const BROKEN: [Name; 5] = [health::MEMORY, health::LOST, health::NVLINK, "slurm.node_xid", "slurm.node_gpu"];
+
 impl Grammar for Alerts {
     fn kinds(&self) -> &'static [Name] {
         KINDS
@@ -138,32 +141,51 @@ impl<'t> Firing<'t> {
         let alert = value(text, "alertname")?;
         let over = ["status", "alertstate"].iter().filter_map(|key| value(text, key));
         let is_over = over.into_iter().any(|state| state != "firing") || text.contains("Alerts Resolved:");
-        let urgent = value(text, "severity").is_some_and(|severity| ["critical", "error", "page"].contains(&severity));
+        let severity = value(text, "severity");
+        let urgent = severity.is_some_and(|severity| ["critical", "error", "page"].contains(&severity));
+        let fires = || ["status", "alertstate"].iter().any(|key| value(text, key) == Some("firing"));
         let rule = RULES.iter().find(|(name, _, _)| *name == alert).map(|(_, kind, says)| (*kind, *says));
         let (kind, says, fields) = match rule {
             Some((DISK, _)) if !urgent => (DISK, Says::Warning, Fields::default()),
             Some((kind, says)) => (kind, says, Fields::default()),
-            None if urgent => unknown(alert, text),
+            None if urgent => of_gpus(alert, text).unwrap_or((FIRING, Says::Failure, Fields::default())),
+            // How bad it is, is not told: what is broken in hardware is bad.
+            None if severity.is_none() && fires() => of_gpus(alert, text).filter(|(kind, ..)| BROKEN.contains(kind))?,
             None => return None,
         };
         (!is_over && kind != ALERT).then_some(Self { alert, kind, says, fields })
     }
 }
 
-/// What an alert says whose rule is nobody's but the site's: of GPUs its sentences tell as those of a health check do.
-fn unknown(alert: &str, text: &str) -> (Name, Says, Fields) {
+/// What an alert of GPUs says whose rule is nobody's but the site's: its sentences tell as those of a health check do.
+fn of_gpus(alert: &str, text: &str) -> Option<(Name, Says, Fields)> {
     let keys = ["summary", "description", "message"];
     let told: Vec<&str> = keys.iter().filter_map(|key| sentence(text, key)).collect();
     let told = told.join(" ");
     let all = format!("{alert} {told}").to_ascii_lowercase();
-    if GPU_WORDS.iter().any(|word| all.contains(word)) {
-        let said = monitors::sorted(health::FAILED, alert, &told);
-        let tells = said.kind != health::FAILED && said.kind.starts_with("health.");
-        if tells || ["slurm.node_xid", "slurm.node_gpu", "slurm.node_link"].contains(&said.kind) {
-            return (said.kind, said.says, said.fields);
-        }
+    if !GPU_WORDS.iter().any(|word| all.contains(word)) {
+        return None;
     }
-    (FIRING, Says::Failure, Fields::default())
+    let mut said = monitors::sorted(health::FAILED, &words(alert), &told);
+    if said.fields.get("test").is_some() {
+        said.fields.set("test", alert);
+    }
+    let tells = said.kind != health::FAILED && said.kind.starts_with("health.");
+    let outage = ["slurm.node_xid", "slurm.node_gpu", "slurm.node_link"].contains(&said.kind);
+    (tells || outage).then_some((said.kind, said.says, said.fields))
+}
+
+/// The words of a rule's name: `GpuRowRemapFailure` is `Gpu Row Remap Failure`.
+fn words(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 8);
+    for (at, char) in name.char_indices() {
+        let after_small = name[..at].ends_with(|before: char| before.is_ascii_lowercase() || before.is_ascii_digit());
+        if after_small && char.is_ascii_uppercase() {
+            words.push(' ');
+        }
+        words.push(char);
+    }
+    words
 }
 
 /// Longest sentence of an alert that is read, in bytes.
@@ -237,6 +259,11 @@ mod tests {
         assert!(kinds("    matchers:\n      alertname: KubeNodeNotReady\n      severity: critical\n").is_empty());
         let ours = r#"{"labels":{"alertname":"XidCritical","severity":"critical","node":"gpu-18"},"annotations":{"summary":"GPU 3 reports Xid 79"}}"#;
         assert_eq!(kinds(ours), ["slurm.node_xid", super::ALERT]);
+        let unweighed =
+            |name: &str| kinds(&format!(r#"{{"status":"firing","labels":{{"alertname":"{name}","node":"gpu-18"}}}}"#));
+        assert_eq!(unweighed("GpuRowRemapFailure"), ["health.memory", super::ALERT]);
+        assert_eq!(unweighed("GpuIdle"), [super::ALERT]);
+        assert_eq!(unweighed("GPUThermalWarning"), [super::ALERT]);
         let other = lint::read(&scanner, r#"{"labels":{"alertname":"Watchdog","severity":"none"}}"#);
         assert!(other.iter().all(|event| event.kind != super::ALERT));
     }

@@ -1,7 +1,7 @@
 //! Conditions of a node that its monitors set, beside those of the kubelet.
 //!
 //! Shapes: node-problem-detector 0.8 `config/*.json` (what holds is trouble), Azure's rules for it on nodes with GPUs, NVSentinel
-//! (`…IsNotHealthy`), Oracle's of oci-hpc-oke (`…HasIssues`), the node monitoring agent of Amazon EKS (`…Ready`, and what does not hold is trouble; its reasons name
+//! (`…IsNotHealthy`, and DCGM's name for what it found in the message), Oracle's of oci-hpc-oke (`…HasIssues`), the node monitoring agent of Amazon EKS (`…Ready`, and what does not hold is trouble; its reasons name
 //! an Xid: `NvidiaXID79Error`), and Google's device plug-in (container-engine-accelerators, `XidCriticalError`, whose reason is the set
 //! of Xids: `{"79":true}`).
 
@@ -82,7 +82,8 @@ pub(super) fn of(condition: &str, status: &str, text: &str) -> Option<Said> {
         "True" => {
             let issue = || listed(&ISSUES).unwrap_or(health::FAILED);
             let by_reason = || text.contains("HasIssues").then(issue);
-            let unhealthy = || text.contains("IsNotHealthy").then_some(health::FAILED);
+            let named = text.contains("IsNotHealthy") || (text.contains("DCGM_FR_") && !is_advice_to_ignore(text));
+            let unhealthy = || named.then_some(health::FAILED);
             listed(&PROBLEMS).or_else(by_reason).or_else(unhealthy)?
         }
         _ => return None,
@@ -90,10 +91,23 @@ pub(super) fn of(condition: &str, status: &str, text: &str) -> Option<Said> {
     Some(sorted(kind, condition, text))
 }
 
+/// Whether NVSentinel found something that nobody needs to do anything about.
+fn is_advice_to_ignore(text: &str) -> bool {
+    let advice = text.split_once("RecommendedAction").or_else(|| text.split_once("Recommended Action"));
+    advice.is_some_and(|(_, advice)| {
+        let advice = advice.trim_start_matches([':', '=', ' ']);
+        advice.starts_with("IGNORE") || advice.starts_with("NONE")
+    })
+}
+
 /// What a check says that failed, sorted by what it complains of.
 pub(super) fn sorted(kind: Name, condition: &str, text: &str) -> Said {
     let mut said = Said::new(kind, Says::Failure);
-    if kind == health::FAILED {
+    // DCGM's name for what it found says more than the sentence beside it
+    let named = text.contains("DCGM_FR_").then(|| health::sort(condition, text));
+    if let Some(named) = named.filter(|named| kind == health::FAILED && *named != health::FAILED) {
+        said.kind = named;
+    } else if kind == health::FAILED {
         // one that names an Xid, or what is wrong
         let outage = Outage { node: "", why: text, since: None };
         if outage.is_specific() {
@@ -129,6 +143,11 @@ mod tests {
         assert_eq!(kind("ReadonlyFilesystem", "True", "FilesystemIsReadOnly"), Some("filesystem.shut_down"));
         assert_eq!(kind("GpuThermalWatch", "True", "GpuThermalWatchIsNotHealthy"), Some("health.throttled"));
         assert_eq!(kind("GpuPowerWatch", "True", "GpuPowerWatchIsNotHealthy"), Some("health.failed"));
+        let memory =
+            "HardwareFailure [DCGM_FR_FAULTY_MEMORY] GPU memory failure on GPU 0 - RecommendedAction: CONTACT_SUPPORT";
+        assert_eq!(kind("GpuMemoryError", "True", memory), Some("health.memory"));
+        let warm = "ThermalThrottling [DCGM_FR_CLOCK_THROTTLE_THERMAL] GPU is warm - RecommendedAction: IGNORE";
+        assert_eq!(kind("GpuThermal", "True", warm), None);
         assert_eq!(kind("GpuCount", "True", "GpuCountHasIssues Healthcheck:: 7 GPUs"), Some("health.lost"));
         assert_eq!(kind("GpuCount", "False", "GpuCountHasNoIssues"), None);
         assert_eq!(kind("GPUClockThrottling", "True", "GPUClockThrottling"), Some("health.throttled"));
