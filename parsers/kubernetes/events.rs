@@ -213,11 +213,21 @@ fn neighbours(cursor: &Cursor<'_>, pod: Option<&str>) -> Subject {
     let own = [cursor.line.clone()];
     let given = own.into_iter().chain(before).chain(after).find_map(|line| {
         let text = line.str();
+        if let Some(node) = node_of_status(&text) {
+            return Some(Subject { node: Some(node.to_owned()), ..Subject::default() });
+        }
         let said = message::read(&text).into_iter().find(|said| said.kind == "kubernetes.scheduled")?;
         let get = |name: &str| said.fields.text(name).map(str::to_owned);
         Some(Subject { pod: get("pod"), namespace: get("namespace"), node: get("node"), ..Subject::default() })
     });
     given.filter(|given| pod.is_none() || given.pod.as_deref() == pod).unwrap_or_default()
+}
+
+/// The node of which the kubelet tells a new state (`Node gpu-018 status is now: NodeReady`): then the table is about it.
+fn node_of_status(text: &str) -> Option<&str> {
+    let (before, _) = text.split_once(" status is now: ")?;
+    let (_, name) = before.rsplit_once("Node ")?;
+    Some(name).filter(|name| !name.is_empty() && !name.contains(char::is_whitespace))
 }
 
 /// Whether a line is of the same table of events.
@@ -275,6 +285,16 @@ mod tests {
             assert_eq!(row(text), (reason.into(), object.into(), host.into(), message.into()), "{text}");
         }
         assert!(Row::read("UserWarning: Normal  is deprecated").is_none());
+    }
+
+    #[test]
+    fn a_table_in_which_a_node_changes_its_state_is_about_that_node() {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let log = "  Normal   NodeReady     3m   kubelet          Node gpu-018 status is now: NodeReady\n\
+                   \x20 Warning  SystemOOM     94s  kubelet          System OOM encountered, victim process: python, pid: 4763\n";
+        let events = lint::read(&scanner, log);
+        let oom = events.iter().find(|event| event.kind == "kubernetes.oom_killed").unwrap();
+        assert_eq!(oom.fields.text("node"), Some("gpu-018"));
     }
 
     #[test]
