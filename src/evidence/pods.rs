@@ -51,19 +51,39 @@ pub(super) fn derive(table: &mut Table) {
 
 fn survived(table: &mut Table) {
     let marks: Vec<&str> = [PULLED, SCHEDULED, STARTED].into_iter().chain(NOW_WELL).collect();
-    let mut news: HashMap<&str, Vec<RowId>> = HashMap::new();
+    let named: BTreeSet<usize> = table.rows.iter().filter(|row| names_an_object(row)).map(|row| row.source).collect();
+    let mut news: HashMap<Whose<'_>, Vec<RowId>> = HashMap::new();
     for id in marks.iter().flat_map(|kind| table.of_kind(kind)) {
-        if let Some(pod) = table.rows[*id].fields.text("pod") {
-            news.entry(pod).or_default().push(*id);
+        if let Some(whose) = whose(&table.rows[*id], &named) {
+            news.entry(whose).or_default().push(*id);
         }
     }
     let healed = |row: &Row| {
-        let ids = row.fields.text("pod").and_then(|pod| news.get(pod));
+        let ids = whose(row, &named).and_then(|whose| news.get(&whose));
         let mut told = ids.into_iter().flatten().map(|id| &table.rows[*id]);
         told.clone().any(|news| goes_on(row, news)) || (row.kind == VOLUME && has_its_volumes(row, &mut told))
     };
     let over: Vec<RowId> = (0..table.rows.len()).filter(|id| healed(&table.rows[*id])).collect();
     over.into_iter().for_each(|id| table.rows[id].survived = true);
+}
+
+/// Whose row it is.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Whose<'t> {
+    Pod(&'t str),
+    /// The pod of a document that is no more than the list of one pod's events.
+    OfDocument(usize),
+}
+
+/// Whose a row is; `named` are the documents in which an object is named.
+fn whose<'t>(row: &'t Row, named: &BTreeSet<usize>) -> Option<Whose<'t>> {
+    let of_a_list = || row.fields.get("ago").is_some() && !named.contains(&row.source);
+    let pod = row.fields.text("pod").map(Whose::Pod);
+    pod.or_else(|| of_a_list().then_some(Whose::OfDocument(row.source)))
+}
+
+fn names_an_object(row: &Row) -> bool {
+    ["pod", "object"].iter().any(|name| row.fields.get(name).is_some())
 }
 
 /// Nodes that answered again.

@@ -8,7 +8,7 @@ use super::policy::{Policy, Rule, Which, seconds};
 use crate::evidence::{RowId, Table};
 
 /// Kinds of row that are signs.
-pub(super) const KINDS: [&str; 16] = [
+pub(super) const KINDS: [&str; 17] = [
     "kernel.xid",
     "kernel.xid_cleanup",
     "kernel.xid_note",
@@ -23,6 +23,7 @@ pub(super) const KINDS: [&str; 16] = [
     "kernel.amd_memory_failed",
     "kernel.amd_hang",
     "kubernetes.device_xid",
+    "kubernetes.exporter_xid",
     "probe.kernel.xid",
     "probe.kernel.gpu_lost",
 ];
