@@ -104,9 +104,11 @@ const AGE: &str = r"(?:[0-9][0-9a-z.]*|<unknown>|<invalid>)(?: \(x(?P<times>[0-9
 
 /// `describe`: type, reason, age, who says it (up to v1.18 with its node), message.
 static DESCRIBED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let from = r"(?P<from>[A-Za-z][\w./-]*)(?:, ?(?P<host>[\w.-]+))?";
-    compile(&format!(r"^\s*(?P<type>Normal|Warning)\s+(?P<reason>\S+)\s+(?P<age>{AGE})\s+{from}\s+(?P<message>.+)$"))
-        .ok()
+    let from = r"[A-Za-z][\w./-]*";
+    // people leave the age out; then it is one of the cluster's own that says so
+    let own = r"(?:kubelet|[a-z-]+-(?:scheduler|controller|autoscaler|monitor))";
+    let who = format!(r"(?:(?P<age>{AGE})\s+{from}|{own})(?:, ?(?P<host>[\w.-]+))?");
+    compile(&format!(r"^\s*(?P<type>Normal|Warning)\s+(?P<reason>\S+)\s+{who}\s+(?P<message>.+)$")).ok()
 });
 
 /// `get events`: namespace (with `-A`), last seen, type, reason, object, and, in the wide form, field and source; message.
@@ -258,6 +260,7 @@ mod tests {
         for (text, reason, object, host, message) in [
             ("  Warning  Failed  64s (x10 over 5m14s)  kubelet  Error: x", "Failed", "", "", "Error: x"),
             ("  Warning  Failed  44m kubelet, gpu-018  Error: x", "Failed", "", "gpu-018", "Error: x"),
+            ("  Warning  Failed     kubelet  Error: x", "Failed", "", "", "Error: x"),
             ("2m4s   Normal   Killing   pod/train-0   Stopping x", "Killing", "pod/train-0", "", "Stopping x"),
             ("ml   2m4s   Normal   Killing   Pod/train-0   Stopping x", "Killing", "Pod/train-0", "", "Stopping x"),
             (
