@@ -53,7 +53,7 @@ impl Finding<'_, '_> {
 }
 
 /// The numbers of GPUs that a text names: `GPU: 3`, `GPUs: 0, 2`, `GPU3`, `GPU 3`.
-fn gpus(text: &str) -> Vec<String> {
+pub(crate) fn gpus(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (at, _) in text.match_indices("GPU").take(16) {
         let rest = text[at + 3..].trim_start_matches('s').trim_start_matches([':', ' ']);

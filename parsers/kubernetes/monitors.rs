@@ -7,6 +7,7 @@
 
 use super::WITNESS;
 use super::message::Said;
+use crate::dcgm;
 use crate::event::{Name, Says};
 use crate::health;
 use crate::slurm::reason::Outage;
@@ -107,6 +108,9 @@ pub(super) fn sorted(kind: Name, condition: &str, text: &str) -> Said {
     let named = text.contains("DCGM_FR_").then(|| health::sort(condition, text));
     if let Some(named) = named.filter(|named| kind == health::FAILED && *named != health::FAILED) {
         said.kind = named;
+        if let [gpu] = dcgm::gpus(text).as_slice() {
+            said.fields.set("gpu", format!("GPU {gpu}"));
+        }
     } else if kind == health::FAILED {
         // one that names an Xid, or what is wrong
         let outage = Outage { node: "", why: text, since: None };

@@ -134,7 +134,7 @@ const STATES: [(&str, Name, Says); 40] = [
 ];
 
 /// Reasons of events that need no message to be understood (same version, `pkg/kubelet/events/event.go` and the controllers).
-const EVENTS: [(&str, Name, Says); 20] = [
+const EVENTS: [(&str, Name, Says); 21] = [
     ("Evicted", EVICTED, Says::Failure),
     ("Preempted", PREEMPTED, Says::Teardown),
     ("Preempting", PREEMPTED, Says::Teardown),
@@ -143,6 +143,7 @@ const EVENTS: [(&str, Name, Says); 20] = [
     ("ProbeWarning", PROBE, Says::Warning),
     ("BackOff", LOOP, Says::Teardown),
     ("FailedScheduling", UNSCHEDULABLE, Says::Failure),
+    ("FailedScaleUp", UNSCHEDULABLE, Says::Failure),
     ("Unschedulable", UNSCHEDULABLE, Says::Failure),
     ("FailedMount", VOLUME, Says::Failure),
     ("FailedAttachVolume", VOLUME, Says::Failure),
