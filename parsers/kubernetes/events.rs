@@ -69,7 +69,7 @@ impl Grammar for Rows {
 
 /// What an event says: by its message, or else by its reason; one of ours says nothing.
 pub(super) fn statements(kind: &str, reason: &str, text: &str) -> Vec<message::Said> {
-    if reason == OUR_REASON {
+    if reason == OUR_REASON || (reason == "FailedKillPod" && is_gone(text)) {
         return Vec::new();
     }
     let mut said = message::read(text);
@@ -83,6 +83,11 @@ pub(super) fn statements(kind: &str, reason: &str, text: &str) -> Vec<message::S
         said.push(reasons::warning());
     }
     said
+}
+
+/// Whether a container that was to be stopped was not there any more (docker, CRI-O).
+fn is_gone(text: &str) -> bool {
+    ["No such container", "ID does not exist"].iter().any(|words| text.contains(words))
 }
 
 /// A row of the table.
@@ -288,6 +293,13 @@ mod tests {
             assert_eq!(row(text), (reason.into(), object.into(), host.into(), message.into()), "{text}");
         }
         assert!(Row::read("UserWarning: Normal  is deprecated").is_none());
+    }
+
+    #[test]
+    fn a_container_that_is_gone_need_not_be_stopped() {
+        let of = |text: &str| statements("Warning", "FailedKillPod", text).len();
+        assert_eq!(of("error killing pod: failed to \"KillContainer\" for \"train\": No such container: 584b"), 0);
+        assert_eq!(of("error killing pod: failed to \"KillContainer\" for \"train\": context deadline exceeded"), 1);
     }
 
     #[test]
