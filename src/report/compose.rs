@@ -318,7 +318,7 @@ impl<'a> Teller<'a> {
             Piece::Text(text) => text.clone(),
             Piece::Field { clue, fields, otherwise } => fields
                 .iter()
-                .find_map(|field| told(found, self.table, clue, field))
+                .find_map(|field| told(found, self.table, clue, field, Telling::Word))
                 .filter(|said| words::harmless(said))
                 .or_else(|| otherwise.clone())
                 .unwrap_or_else(|| fields.first().map_or_else(String::new, |field| field.to_uppercase())),
@@ -340,14 +340,16 @@ impl<'a> Teller<'a> {
     }
 
     fn fix(&self, fix: &FixFile, found: &Match<'_>, known: &Known) -> Fix {
-        let text = |text: &str| {
+        let fill = |text: &str, tell: Telling| {
             Template::parse(text)
-                .fill(&|clue, field| parameter(fix, found, self.table, clue, field), &|_| String::new())
+                .fill(&|clue, field| parameter(fix, found, self.table, clue, field, tell), &|_| String::new())
         };
-        let to: Vec<String> = fix.on.iter().flat_map(|on| way_to(&text(&format!("{{{on}}}")))).collect();
+        let text = |text: &str| fill(text, Telling::Sentence);
+        let word = |text: &str| fill(text, Telling::Word);
+        let to: Vec<String> = fix.on.iter().flat_map(|on| way_to(&word(&format!("{{{on}}}")))).collect();
         let argv = |list: &Vec<Vec<String>>| {
             let typed = |argv: &Vec<String>| {
-                to.iter().cloned().chain(argv.iter().map(|word| known.put_into(&text(word)))).collect()
+                to.iter().cloned().chain(argv.iter().map(|arg| known.put_into(&word(arg)))).collect()
             };
             list.iter().map(typed).collect::<Vec<Vec<String>>>()
         };
@@ -357,7 +359,7 @@ impl<'a> Teller<'a> {
             risk: fix.risk.to_string(),
             by: if fix.by == By::Diag { "diag" } else { "hands" }.to_owned(),
             commands: argv(&fix.commands),
-            env: fix.env.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            env: fix.env.iter().map(|(name, value)| (name.clone(), word(value))).collect(),
             undo: match &fix.undo {
                 Undo::Say(sentence) => text(sentence),
                 Undo::Do(list) => argv(list).iter().map(|argv| argv.join(" ")).collect::<Vec<_>>().join("; "),
@@ -422,7 +424,7 @@ impl<'a> Teller<'a> {
 fn way_to(hosts: &str) -> Vec<String> {
     let several = hosts.contains(['[', ',']);
     let words = if several { vec!["pdsh", "-w"] } else { vec!["ssh"] };
-    words.into_iter().map(str::to_owned).chain([hosts.replace(", ", ",")]).collect()
+    words.into_iter().map(str::to_owned).chain([hosts.to_owned()]).collect()
 }
 
 /// The rows of a clue that are cited: the picked ones, derived facts by their parents.
@@ -455,12 +457,36 @@ fn short(said: String) -> String {
 
 /// What a clue's field says, as a sentence bears it.
 pub(crate) fn told_shortly(found: &Match<'_>, table: &Table, clue: &str, field: &str) -> Option<String> {
-    told(found, table, clue, field).map(short)
+    told(found, table, clue, field, Telling::Sentence).map(short)
 }
 
-/// What a clue's field says: of all picked rows where they differ, a few.
-fn told(found: &Match<'_>, table: &Table, clue: &str, field: &str) -> Option<String> {
-    const MOST_TOLD: usize = 4;
+/// Where the values of a field are told side by side.
+#[derive(Debug, Clone, Copy)]
+enum Telling {
+    /// In a sentence: a few of them.
+    Sentence,
+    /// In a word of a command: all, as lists of hosts are typed.
+    Word,
+}
+
+impl Telling {
+    /// Most values of a sentence.
+    const FEW: usize = 4;
+
+    fn side_by_side(self, mut texts: Vec<String>) -> String {
+        match self {
+            Self::Word => texts.join(","),
+            Self::Sentence => {
+                let more = texts.len().saturating_sub(Self::FEW);
+                texts.truncate(Self::FEW);
+                texts.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+            }
+        }
+    }
+}
+
+/// What a clue's field says: of all picked rows where they differ.
+fn told(found: &Match<'_>, table: &Table, clue: &str, field: &str, tell: Telling) -> Option<String> {
     let values = values(found, table, &format!("{clue}.{field}"));
     if field == "rank" {
         let ranks: Vec<i64> = values.iter().filter_map(Value::int).collect();
@@ -473,27 +499,26 @@ fn told(found: &Match<'_>, table: &Table, clue: &str, field: &str) -> Option<Str
             texts.push(text);
         }
     }
-    let more = texts.len().saturating_sub(MOST_TOLD);
-    texts.truncate(MOST_TOLD);
-    (!texts.is_empty()).then(|| texts.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() })
+    (!texts.is_empty()).then(|| tell.side_by_side(texts))
 }
 
 /// A fix's parameter: from its clue, or its default; a person fills in the rest.
-fn parameter(fix: &FixFile, found: &Match<'_>, table: &Table, clue: &str, name: &str) -> Option<String> {
+fn parameter(fix: &FixFile, found: &Match<'_>, table: &Table, clue: &str, name: &str, tell: Telling) -> Option<String> {
     if !clue.is_empty() {
-        return told(found, table, clue, name);
+        return told(found, table, clue, name, tell);
     }
     let parameter = fix.params.get(name)?;
-    let told = parameter.from.as_deref().and_then(|path| path.split('|').find_map(|path| from(found, table, path)));
+    let told =
+        parameter.from.as_deref().and_then(|path| path.split('|').find_map(|path| from(found, table, path, tell)));
     let default = parameter.default.as_ref().map(ToString::to_string);
     told.or(default).or_else(|| Some(format!("<{name}>")))
 }
 
 /// What `clue.field` tells; `culprit.node` is whom the finding blames.
-fn from(found: &Match<'_>, table: &Table, path: &str) -> Option<String> {
+fn from(found: &Match<'_>, table: &Table, path: &str, tell: Telling) -> Option<String> {
     let (clue, field) = path.split_once('.')?;
     if clue != "culprit" {
-        return told(found, table, clue, field);
+        return told(found, table, clue, field, tell);
     }
     let (blamed, _) = culprit(found, table);
     let names = match field {
@@ -502,7 +527,7 @@ fn from(found: &Match<'_>, table: &Table, path: &str) -> Option<String> {
         "job" => blamed.jobs,
         _ => Vec::new(),
     };
-    (!names.is_empty()).then(|| names.join(", "))
+    (!names.is_empty()).then(|| tell.side_by_side(names))
 }
 
 /// A title without what is not told: `Correct the program: <file> line <line>` ends before the colon, `<node>` is the node.
