@@ -174,13 +174,17 @@ fn is_under_heading_without_job(cursor: &Cursor<'_>) -> bool {
 /// Lines around a row in which other jobs are looked for.
 const AROUND: usize = 40;
 
-/// Whether the rows around tell of no other job: then somebody asked about this one, and that it failed is no everyday fact.
+/// Whether the rows around tell of no other job that did better: then somebody asked about this one, or all failed alike, and
+/// that it failed is no everyday fact.
 fn alone(cursor: &Cursor<'_>, number: i64) -> bool {
-    let other = |raw: &[u8]| {
+    let better = |raw: &[u8]| {
         let text = String::from_utf8_lossy(raw);
-        Cells::of(&text).and_then(|cells| cells.job()).is_some_and(|job| job.number != number)
+        Cells::of(&text).is_some_and(|cells| {
+            cells.job().is_some_and(|job| job.number != number)
+                && !cells.ending().and_then(|end| end.kind(false)).is_some_and(ending::is_unexplained)
+        })
     };
-    !cursor.bytes_before().take(AROUND).any(other) && !cursor.following().take(AROUND).any(|line| other(line.raw))
+    !cursor.bytes_before().take(AROUND).any(better) && !cursor.following().take(AROUND).any(|line| better(line.raw))
 }
 
 /// The cells of a row, by bars or by blanks.
@@ -245,7 +249,7 @@ fn is_list(cell: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::lint;
-    use crate::{Catalogue, Scanner};
+    use crate::{Catalogue, Says, Scanner};
 
     fn read(log: &str) -> Vec<(&'static str, Option<i64>)> {
         let scanner = Scanner::new(Catalogue::built_in().unwrap());
@@ -279,6 +283,16 @@ mod tests {
         let row = "71204|train|NODE_FAIL|2026-05-04T02:00:00|2026-05-04T03:12:41|gpu-017\n";
         let at = lint::read(&scanner, row)[0].at.unwrap();
         assert_eq!(at.to_string(), "2026-05-04 03:12:41.000");
+    }
+
+    #[test]
+    fn jobs_of_which_none_did_better_failed() {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let says = |log: &str| lint::read(&scanner, log).iter().map(|event| event.says).collect::<Vec<_>>();
+        let failed = "71204|train|FAILED|1:0|gpu-017\n71205|train|FAILED|1:0|gpu-018\n";
+        assert_eq!(says(failed), [Says::Failure, Says::Failure]);
+        let mixed = format!("{failed}71206|train|COMPLETED|0:0|gpu-019\n");
+        assert_eq!(says(&mixed), [Says::Warning, Says::Warning]);
     }
 
     #[test]
