@@ -33,22 +33,24 @@ fn checks_of_nhc_are_sorted_by_what_they_are_about() {
             "",
         ),
         ("check_gpu_count: Expected to see 8 but found 7. FaultCode: NHC2009", "health.failed", ""),
-        (
-            "check_hw_mcelog:  MCEs detected - 31 corrected memory errors detected (limit of 9/day).",
-            "health.failed",
-            "",
-        ),
-        (
-            "check_hw_edac:  ECC errors detected - 31 corrected memory errors detected (limit of 9).",
-            "health.failed",
-            "",
-        ),
     ] {
         assert_eq!(
             line(what),
             (kind, node.clone(), if gpu.is_empty() { none.clone() } else { gpu.to_owned() }, 1),
             "{what}"
         );
+    }
+}
+
+#[test]
+fn memory_that_is_corrected_too_often_is_slurms_matter() {
+    for what in [
+        "check_hw_mcelog:  MCEs detected - 31 corrected memory errors detected (limit of 9/day).",
+        "check_hw_edac:  ECC errors detected - 31 corrected memory errors detected (limit of 9).",
+    ] {
+        let log = format!("gpu-17 | ERROR:  nhc:  Health check failed:  {what}\n");
+        let events = lint::read(&Scanner::new(Catalogue::built_in().unwrap()), &log);
+        assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), ["slurm.node_memory"], "{what}");
     }
 }
 

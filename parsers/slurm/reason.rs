@@ -6,8 +6,10 @@ use crate::stamp::Stamp;
 use crate::time;
 
 /// The kinds of event that a node's reason makes.
-pub(crate) const KINDS: &[Name] =
-    &[SILENT, STUCK, SCRIPT, LESSENED, XID, GPU, GPU_SICK, LINK, STORAGE, FULL, UNPROVIDED, PLANNED, DRAINED];
+pub(crate) const KINDS: &[Name] = &[
+    SILENT, STUCK, SCRIPT, LESSENED, XID, GPU, GPU_SICK, FABRIC, MEMORY, POWER, BUS, LINK, STORAGE, FULL, UNPROVIDED,
+    PLANNED, DRAINED,
+];
 
 const SILENT: Name = "slurm.node_silent";
 const STUCK: Name = "slurm.node_stuck";
@@ -16,6 +18,10 @@ const LESSENED: Name = "slurm.node_lessened";
 const XID: Name = "slurm.node_xid";
 const GPU: Name = "slurm.node_gpu";
 const GPU_SICK: Name = "slurm.node_gpu_sick";
+const FABRIC: Name = "slurm.node_fabric";
+const MEMORY: Name = "slurm.node_memory";
+const POWER: Name = "slurm.node_power";
+const BUS: Name = "slurm.node_bus";
 const LINK: Name = "slurm.node_link";
 const STORAGE: Name = "slurm.node_storage";
 const FULL: Name = "slurm.node_full";
@@ -56,7 +62,7 @@ const KNOWN: [(&str, Name); 21] = [
 
 /// Words (in lower case) by which people and health checks (mej/nhc 1.4 `scripts/*.nhc`, sites' own) say what is wrong; the
 /// first that is there counts.
-const TOPICS: [(&str, Name); 35] = [
+const TOPICS: [(&str, Name); 52] = [
     ("fallen off", GPU),
     ("fell off", GPU),
     ("nvlink", GPU),
@@ -67,6 +73,8 @@ const TOPICS: [(&str, Name); 35] = [
     ("row remap", GPU),
     ("gpu ecc", GPU),
     ("gpu_ecc", GPU),
+    ("fabricmanager", FABRIC),
+    ("fabric manager", FABRIC),
     ("check_fs_mount", STORAGE),
     ("not mounted", STORAGE),
     ("stale file", STORAGE),
@@ -75,12 +83,28 @@ const TOPICS: [(&str, Name); 35] = [
     ("check_fs_ifree", FULL),
     ("no space left", FULL),
     ("disk full", FULL),
+    // slurmd's own among them: SlurmdSpoolDir
+    ("is full", FULL),
     ("check_hw_ib", LINK),
     ("check_hw_eth", LINK),
     ("ib port", LINK),
     ("infiniband", LINK),
     ("link down", LINK),
     ("link is down", LINK),
+    ("link flap", LINK),
+    ("port down", LINK),
+    ("ib cable", LINK),
+    ("dimm", MEMORY),
+    ("memory error", MEMORY),
+    ("bad memory", MEMORY),
+    ("machine check", MEMORY),
+    ("mce ", MEMORY),
+    ("edac", MEMORY),
+    ("psu", POWER),
+    ("power supply", POWER),
+    ("fan fail", POWER),
+    ("overheat", POWER),
+    ("pcie", BUS),
     ("maint", PLANNED),
     ("reboot", PLANNED),
     ("upgrad", PLANNED),
@@ -105,6 +129,10 @@ pub(crate) fn about(kind: &str) -> Option<&'static str> {
         XID => "a node is out of service for an error that the driver reported",
         GPU => "a node is out of service for a fault of a GPU",
         GPU_SICK => "a node is out of service because a check of its GPUs failed",
+        FABRIC => "a node is out of service because the fabric between its GPUs is not ready",
+        MEMORY => "a node is out of service for a fault of its memory or processor",
+        POWER => "a node is out of service for a fault of its power or cooling",
+        BUS => "a node is out of service for a fault of its PCIe bus",
         LINK => "a node is out of service for a fault of a network link",
         STORAGE => "a node is out of service because a file system is missing on it",
         FULL => "a node is out of service because a file system of it is full",
@@ -123,7 +151,9 @@ fn kind(why: &str) -> Name {
     let own = KNOWN.iter().find(|(begin, _)| why.starts_with(begin)).map(|(_, kind)| *kind);
     let lower = why.to_ascii_lowercase();
     let numbered = || xid(why).filter(|number| !OF_PROGRAMS.contains(number)).map(|_| XID);
-    let by_topic = || TOPICS.iter().find(|(word, _)| lower.contains(word)).map(|(_, kind)| *kind);
+    // a GPU has memory of its own
+    let fits = |kind: Name| kind != MEMORY || !lower.contains("gpu");
+    let by_topic = || TOPICS.iter().find(|(word, kind)| lower.contains(word) && fits(kind)).map(|(_, kind)| *kind);
     let told = || numbered().or_else(by_topic);
     // slurmctld's own words end there; what a site's prolog adds says what it found
     match own {
@@ -203,6 +233,14 @@ mod tests {
             ("NVLink down on GPU 2", GPU),
             ("check_nvsmi_healthmon: failed", GPU_SICK),
             ("Reboot ASAP", PLANNED),
+            ("nvidia-fabricmanager not running", FABRIC),
+            ("bad DIMM A5", MEMORY),
+            ("GPU ECC, DIMM is good", GPU),
+            ("GPU 0 FAULT (memory errors detected)", DRAINED),
+            ("PSU 2 failed", POWER),
+            ("PCIe width degraded", BUS),
+            ("SlurmdSpoolDir is full", FULL),
+            ("mlx5_3 port down", LINK),
             ("health_BEEGFS__tcp_c", STORAGE),
             ("Lustre upgrade", PLANNED),
             ("reboot timed out", SILENT),
