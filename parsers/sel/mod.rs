@@ -62,6 +62,7 @@ const FAILURES: [(&[&str], &[&str], Name); 5] = [
             "Thermal Trip",
             "Uncorrectable machine check",
             "PCI SERR",
+            "PCI PERR",
             "Bus Uncorrectable",
             "Bus Fatal",
             "CATERR",
