@@ -62,7 +62,7 @@ const KNOWN: [(&str, Name); 21] = [
 
 /// Words (in lower case) by which people and health checks (mej/nhc 1.4 `scripts/*.nhc`, sites' own) say what is wrong; the
 /// first that is there counts.
-const TOPICS: [(&str, Name); 52] = [
+const TOPICS: [(&str, Name); 53] = [
     ("fallen off", GPU),
     ("fell off", GPU),
     ("nvlink", GPU),
@@ -108,6 +108,7 @@ const TOPICS: [(&str, Name); 52] = [
     ("maint", PLANNED),
     ("reboot", PLANNED),
     ("upgrad", PLANNED),
+    ("update", PLANNED),
     ("firmware", PLANNED),
     ("reserv", PLANNED),
     ("schedul", PLANNED),
@@ -233,6 +234,7 @@ mod tests {
             ("NVLink down on GPU 2", GPU),
             ("check_nvsmi_healthmon: failed", GPU_SICK),
             ("Reboot ASAP", PLANNED),
+            ("kernel update", PLANNED),
             ("nvidia-fabricmanager not running", FABRIC),
             ("bad DIMM A5", MEMORY),
             ("GPU ECC, DIMM is good", GPU),

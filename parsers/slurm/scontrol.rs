@@ -54,7 +54,7 @@ impl Grammar for Nodes {
         // one that has no line of the state was filtered: slurmctld clears the reason when a node goes back into service
         let told = told.filter(|(_, (why, _))| !["none", "(null)"].contains(&why.to_ascii_lowercase().as_str()));
         match (stated, told) {
-            (Some((_, state)), _) if !states::is_out(&state) => {}
+            (Some((_, state)), _) if !states::is_out(&state) || states::is_in_maintenance(&state) => {}
             (_, Some((line, (why, since)))) => {
                 let outage = Outage { node, why: &why, since: since.and_then(|at| reason::stamp(&at)) };
                 out.push(outage.event(cursor, &line, WITNESS));
@@ -185,6 +185,10 @@ mod tests {
         assert_eq!(read(gap), [("slurm.node_script_failed", Some("gpu-019".into()), None)]);
         let flat = "NodeName=gpu-019 State=IDLE+DRAIN+INVALID_REG\nReason=gres/gpu count reported lower than configured (0 < 1) [slurm@2026-05-04T03:12:41]\nNodeName=gpu-020 State=IDLE\n";
         assert_eq!(read(flat), [("slurm.node_lessened", Some("gpu-019".into()), None)]);
+        assert!(
+            read("NodeName=gpu-019 State=DOWN+MAINTENANCE+DRAIN Reason=bad DIMM [root@2026-05-04T03:12:41]\n")
+                .is_empty()
+        );
         let filtered = "NodeName=gpu-019\n   Reason=Kill task failed [root@2026-05-04T03:12:41]\n";
         assert_eq!(read(filtered), [("slurm.node_stuck", Some("gpu-019".into()), None)]);
         assert!(read("NodeName=gpu-019\n   Reason=none\n").is_empty());

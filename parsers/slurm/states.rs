@@ -39,7 +39,18 @@ fn about(kind: &str) -> Option<&'static str> {
 /// Whether a state, long or short, says that the node takes no job.
 pub(crate) fn is_out(state: &str) -> bool {
     let state = state.to_ascii_uppercase();
-    ["DOWN", "DRAIN", "DRNG", "FAIL", "INVAL"].iter().any(|word| state.contains(word))
+    ["DOWN", "DRAIN", "DRNG", "FAIL", "INVAL"].iter().any(|word| state.contains(word)) || is_unheard(&state)
+}
+
+/// Whether a state, in capitals, says that a node was never heard of since the controller started.
+fn is_unheard(state: &str) -> bool {
+    state.starts_with("UNK") && (state.contains('*') || state.contains("NOT_RESPONDING"))
+}
+
+/// Whether a node is within a reservation for maintenance: what is out of service there is somebody's work.
+pub(crate) fn is_in_maintenance(state: &str) -> bool {
+    let state = state.to_ascii_uppercase();
+    state.contains("MAINT") || state.contains('$')
 }
 
 /// Whether a node is drained, and not for work that Slurm knows of.
@@ -64,7 +75,7 @@ fn kind(state: &str) -> Option<Name> {
     if state.contains("INVAL") {
         return Some(INVALID);
     }
-    let fails = state.contains("DOWN") || state.contains("FAIL");
+    let fails = state.contains("DOWN") || state.contains("FAIL") || is_unheard(&state);
     let silent = state.contains('*') || state.contains("NOT_RESPONDING");
     fails.then_some(if silent { SILENT } else { DOWN })
 }
@@ -198,6 +209,8 @@ mod tests {
         assert_eq!(read(&log("$ date\n")), all);
         assert!(read(&log("gpu*         up   infinite      8   idle gpu-[001-008]\n")).is_empty());
         assert!(read(&log("gpu*         up   infinite      8 drain$ gpu-[001-008]\n")).is_empty());
+        let unheard = read(&log("gpu*         up   infinite      2   unk* gpu-[001-002]\n"));
+        assert_eq!(unheard, [("slurm.nodes_silent", "gpu-[001-002]".into())]);
     }
 
     #[test]
