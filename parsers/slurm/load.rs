@@ -5,7 +5,7 @@
 use super::ending;
 use crate::event::{Event, Fields, Name, Says};
 use crate::grammar::Grammar;
-use crate::line::Cursor;
+use crate::line::{Cursor, Line};
 
 /// The controller has as many threads at work as it may, or long queues. Fields: `what` (the line's words), `count`.
 const BUSY: Name = "slurm.controller_busy";
@@ -77,13 +77,25 @@ impl Grammar for Load {
             else {
                 return;
             };
-            fields.set("witness", ending::WITNESS);
-            fields.set("partition", partition);
-            fields.set("why", format!("partition {partition} is {state}"));
-            fields.set("state", state);
-            out.push(Event::on(cursor, &line, PARTITION_OUT, Says::Warning, fields));
+            out.push(partition_out(cursor, &line, ending::WITNESS, partition, &state));
         }
     }
+}
+
+/// That a partition takes or starts no jobs.
+pub(super) fn partition_out(
+    cursor: &Cursor<'_>,
+    line: &Line<'_>,
+    witness: &'static str,
+    partition: &str,
+    state: &str,
+) -> Event {
+    let mut fields = Fields::default();
+    fields.set("witness", witness);
+    fields.set("partition", partition);
+    fields.set("why", format!("partition {partition} is {state}"));
+    fields.set("state", state);
+    Event::on(cursor, line, PARTITION_OUT, Says::Warning, fields)
 }
 
 /// Lines of a partition's record.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::load;
 use super::reason::Outage;
 use super::table::Heading;
 use crate::event::{Event, Fields, Name, Says};
@@ -116,10 +117,17 @@ impl Grammar for States {
         let text = String::from_utf8_lossy(cursor.line.raw).into_owned();
         let Some(heading) = Heading::read(&text, None).filter(is_of_nodes) else { return };
         let mut known = BTreeSet::new();
+        let mut closed_before = BTreeSet::new();
         let (mut drained, mut others) = (Vec::new(), false);
         for line in cursor.following().take(MOST) {
             let text = String::from_utf8_lossy(line.raw).into_owned();
             let Some((node, state)) = row(&heading, &text) else { break };
+            if let Some((partition, avail)) =
+                closed(&heading, &text).filter(|(name, _)| closed_before.insert((*name).to_owned()))
+            {
+                others = true;
+                out.push(load::partition_out(cursor, &line, "sinfo", partition, avail));
+            }
             if is_drained(state) && kind(state).is_none() {
                 drained.push((line.clone(), node.to_owned(), state.to_owned()));
             } else {
@@ -154,6 +162,12 @@ fn is_of_nodes(heading: &Heading) -> bool {
         && one_of(["nodelist", "hostnames"])
         && !one_of(["jobid", "timestamp"])
         && !heading.has("time")
+}
+
+/// A partition that takes or starts no jobs, and how `sinfo` says so.
+fn closed<'t>(heading: &Heading, text: &'t str) -> Option<(&'t str, &'t str)> {
+    let avail = heading.cell(text, "avail").filter(|avail| ["down", "drain", "inact"].contains(avail))?;
+    Some((heading.cell(text, "partition")?.trim_end_matches('*'), avail))
 }
 
 /// The hosts and the state of a row.
@@ -209,6 +223,9 @@ mod tests {
         assert_eq!(read(&log("$ date\n")), all);
         assert!(read(&log("gpu*         up   infinite      8   idle gpu-[001-008]\n")).is_empty());
         assert!(read(&log("gpu*         up   infinite      8 drain$ gpu-[001-008]\n")).is_empty());
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let closed = lint::read(&scanner, &log("gpu*       down   infinite     16   idle gpu-[001-016]\n"));
+        assert!(closed.iter().any(|event| event.kind == "slurm.partition_out"), "{closed:?}");
         let unheard = read(&log("gpu*         up   infinite      2   unk* gpu-[001-002]\n"));
         assert_eq!(unheard, [("slurm.nodes_silent", "gpu-[001-002]".into())]);
     }
