@@ -177,7 +177,12 @@ const RULES: [Rule; 8] = [
             "appears not to match",
         ],
     ),
-    (Class::Import, &["ImportError", "ModuleNotFoundError"], &["undefined symbol", "cannot open shared object"]),
+    (
+        Class::Import,
+        &["ImportError", "ModuleNotFoundError"],
+        // The last two: operators and classes of a compiled extension that was not loaded (torch/_ops.py, torch/_classes.py).
+        &["undefined symbol", "cannot open shared object", "'_OpNamespace' '", "is registered via torch::class_"],
+    ),
     (
         Class::Config,
         &[
@@ -263,6 +268,10 @@ impl Class {
         let bare = short == "RuntimeError" && BARE.contains(&message.trim_end_matches('.'));
         if bare || errno::unresolved(short, message) {
             return Self::Comm;
+        }
+        // Triton's, of a kernel that asks for more shared memory or registers than the GPU has (triton/runtime/errors.py).
+        if short == "OutOfResources" {
+            return Self::Plain;
         }
         if let Some(class) = errno::class(short, message) {
             return class;
