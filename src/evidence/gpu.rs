@@ -38,7 +38,14 @@ fn bus_id(text: &str) -> Option<String> {
 
 /// A GPU's name in the form in which all sources agree.
 pub fn common(text: &str) -> String {
-    pci(text).unwrap_or_else(|| text.to_ascii_lowercase())
+    pci(text).unwrap_or_else(|| {
+        let name = text.to_ascii_lowercase();
+        // An index, as some tools print it.
+        match name.strip_prefix("gpu ") {
+            Some(index) if index.parse::<u32>().is_ok() => index.to_owned(),
+            _ => name,
+        }
+    })
 }
 
 /// Fills the rank in on rows that tell of a GPU, where a process told which one is its own.

@@ -243,7 +243,7 @@ impl<'a> Teller<'a> {
             part: Some(self.part.name.clone()).filter(|name| !name.is_empty()),
             title: playbook.title.clone(),
             confidence: found.confidence,
-            culprit,
+            culprit: numbered(culprit),
             everyone,
             explanation,
             evidence,
@@ -528,6 +528,14 @@ fn from(found: &Match<'_>, table: &Table, path: &str, tell: Telling) -> Option<S
         _ => Vec::new(),
     };
     (!names.is_empty()).then(|| tell.side_by_side(names))
+}
+
+/// With GPUs of which only the index is known told as tools print them: `GPU 3`.
+fn numbered(mut culprit: Culprit) -> Culprit {
+    for gpu in culprit.gpus.iter_mut().filter(|gpu| gpu.parse::<u32>().is_ok()) {
+        *gpu = format!("GPU {gpu}");
+    }
+    culprit
 }
 
 /// A title without what is not told: `Correct the program: <file> line <line>` ends before the colon, `<node>` is the node.
