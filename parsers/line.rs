@@ -11,7 +11,7 @@ use crate::prefix::{self, Context};
 use crate::{MAX_LINE, REACH};
 
 pub use before::Before;
-pub use heads::Heads;
+pub(crate) use heads::Heads;
 
 /// A logical line: ends at `\n` or at a progress bar's `\r`.
 #[derive(Debug, Clone)]

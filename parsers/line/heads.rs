@@ -12,7 +12,7 @@ const HEAD: usize = size_of::<u64>();
 
 /// The beginnings of all lines of a block, region by region.
 #[derive(Debug)]
-pub struct Heads(Box<[OnceLock<Region>]>);
+pub(crate) struct Heads(Box<[OnceLock<Region>]>);
 
 /// The lines that begin in a region.
 #[derive(Debug)]

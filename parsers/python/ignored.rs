@@ -17,10 +17,14 @@ pub(super) const REFUSALS: [&str; 1] = ["vllm.exceptions.VLLMValidationError"];
 /// Lines above a header that are searched for the words: those of a writer are at times mixed with another's.
 const NEAR: usize = 2;
 
+/// Whether a line says that what follows ends nothing.
+fn announces(text: &str) -> bool {
+    WORDS.iter().any(|words| text.contains(words))
+}
+
 /// Whether the words stand right above the traceback that begins here.
 pub(super) fn is_announced(cursor: &Cursor<'_>) -> bool {
-    let above = cursor.stream_before(REACH).take(NEAR);
-    above.map(|line| line.str().into_owned()).any(|text| WORDS.iter().any(|words| text.contains(words)))
+    cursor.stream_before(REACH).take(NEAR).any(|line| announces(&line.str()))
 }
 
 /// Whether the traceback that ends here is one that Python ignored.
@@ -32,7 +36,7 @@ pub(super) fn is_ignored(cursor: &Cursor<'_>) -> bool {
     for line in cursor.stream_before(REACH * 8).take(REACH) {
         let text = line.str();
         since = since.saturating_add(1);
-        if WORDS.iter().any(|words| text.contains(words)) {
+        if announces(&text) {
             if headers == 0 {
                 return false;
             }

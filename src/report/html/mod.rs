@@ -28,7 +28,7 @@ pub fn render(report: &Report) -> Vec<u8> {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="referrer" content="no-referrer";
-                title { (verdict(report)) ": " (report.headline) }
+                title { (words::verdict(report)) ": " (report.headline) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
@@ -44,14 +44,10 @@ pub fn render(report: &Report) -> Vec<u8> {
     guard::page(&page.into_string()).into_bytes()
 }
 
-fn verdict(report: &Report) -> &'static str {
-    words::verdict(report)
-}
-
 fn header(report: &Report) -> Markup {
     html! {
         header {
-            span class={ "badge " (verdict(report).to_lowercase().replace(' ', "-")) } { (verdict(report)) }
+            span class={ "badge " (words::verdict(report).to_lowercase().replace(' ', "-")) } { (words::verdict(report)) }
             h1 { (report.headline) }
             @if let Some(finding) = report.findings.first() { p class="why" { (cited(&finding.explanation)) } }
             (facts(report))
