@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::event::Says;
 use crate::grammar::Grammar;
+use crate::matched::Matched;
 use crate::search::{Familiar, Hit, Lines, Look, Search};
 use crate::signature::{Pattern, Signature};
 
@@ -32,8 +33,11 @@ pub(crate) struct Index {
     /// Per literal.
     owners: Vec<Vec<Owner>>,
     /// What was learnt of lines, while nobody searches with it; none where a search is too short to learn.
-    familiar: Option<Mutex<Vec<Familiar>>>,
+    learnt: Option<Mutex<Vec<Learnt>>>,
 }
+
+/// What was learnt of lines: which literals they hold, and where patterns match in them.
+pub(crate) type Learnt = (Familiar, Matched);
 
 type Wanted = BTreeMap<Vec<u8>, Vec<Owner>>;
 
@@ -46,7 +50,7 @@ impl Index {
             signature.says != Says::Progress && (!signature.ends || cheap())
         };
         let wanted = wanted(signatures, grammars, chosen, |grammar| !grammar.in_small_documents_only());
-        Self { familiar: Some(Mutex::default()), ..Self::prepared(wanted, text) }
+        Self { learnt: Some(Mutex::default()), ..Self::prepared(wanted, text) }
     }
 
     /// For steps only, wherever in a document.
@@ -58,13 +62,13 @@ impl Index {
     fn prepared(mut wanted: Wanted, text: &[u8]) -> Self {
         let search = Search::new(wanted.keys().cloned().collect(), text);
         let owners = search.literals().iter().map(|literal| wanted.remove(literal).unwrap_or_default()).collect();
-        Self { search, owners, familiar: None }
+        Self { search, owners, learnt: None }
     }
 
     /// For small documents: everything, and ready at once.
     pub(crate) fn plain(signatures: &[Signature], grammars: &[&dyn Grammar]) -> Self {
         let (literals, owners) = wanted(signatures, grammars, |_, _| true, |_| true).into_iter().unzip();
-        Self { search: Search::plain(literals), owners, familiar: None }
+        Self { search: Search::plain(literals), owners, learnt: None }
     }
 
     /// Every place of `text` at which something is wanted, in no order.
@@ -78,17 +82,18 @@ impl Index {
     }
 
     /// What was learnt of lines, for one who searches a part of a text.
-    pub(crate) fn familiar(&self) -> Option<Familiar> {
-        let mut familiar =
-            self.familiar.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+    pub(crate) fn learnt(&self) -> Option<Learnt> {
+        let mut pool = self.learnt.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut familiar, mut matched) = pool.pop().unwrap_or_default();
         familiar.begin();
-        Some(familiar)
+        matched.begin();
+        Some((familiar, matched))
     }
 
     /// Keeps it for the next part.
-    pub(crate) fn keep(&self, familiar: Option<Familiar>) {
-        if let Some((pool, familiar)) = self.familiar.as_ref().zip(familiar) {
-            pool.lock().unwrap_or_else(PoisonError::into_inner).push(familiar);
+    pub(crate) fn keep(&self, learnt: Option<Learnt>) {
+        if let Some((pool, learnt)) = self.learnt.as_ref().zip(learnt) {
+            pool.lock().unwrap_or_else(PoisonError::into_inner).push(learnt);
         }
     }
 

@@ -34,6 +34,7 @@ pub mod line;
 pub mod lint;
 pub mod literals;
 pub mod lspci;
+mod matched;
 pub mod nccl_inspector;
 pub mod nccl_ras;
 mod noise;

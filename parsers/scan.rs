@@ -12,6 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::event::{Event, Fields};
 use crate::index::{Index, Owner};
 use crate::line::{Block, Cursor, Heads, Line, strip_ansi};
+use crate::matched::Matched;
 use crate::record::Wrapped;
 use crate::search::{Familiar, Hit, Lines};
 use crate::signature::{Scratch, Signature};
@@ -80,9 +81,10 @@ impl Scanner {
         let index = self.catalogue.at_depth(depth, &block.data[part.clone()]);
         let number = block.first_line + newlines(&block.data[..part.start]);
         let (tally, ends, hits, wishes) = (Tally::default(), Vec::new(), Vec::new(), Vec::new());
-        let (scratch, events) = (Scratch::default(), Vec::new());
+        let (mut scratch, events) = (Scratch::default(), Vec::new());
         let (signed, spoken) = (0, Vec::new());
-        let familiar = index.familiar();
+        let (familiar, matched) = index.learnt().unzip();
+        scratch.matched = matched;
         let heads = Heads::of(block.data.len());
         let block = Block { heads: Some(&heads), ..block };
         let mut walk = Walk {
@@ -102,7 +104,7 @@ impl Scanner {
             sink,
         };
         walk.part(part);
-        index.keep(walk.familiar.take());
+        index.keep(walk.familiar.take().zip(walk.scratch.matched.take()));
         walk.tally.lines = walk.number - number;
         walk.tally
     }
@@ -266,6 +268,7 @@ impl<'a> Walk<'a, '_> {
 
     fn read(&mut self, wishes: &[Wish], line: Line<'a>) {
         let peeled = strip_ansi(line.raw).len() - line.text.len();
+        self.scratch.matched.as_mut().map(Matched::next_line);
         let cursor = Cursor { block: self.block, line };
         let signatures = &self.catalogue.signatures;
         let general = |wish: &Wish| matches!(wish.owner, Owner::Signature(at, _) if signatures[at as usize].fallback);

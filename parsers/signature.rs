@@ -19,6 +19,7 @@ use crate::event::{Fields, Name, Says, Value, intern};
 use crate::hot::Hot;
 use crate::line::text_of;
 use crate::literals::{self, Around, Choice};
+use crate::matched::{Matched, takes_digits_alike};
 
 /// A family of lines: one `format.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -312,6 +313,8 @@ pub(crate) type Slots = Vec<Option<NonMaxUsize>>;
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) slots: Slots,
+    /// What earlier searches found, where it is remembered.
+    pub(crate) matched: Option<Matched>,
     steps: Option<backtrack::Cache>,
 }
 
@@ -330,6 +333,8 @@ pub(crate) struct Matcher {
     compact: Option<Program>,
     /// The regex with automata, compiled when first needed.
     automata: OnceLock<Option<meta::Regex>>,
+    /// Whether one digit is as good as another to it.
+    digits_alike: bool,
     /// How many places its groups have: the regex would have to look far for that.
     slots: usize,
     /// By field of the signature: its group.
@@ -339,9 +344,11 @@ pub(crate) struct Matcher {
 impl Matcher {
     pub(crate) fn new(source: &str, fields: &[(Name, FieldType)]) -> Option<Self> {
         let short = source.len() <= LONGEST_COMPACT;
-        let compact = if short { Some(Program::new(source)?) } else { None };
+        let hir = syntax::parse_with(source, &syntax_of_patterns()).ok()?;
+        let digits_alike = takes_digits_alike(&hir);
+        let compact = if short { Some(Program::new(hir)?) } else { None };
         let (automata, groups) = (OnceLock::new(), Vec::new());
-        let mut matcher = Self { source: source.to_owned(), compact, automata, slots: 0, groups };
+        let mut matcher = Self { source: source.to_owned(), compact, automata, digits_alike, slots: 0, groups };
         let known = match &matcher.compact {
             Some(program) => program.groups(),
             None => matcher.automata()?.group_info(),
@@ -358,13 +365,26 @@ impl Matcher {
     /// caches by then, and fetching them takes longer than following the small program of the regex step by step.
     pub(crate) fn search(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<PatternID> {
         scratch.clear(self.slots);
+        let Scratch { slots, steps, matched } = scratch;
+        let Some(matched) = matched.as_mut().filter(|matched| self.digits_alike && !matched.is_of_no_use()) else {
+            return self.look(input, slots, steps);
+        };
+        let key = matched.key(std::ptr::from_ref(self).addr(), input);
+        if let Some(known) = matched.recall(key, slots) {
+            return known.then_some(PatternID::ZERO);
+        }
+        let found = self.look(input, slots, steps);
+        matched.learn(key, found.map(|_| slots.as_slice()));
+        found
+    }
+
+    fn look(&self, input: &Input<'_>, slots: &mut Slots, steps: &mut Option<backtrack::Cache>) -> Option<PatternID> {
         if let Some(program) = self.compact.as_ref().filter(|_| input.get_range().len() <= MOST_STEPPED)
-            && let Some(found) = program.search(input, scratch)
+            && let Some(found) = program.search(input, slots, steps)
         {
             return found;
         }
-        let regex = self.automata()?;
-        regex.search_slots(input, &mut scratch.slots)
+        self.automata()?.search_slots(input, slots)
     }
 
     fn automata(&self) -> Option<&meta::Regex> {
@@ -383,8 +403,7 @@ struct Program {
 }
 
 impl Program {
-    fn new(source: &str) -> Option<Self> {
-        let hir = syntax::parse_with(source, &syntax_of_patterns()).ok()?;
+    fn new(hir: Hir) -> Option<Self> {
         let limits = thompson::Config::new().utf8(false).nfa_size_limit(Some(SIZE_LIMIT));
         let nfa = NFA::compiler().configure(limits).build_from_hir(&hir).ok()?;
         Some(Self { hir, here: BoundedBacktracker::new_from_nfa(nfa).ok()?, anywhere: OnceLock::new() })
@@ -395,11 +414,16 @@ impl Program {
     }
 
     /// Nothing where the text is too long for it.
-    fn search(&self, input: &Input<'_>, scratch: &mut Scratch) -> Option<Option<PatternID>> {
+    fn search(
+        &self,
+        input: &Input<'_>,
+        slots: &mut Slots,
+        steps: &mut Option<backtrack::Cache>,
+    ) -> Option<Option<PatternID>> {
         let engine = if input.get_anchored().is_anchored() { &self.here } else { self.anywhere()? };
-        let cache = scratch.steps.get_or_insert_with(|| engine.create_cache());
+        let cache = steps.get_or_insert_with(|| engine.create_cache());
         cache.reset(engine);
-        engine.try_search_slots(cache, input, &mut scratch.slots).ok()
+        engine.try_search_slots(cache, input, slots).ok()
     }
 
     fn anywhere(&self) -> Option<&BoundedBacktracker> {

@@ -1,14 +1,16 @@
-//! Lines that differ from earlier ones in nothing but digits: where those held no literal, these hold none.
+//! Lines that differ from earlier ones in nothing but digits: they hold the same literals at the same places, or none.
 //!
 //! A run prints a few hundred different lines, again and again with other numbers. Such a line is told by a hash of its
-//! text with all digits alike, at a third of what the search takes. That it holds no literal follows from the line before
-//! it: literals without digits can't come in by other numbers, and for those with digits the text is looked at with all
-//! digits alike, theirs too.
+//! text with all digits alike, at a third of what the search takes. What it holds follows from the line before it: literals
+//! without digits can't come in or go by other numbers, and for those with digits the text is looked at with all digits
+//! alike, theirs too.
 
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
+use foldhash::fast;
 use foldhash::quality::RandomState;
 
 use super::{Hit, Lines, Look};
@@ -16,6 +18,9 @@ use super::{Hit, Lines, Look};
 /// Sets of lines that are remembered, and lines in each: 32 KiB, so that they stay in the second cache.
 const SETS: usize = 1 << 10;
 const WAYS: usize = 4;
+
+/// Most lines with literals that are remembered; then all are forgotten.
+const MOST: usize = 1 << 12;
 
 /// After so many lines, in which fewer than half were known, the rest of a part is searched without this.
 const TRIAL: usize = 1 << 10;
@@ -53,6 +58,8 @@ impl Numbered {
 pub(crate) struct Familiar {
     hashing: RandomState,
     sets: Vec<[u64; WAYS]>,
+    /// What lines that do hold literals hold, from their beginnings on.
+    held: HashMap<u64, Box<[Hit]>, fast::RandomState>,
     folded: Vec<u8>,
     unknown: Vec<Unknown>,
     lines: usize,
@@ -70,7 +77,7 @@ struct Unknown {
 impl Default for Familiar {
     fn default() -> Self {
         let (hashing, sets) = (RandomState::default(), vec![[0; WAYS]; SETS]);
-        Self { hashing, sets, folded: Vec::new(), unknown: Vec::new(), lines: 0, known: 0 }
+        Self { hashing, sets, held: HashMap::default(), folded: Vec::new(), unknown: Vec::new(), lines: 0, known: 0 }
     }
 }
 
@@ -100,7 +107,7 @@ impl Familiar {
             }
             let mark = self.hashing.hash_one(&self.folded[begins..ends]) & !CLEAN;
             self.lines += 1;
-            if self.sets[set(mark)].contains(&(mark | CLEAN)) {
+            if self.recall(mark, begins, hits) {
                 self.known += 1;
                 self.search(text, run..begins, numbered, look, hits);
                 run = ends;
@@ -112,7 +119,17 @@ impl Familiar {
         self.search(text, run..text.len(), numbered, look, hits);
     }
 
-    /// Searches a run of unknown lines, and learns which of them hold nothing.
+    /// Whether a line is known; adds what it holds.
+    fn recall(&self, mark: u64, begins: usize, hits: &mut Vec<Hit>) -> bool {
+        if self.sets[set(mark)].contains(&(mark | CLEAN)) {
+            return true;
+        }
+        let Some(held) = self.held.get(&mark) else { return false };
+        hits.extend(held.iter().map(|hit| Hit { at: hit.at + begins as u32, ..*hit }));
+        true
+    }
+
+    /// Searches a run of unknown lines, and learns what they hold.
     fn search(&mut self, text: &[u8], run: Range<usize>, numbered: &Numbered, look: Look<'_>, hits: &mut Vec<Hit>) {
         if run.is_empty() {
             return;
@@ -122,30 +139,36 @@ impl Familiar {
         let found = &mut hits[before..];
         found.iter_mut().for_each(|hit| hit.at += start as u32);
         found.sort_unstable();
-        let mut found = found.iter().map(|hit| hit.at as usize).peekable();
-        for line in self.unknown.drain(..) {
-            let mut held = false;
-            while found.next_if(|at| *at < line.ends).is_some() {
-                held = true;
-            }
-            if !held {
-                learn(&mut self.sets[set(line.mark)], line.mark, || {
-                    !numbered.may_stand_in(&self.folded[line.begins..line.ends])
-                });
-            }
+        let mut found = &*found;
+        let mut unknown = std::mem::take(&mut self.unknown);
+        for line in unknown.drain(..) {
+            let (here, later) = found.split_at(found.partition_point(|hit| (hit.at as usize) < line.ends));
+            self.learn(&line, here, numbered);
+            found = later;
         }
+        self.unknown = unknown;
     }
-}
 
-/// Remembers a line without literals; the second time also that other digits don't make one.
-fn learn(known: &mut [u64; WAYS], mark: u64, is_clean: impl Fn() -> bool) {
-    match known.iter_mut().find(|other| **other == mark) {
-        Some(seen) if is_clean() => *seen |= CLEAN,
-        Some(_) => {}
-        None => {
-            known.rotate_right(1);
-            known[0] = mark;
+    /// Remembers a line; the second time also what it holds, if other digits make no literal of it.
+    fn learn(&mut self, line: &Unknown, hits: &[Hit], numbered: &Numbered) {
+        let seen = &mut self.sets[set(line.mark)];
+        let Some(known) = seen.iter_mut().find(|mark| **mark == line.mark) else {
+            seen.rotate_right(1);
+            seen[0] = line.mark;
+            return;
+        };
+        if numbered.may_stand_in(&self.folded[line.begins..line.ends]) {
+            return;
         }
+        if hits.is_empty() {
+            *known |= CLEAN;
+            return;
+        }
+        if self.held.len() >= MOST {
+            self.held.clear();
+        }
+        let held = hits.iter().map(|hit| Hit { at: hit.at - line.begins as u32, ..*hit });
+        self.held.insert(line.mark, held.collect());
     }
 }
 
@@ -154,7 +177,7 @@ fn set(mark: u64) -> usize {
 }
 
 /// The text with all digits alike.
-fn fold(text: &[u8], folded: &mut Vec<u8>) {
+pub(crate) fn fold(text: &[u8], folded: &mut Vec<u8>) {
     folded.clear();
     folded.extend(text.iter().map(|byte| if byte.is_ascii_digit() { b'0' } else { *byte }));
 }
@@ -210,6 +233,13 @@ mod tests {
         assert_eq!((hits.iter().map(Vec::len).collect::<Vec<_>>(), known), (vec![0, 0, 50, 0], 0));
         let (hits, known) = found(&["lost"], &windows);
         assert_eq!((hits.concat().len(), known), (0, 3 * 50));
+    }
+
+    #[test]
+    fn lines_with_literals_are_known_as_well() {
+        let window = |rank: usize| format!("step 1\nrank {rank} lost {rank}\nrank {rank} died\n");
+        let (hits, known) = found(&["lost", "rank "], &[10, 11, 12, 13].map(window));
+        assert_eq!((hits.iter().map(Vec::len).collect::<Vec<_>>(), known), (vec![3; 4], 6));
     }
 
     #[test]

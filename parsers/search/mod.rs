@@ -9,8 +9,8 @@ mod grams;
 mod sample;
 mod stems;
 
-pub(crate) use familiar::Familiar;
 use familiar::Numbered;
+pub(crate) use familiar::{Familiar, fold};
 use grams::Grams;
 use sample::Sample;
 use stems::Stems;

@@ -217,7 +217,7 @@ fn row(event: Event) -> Row {
 
 /// Adds an event that tells the same as a row.
 fn repeat(known: &mut Row, event: Event) {
-    if known.says == Says::Progress {
+    if event.says == Says::Progress {
         return join(known, row(event));
     }
     known.count += 1;
