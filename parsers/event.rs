@@ -186,6 +186,11 @@ fn mark(name: &str) -> u64 {
 }
 
 impl Fields {
+    /// No fields, and room for some.
+    pub(crate) fn with_room(fields: usize) -> Self {
+        Self { list: Vec::with_capacity(fields), marks: 0 }
+    }
+
     /// The value of a field.
     #[inline]
     pub fn get(&self, name: &str) -> Option<&Value> {

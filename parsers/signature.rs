@@ -189,7 +189,7 @@ impl FieldType {
         let text = text_of(&bytes[..bytes.len().min(crate::MAX_FIELD)]);
         let text = text.trim();
         Some(match self.kind {
-            ValueKind::Int => Value::Int(text.replace(',', "").parse().ok()?),
+            ValueKind::Int => Value::Int(text.parse().or_else(|_| text.replace(',', "").parse()).ok()?),
             ValueKind::Float => Value::Float(text.parse().ok()?),
             ValueKind::Str => Value::Text(text.to_owned()),
             ValueKind::Addr => Value::Text(address(text).to_owned()),
@@ -453,6 +453,9 @@ const LONGEST_COMPACT: usize = 400;
 /// Longest text that is gone through step by step, in bytes.
 const MOST_STEPPED: usize = 1024;
 
+/// Fields that what stands around a text usually adds to a match's own.
+const AROUND: usize = 3;
+
 /// Most memory of a compiled regex, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;
 
@@ -555,7 +558,7 @@ impl Signature {
         text: &[u8],
         slots: &[Option<NonMaxUsize>],
     ) -> Option<Fields> {
-        let mut fields = Fields::default();
+        let mut fields = Fields::with_room(self.fields.len() + self.set.len() + AROUND);
         for ((name, kind), group) in self.fields.iter().zip(groups) {
             match group.and_then(|group| bytes_of(text, slots, group)).map(|found| kind.read(found)) {
                 Some(Some(value)) => fields.set(name, value),
