@@ -34,13 +34,23 @@ pub struct Ledger {
     rows: Vec<Row>,
     /// What makes each row distinct.
     keys: Vec<u64>,
-    known: HashMap<u64, usize, foldhash::fast::RandomState>,
+    known: HashMap<u64, Known, foldhash::fast::RandomState>,
     kept: usize,
     trail: Vec<(u64, i64)>,
     /// What began the attempt that is being read.
     mark: Option<u64>,
     volatile: Volatile,
     lines: u64,
+}
+
+/// A row that is known, and how often it was told since; that stands with the key, for rows are large and many.
+#[derive(Debug)]
+struct Known {
+    /// Its index.
+    row: usize,
+    again: u64,
+    last_line: u64,
+    last_at: Option<Stamp>,
 }
 
 impl Ledger {
@@ -56,17 +66,17 @@ impl Ledger {
         }
         let key = self.key(&event);
         let mark = mark(event.kind, &event.fields, event.at);
-        match self.known.get(&key) {
-            Some(at) => repeat(&mut self.rows[*at], event),
-            None => {
-                self.push(key, Row { attempt: self.mark, ..row(event) });
-            }
+        match self.known.get_mut(&key) {
+            Some(known) if event.says == Says::Progress => join(&mut self.rows[known.row], row(event)),
+            Some(known) => known.repeat(event),
+            None => self.push(key, Row { attempt: self.mark, ..row(event) }),
         }
         self.mark = mark.or(self.mark);
     }
 
     /// Takes what a later part of the same document holds; its lines count from `lines` further on.
-    pub fn merge(&mut self, later: Self, lines: u64) {
+    pub fn merge(&mut self, mut later: Self, lines: u64) {
+        later.count();
         // A crowded ledger makes keys of another sort.
         let crowded = later.crowded();
         for (line, step) in later.trail {
@@ -81,11 +91,13 @@ impl Ledger {
                 true => hash_of(row.kind, row.says, &row.fields, &self.volatile, self.crowded(), row.attempt),
                 false => key,
             };
-            match self.known.get(&key) {
-                Some(at) => join(&mut self.rows[*at], row),
-                None => {
-                    self.push(key, row);
+            match self.known.get_mut(&key) {
+                Some(known) => {
+                    let told = &mut self.rows[known.row];
+                    known.count(told);
+                    join(told, row);
                 }
+                None => self.push(key, row),
             }
         }
         self.mark = later.mark.or(self.mark);
@@ -112,7 +124,8 @@ impl Ledger {
     }
 
     /// The facts, in the order of their first occurrence, and the steps of the run.
-    pub fn into_rows(self, source: usize) -> (Vec<Row>, Vec<Advance>) {
+    pub fn into_rows(mut self, source: usize) -> (Vec<Row>, Vec<Advance>) {
+        self.count();
         let mut rows = self.rows;
         rows.iter_mut().for_each(|row| row.source = source);
         rows.sort_by_key(|row| row.line);
@@ -131,9 +144,14 @@ impl Ledger {
 
     fn push(&mut self, key: u64, row: Row) {
         self.kept += row.text.len() + ROW_BYTES;
-        self.known.insert(key, self.rows.len());
+        self.known.insert(key, Known { row: self.rows.len(), again: 0, last_line: row.last_line, last_at: None });
         self.rows.push(row);
         self.keys.push(key);
+    }
+
+    /// Brings the rows up to how often they were told.
+    fn count(&mut self) {
+        self.known.values_mut().for_each(|known| known.count(&mut self.rows[known.row]));
     }
 
     /// Whether so much is kept that further facts are only counted with their like.
@@ -215,14 +233,22 @@ fn row(event: Event) -> Row {
     }
 }
 
-/// Adds an event that tells the same as a row.
-fn repeat(known: &mut Row, event: Event) {
-    if event.says == Says::Progress {
-        return join(known, row(event));
+impl Known {
+    /// Adds an event that tells the same.
+    fn repeat(&mut self, event: Event) {
+        self.again += 1;
+        self.last_line = event.line;
+        self.last_at = event.at.or(self.last_at);
     }
-    known.count += 1;
-    known.last_line = event.line;
-    known.last_at = event.at.or(known.last_at);
+
+    /// Brings its row up to that.
+    fn count(&mut self, row: &mut Row) {
+        if self.again > 0 {
+            row.count += std::mem::take(&mut self.again);
+            row.last_line = self.last_line;
+            row.last_at = self.last_at.or(row.last_at);
+        }
+    }
 }
 
 /// Adds a later occurrence of the same fact; of a step, the later one is what counts.
