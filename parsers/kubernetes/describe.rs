@@ -280,6 +280,31 @@ fn arguments(text: &str) -> Option<&str> {
     rest.starts_with("describe ").then_some(rest)
 }
 
+/// Flags behind which a value stands as a word of its own: `-l app=train` names no object.
+const VALUED: [&str; 12] = [
+    "-n",
+    "--namespace",
+    "-l",
+    "--selector",
+    "-f",
+    "--filename",
+    "-o",
+    "--output",
+    "-c",
+    "--container",
+    "--context",
+    "--field-selector",
+];
+
+/// The words of a command that are neither flags nor their values.
+fn operands<'w>(words: &'w [&'w str]) -> impl Iterator<Item = &'w &'w str> {
+    let mut before = "";
+    words.iter().take_while(|word| !["|", "||", "&&", ";", ">"].contains(word)).filter(move |word| {
+        let value = VALUED.contains(&std::mem::replace(&mut before, word));
+        !value && word.starts_with(|first: char| first.is_ascii_alphanumeric())
+    })
+}
+
 /// The object that a command line names: `$ kubectl describe pod train-0 -n research`.
 fn prompt(raw: &[u8]) -> Option<Subject> {
     COMMAND.find(raw).or_else(|| DESCRIBE.find(raw))?;
@@ -288,10 +313,10 @@ fn prompt(raw: &[u8]) -> Option<Subject> {
     let verb = words.iter().position(|word| matches!(*word, "describe" | "get" | "logs" | "events" | "apply"))?;
     let namespace =
         words.windows(2).find(|pair| matches!(pair[0], "-n" | "--namespace")).map(|pair| pair[1].to_owned());
-    let mut names = words[verb + 1..].iter().filter(|word| !word.starts_with('-'));
+    let mut names = operands(&words[verb + 1..]);
     let (kind, name) = match (names.next().copied(), names.next().copied()) {
         (Some(pair), _) if pair.contains('/') => pair.split_once('/')?,
-        (Some(kind), Some(name)) if words[verb] == "describe" && Some(name) != namespace.as_deref() => (kind, name),
+        (Some(kind), Some(name)) if words[verb] == "describe" => (kind, name),
         _ => ("", ""),
     };
     let kinds = ["pod", "pods", "po", "node", "nodes", "no", "job", "jobs"];
@@ -427,6 +452,8 @@ Events:
         let of = |line: &str| prompt(line.as_bytes()).map(|subject| (subject.pod, subject.node));
         assert_eq!(of("$ kubectl describe pod train-0 -n ml"), Some((Some("train-0".into()), None)));
         assert_eq!(of("root@x ~# kubectl -n ml describe pods train-0"), Some((Some("train-0".into()), None)));
+        assert_eq!(of("$ kubectl describe node -l pool=a100"), Some((None, None)));
+        assert_eq!(of("$ kubectl -n ml describe pod -l app=train | tail"), Some((None, None)));
         assert_eq!(of("$ kubectl describe no/gpu-018"), Some((None, Some("gpu-018".into()))));
         assert_eq!(of("$ kubectl get pods"), Some((None, None)));
         assert_eq!(of("[root@x ~]# oc describe node gpu-018 | grep Xid"), Some((None, Some("gpu-018".into()))));

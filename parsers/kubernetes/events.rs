@@ -45,6 +45,10 @@ impl Grammar for Rows {
         let cut = || Row::cut(&text).filter(|_| cursor.breaks_off_in(&cursor.line));
         let Some(row) = Row::read(&text).or_else(cut) else { return };
         let mut said = statements(row.kind, row.reason, &row.message);
+        if row.shortened {
+            // Words behind `Warning` may be anything; only what is known of them counts.
+            said.retain(|said| said.kind != reasons::EVENT);
+        }
         if said.iter().all(|said| said.fields.get("why").is_some_and(|why| why.text() == Some(row.message.as_str()))) {
             // Some signatures want the reason beside the message.
             let whole = message::read(&text);
@@ -99,6 +103,8 @@ struct Row<'t> {
     namespace: Option<&'t str>,
     host: Option<&'t str>,
     message: String,
+    /// Whether columns were left out, so that the reason is one by its place only.
+    shortened: bool,
     /// Seconds before the table was printed.
     ago: Option<i64>,
     times: Option<i64>,
@@ -109,7 +115,7 @@ const AGE: &str = r"(?:[0-9][0-9a-z.]*|<unknown>|<invalid>)(?: \(x(?P<times>[0-9
 
 /// `describe`: type, reason, age, who says it (up to v1.18 with its node), message.
 static DESCRIBED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let from = r"[A-Za-z][\w./-]*";
+    let from = r"[0-9]*[A-Za-z][\w./-]*";
     // people leave the age out; then it is one of the cluster's own that says so
     let own = r"(?:kubelet|[a-z-]+-(?:scheduler|controller|autoscaler|monitor))";
     let who = format!(r"(?:(?P<age>{AGE})\s+{from}|{own})(?:, ?(?P<host>[\w.-]+))?");
@@ -136,6 +142,14 @@ static OLD: LazyLock<Option<Regex>> = LazyLock::new(|| {
     compile(&format!(r"{head}{object}{from}(?P<type>Normal|Warning)\s+(?P<reason>\S+)\s+{by}(?P<message>.+)$")).ok()
 });
 
+/// As people shorten rows: type and reason, the object where they left it, and the message, or nothing where it was wrapped.
+static SHORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let object = r"(?P<kind>[Pp]od|[Nn]ode|[Jj]ob)/(?P<name>[a-z0-9][a-z0-9.-]*[a-z0-9]):?";
+    let age = format!(r"(?:(?P<age>{AGE})\s+)?");
+    let rest = format!(r"(?:{object}(?:\s+(?P<message>.+))?|(?P<bare>(?:[A-Za-z]|[0-9]+/[0-9]+ nodes).+))");
+    compile(&format!(r"^\s*{age}(?P<type>Normal|Warning)\s+(?P<reason>[A-Z][A-Za-z]+)\s+{rest}$")).ok()
+});
+
 /// The columns up to the reason, in each of these forms.
 static CUT: LazyLock<Option<Regex>> =
     LazyLock::new(|| compile(r"^\s*(?:\S+\s+){0,5}?Warning\s+(?P<reason>[A-Z][A-Za-z]+)(?:\s|$)").ok());
@@ -147,7 +161,7 @@ fn part<'t>(found: &Captures<'t>, name: &str) -> Option<&'t str> {
 
 impl<'t> Row<'t> {
     fn read(text: &'t str) -> Option<Self> {
-        let shapes = [&DESCRIBED, &LISTED, &OLD];
+        let shapes = [&DESCRIBED, &LISTED, &OLD, &SHORT];
         let found = shapes.iter().find_map(|shape| shape.as_ref()?.captures(text.as_bytes()))?;
         let get = |name: &str| part(&found, name);
         Some(Self {
@@ -156,7 +170,8 @@ impl<'t> Row<'t> {
             object: get("kind").zip(get("name")),
             namespace: get("namespace"),
             host: get("host").or_else(|| get("host2")).filter(|host| *host != "<none>"),
-            message: get("message")?.trim().replace("\\\"", "\""),
+            message: get("message").or_else(|| get("bare")).unwrap_or_default().trim().replace("\\\"", "\""),
+            shortened: get("bare").is_some() || get("message").is_none(),
             ago: get("age").and_then(seconds),
             times: get("times").and_then(|times| times.parse().ok()),
         })
@@ -167,7 +182,17 @@ impl<'t> Row<'t> {
         let found = CUT.as_ref()?.captures(text.as_bytes())?;
         let reason = part(&found, "reason")?;
         let (kind, message) = ("Warning", String::new());
-        Some(Self { kind, reason, object: None, namespace: None, host: None, message, ago: None, times: None })
+        Some(Self {
+            kind,
+            reason,
+            object: None,
+            namespace: None,
+            host: None,
+            message,
+            shortened: false,
+            ago: None,
+            times: None,
+        })
     }
 
     /// What the row itself tells of its object.
@@ -231,7 +256,7 @@ fn neighbours(cursor: &Cursor<'_>, pod: Option<&str>) -> Subject {
 }
 
 /// The node of which the kubelet tells a new state (`Node gpu-018 status is now: NodeReady`): then the table is about it.
-fn node_of_status(text: &str) -> Option<&str> {
+pub(super) fn node_of_status(text: &str) -> Option<&str> {
     let (before, _) = text.split_once(" status is now: ")?;
     let (_, name) = before.rsplit_once("Node ")?;
     Some(name).filter(|name| !name.is_empty() && !name.contains(char::is_whitespace))
@@ -300,6 +325,19 @@ mod tests {
         let of = |text: &str| statements("Warning", "FailedKillPod", text).len();
         assert_eq!(of("error killing pod: failed to \"KillContainer\" for \"train\": No such container: 584b"), 0);
         assert_eq!(of("error killing pod: failed to \"KillContainer\" for \"train\": context deadline exceeded"), 1);
+    }
+
+    #[test]
+    fn rows_that_people_shorten_name_reason_and_object() {
+        let subject = |line: &str| Row::read(line).map(|row| (row.reason.to_owned(), row.subject()));
+        let pod = |name: &str| Subject { pod: Some(name.to_owned()), ..Subject::default() };
+        assert_eq!(
+            subject("Warning  FailedScheduling   0/2 nodes are available: 2 Insufficient memory."),
+            Some(("FailedScheduling".to_owned(), Subject::default()))
+        );
+        assert_eq!(subject("Warning  BackOff  pod/train-0"), Some(("BackOff".to_owned(), pod("train-0"))));
+        assert_eq!(subject("Warning  Evicted  pod/train-0  The node"), Some(("Evicted".to_owned(), pod("train-0"))));
+        assert_eq!(subject("Warning  BackOff  3m  4_"), None);
     }
 
     #[test]
