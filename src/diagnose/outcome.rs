@@ -57,9 +57,12 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     };
     let mut ranks: Vec<i64> = texts(&from.ranks, "rank").iter().filter_map(|rank| rank.parse().ok()).collect();
     ranks.sort_unstable();
-    // A line that names two ranks blames those two, also where the job has no others.
+    // A line that names two ranks blames those two, also where the job has no others that are known of.
     let named = from.ranks.as_ref().is_some_and(|paths| !paths.iter().any(|path| path.ends_with(".rank")));
-    let everyone = !named && ranks.len() > 1 && ranks.len() >= table.job.size();
+    let compared = ranks.len() == 2
+        && table.job.world_size.is_none()
+        && from.ranks.iter().flatten().any(|path| path.split('|').any(|one| tells_of_several(found, table, one)));
+    let everyone = !named && !compared && ranks.len() > 1 && ranks.len() >= table.job.size();
     let host = |name: String| table.job.names.get(&name).cloned().unwrap_or(name);
     let mut nodes: Vec<String> = texts(&from.nodes, "node").iter().flat_map(|text| hosts(text)).map(host).collect();
     if everyone {
@@ -78,6 +81,11 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     nodes.dedup();
     let culprit = Culprit { ranks, nodes, gpus, pods: texts(&from.pods, "pod"), jobs: texts(&from.jobs, "job") };
     (culprit, everyone)
+}
+
+/// Whether a field of a match tells of several ranks at once: who compares two of them names both.
+fn tells_of_several(found: &Match<'_>, table: &Table, path: &str) -> bool {
+    values(found, table, path).iter().any(|value| value.ranks().is_some_and(|ranks| ranks.len() > 1))
 }
 
 /// Whether a name is what every host calls itself: it names none.

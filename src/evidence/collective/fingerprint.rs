@@ -51,8 +51,11 @@ fn told(table: &mut Table) {
 /// What of its fingerprint tells one rank from another, by rank.
 fn prints(table: &Table, of: &dyn Fn(&str) -> String) -> BTreeMap<i64, (String, RowId)> {
     let mut prints: BTreeMap<i64, (String, RowId)> = BTreeMap::new();
-    let rows = ["torch.fingerprint_mismatch", "torch.fingerprint_differs"].map(|kind| table.of_kind(kind));
-    for id in rows.into_iter().flatten() {
+    // What stands on lines of its own is part of the check's words only where the check has spoken.
+    let spoke = !table.of_kind("torch.wrapper_mismatch").is_empty();
+    let wrapped = if spoke { table.of_kind("torch.fingerprint_side") } else { &[] };
+    let whole = ["torch.fingerprint_mismatch", "torch.fingerprint_differs"].map(|kind| table.of_kind(kind));
+    for id in whole.into_iter().flatten().chain(wrapped) {
         let fields = &table.rows[*id].fields;
         for (rank, print) in [("one", "mine"), ("two", "theirs")] {
             if let (Some(rank), Some(print)) = (fields.int(rank), fields.text(print)) {
