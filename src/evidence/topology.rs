@@ -21,6 +21,7 @@ pub(super) fn derive(table: &mut Table) {
     rank_of_the_only_exit(table);
     node_of_the_only_exit(table);
     node_of_a_killed_step(table);
+    node_of_the_batch_step(table);
     let job = &mut table.job;
     for row in &table.rows {
         let Some(rank) = row.rank() else { continue };
@@ -127,6 +128,22 @@ fn node_of_a_killed_step(table: &mut Table) {
             table.rows.iter().filter(|other| other.source == row.source).filter_map(super::Row::node).peekable();
         if told.peek().is_some() && told.all(|other| other == node) {
             let node = node.to_owned();
+            table.rows[id].fields.set("node", node);
+        }
+    }
+}
+
+/// A batch script runs on one node, and its slurmstepd names that one where it tells of the end of the job: what else it
+/// tells without a name was there too.
+fn node_of_the_batch_step(table: &mut Table) {
+    let of_batch = |row: &super::Row| row.fields.text("step") == Some("batch");
+    for id in table.of_kind("slurm.oom_kill").to_vec() {
+        let row = &table.rows[id];
+        let Some(job) = row.fields.int("job").filter(|_| row.node().is_none() && of_batch(row)) else { continue };
+        let ends = table.rows.iter().filter(|end| end.fields.int("job") == Some(job));
+        let script = ends.filter(|end| end.fields.text("scope") == Some("JOB"));
+        let nodes: BTreeSet<&str> = script.filter_map(|end| end.fields.text("printed_by")).collect();
+        if let Some(node) = nodes.first().filter(|_| nodes.len() == 1).map(ToString::to_string) {
             table.rows[id].fields.set("node", node);
         }
     }
