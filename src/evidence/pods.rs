@@ -196,22 +196,37 @@ fn seconds(a: &Row, b: &Row) -> Option<f64> {
 /// A document that describes one pod, and holds other lines, holds that pod's log.
 fn the_only_pod(table: &mut Table) {
     let mut pods: HashMap<usize, BTreeSet<String>> = HashMap::new();
+    let mut ailing: HashMap<usize, BTreeSet<String>> = HashMap::new();
     let described = |row: &&Row| row.fields.text("witness") == Some("kubernetes");
     for row in table.rows.iter().filter(described) {
         if let Some(pod) = row.fields.text("pod") {
             pods.entry(row.source).or_default().insert(pod.to_owned());
+            if matches!(row.says, Says::Failure | Says::Teardown) {
+                ailing.entry(row.source).or_default().insert(pod.to_owned());
+            }
         }
     }
     let of_a_log =
         |row: &Row| row.fields.get("witness").is_none() && row.parents.is_empty() && row.says != Says::Progress;
-    // a list of events without a column of objects is that of one object
+    // a list of events without a column of objects is that of one object, and so is a message that somebody copied
     let of_its_events = |row: &Row| {
         let of_a_pod =
             BEFORE_START.contains(&row.kind) || BEFORE_NODE.contains(&row.kind) || OF_CONTAINERS.contains(&row.kind);
-        of_a_pod && row.fields.text("witness") == Some("kubernetes") && row.fields.get("object").is_none()
+        of_a_pod
+            && matches!(row.fields.text("witness"), None | Some("kubernetes"))
+            && row.fields.get("object").is_none()
     };
-    for row in table.rows.iter_mut().filter(|row| of_a_log(row) || of_its_events(row)) {
-        if let Some(pod) = pods.get(&row.source).filter(|pods| pods.len() == 1).and_then(BTreeSet::first) {
+    let only = |pods: &HashMap<usize, BTreeSet<String>>, source: usize| {
+        pods.get(&source).filter(|pods| pods.len() == 1).and_then(BTreeSet::first).cloned()
+    };
+    for row in &mut table.rows {
+        let pod = match (of_its_events(row), of_a_log(row)) {
+            // beside a table of many pods they are of the one that fails
+            (true, _) => only(&pods, row.source).or_else(|| only(&ailing, row.source)),
+            (false, true) => only(&pods, row.source),
+            _ => None,
+        };
+        if let Some(pod) = pod {
             row.fields.set_if_absent("pod", pod.as_str());
         }
     }
