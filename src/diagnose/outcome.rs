@@ -76,7 +76,7 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     if everyone {
         gpus.retain(|gpu| gpu.parse::<u32>().is_err());
     }
-    nodes.retain(|node| !is_oneself(node));
+    nodes.retain(|node| !is_placeholder(node) && (!is_oneself(node) || is_slurms_name(found, table, node)));
     nodes.sort();
     nodes.dedup();
     let culprit = Culprit { ranks, nodes, gpus, pods: texts(&from.pods, "pod"), jobs: texts(&from.jobs, "job") };
@@ -94,6 +94,17 @@ fn is_oneself(name: &str) -> bool {
     name.eq_ignore_ascii_case("localhost")
         || name.starts_with("localhost.")
         || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
+/// Whether somebody wrote it in the place of a name: `<gpu-node>`, `10.0...`.
+fn is_placeholder(name: &str) -> bool {
+    name.starts_with('<') || name.contains("..")
+}
+
+/// Whether Slurm's records of nodes call one so: `NodeName=localhost` is the name of the only node of its cluster.
+fn is_slurms_name(found: &Match<'_>, table: &Table, name: &str) -> bool {
+    let rows = || found.needed().map(|row| &table.rows[row]);
+    rows().any(|row| row.kind.starts_with("slurm.node") && row.node() == Some(name))
 }
 
 /// GPUs, each once however it is written: as the first row that names it does.
