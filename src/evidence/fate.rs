@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use diag_parsers::Says;
 
 use super::Table;
+use super::unknown::LAST_LINES;
 
 /// Steps that a run must make after a fault before the fault counts as survived.
 ///
@@ -14,6 +15,9 @@ const FURTHER_STEPS: usize = 2;
 /// Credentials are checked with each request: where Slurm takes one, whatever refused those before it is over.
 const REFUSED: &str = "slurm.auth_failed";
 const GRANTED: &str = "slurm.allocated";
+
+/// What a command line names is not there.
+const LAUNCH: &str = "process.launch_error";
 
 /// Marks the rows that the run survived.
 pub(super) fn derive(table: &mut Table) {
@@ -32,7 +36,17 @@ pub(super) fn derive(table: &mut Table) {
         let row = &mut table.rows[id];
         row.survived |= granted.after((row.source, row.last_line)) > 0;
     }
+    script_went_on(table);
     wake_of_success(table, &ends);
+}
+
+/// A shell that does not find a command of the batch script goes on with the next line of it. What came long after was
+/// done without that command; where the command was the job itself, the log ends soon.
+fn script_went_on(table: &mut Table) {
+    let lines = &table.lines;
+    for row in table.rows.iter_mut().filter(|row| row.kind == LAUNCH && row.fields.get("command").is_some()) {
+        row.survived |= lines.get(row.source).is_some_and(|lines| row.last_line + LAST_LINES <= *lines);
+    }
 }
 
 /// Lines by source, sorted.
@@ -75,6 +89,17 @@ mod tests {
     fn survived(log: &str) -> bool {
         let table = of_log(log);
         table.rows[table.of_kind(super::REFUSED)[0]].survived
+    }
+
+    #[test]
+    fn a_batch_script_goes_on_without_a_command() {
+        let missing = "/var/spool/slurmd/job17/slurm_script: line 31: rsync: command not found\n";
+        let survived = |further: usize| {
+            let table = of_log(&[missing, &"0: wandb: tracking run\n".repeat(further)].concat());
+            table.rows[table.of_kind(super::LAUNCH)[0]].survived
+        };
+        assert!(survived(300));
+        assert!(!survived(3), "what a script prints on its way out");
     }
 
     #[test]

@@ -407,5 +407,6 @@ fn of_log(log: &str) -> Table {
     let mut ledger = Ledger::new(scanner.catalogue().volatile());
     let block = Block::whole(log.as_bytes());
     scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
+    ledger.ends_at(log.lines().count() as u64);
     Table::new(vec![("job.log".to_owned(), ledger)])
 }

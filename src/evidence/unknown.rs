@@ -19,7 +19,7 @@ const FAILED: [&str; 4] = ["Fail", "Error", "BackOff", "Unhealthy"];
 
 /// How many of the last lines of a source are its end. Behind its last error a process prints how it cleans up, or its
 /// launcher what it does about it; whoever prints more than this went on.
-const LAST_LINES: u64 = 60;
+pub(super) const LAST_LINES: u64 = 60;
 
 /// What counts where a source ends in it, and how many lines may stand from its last one on: that a process does not come
 /// through to the store of its job (behind some of it torch prints where in its code it was), that a thread of XLA's waits for
