@@ -56,7 +56,11 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
         all
     };
     let mut ranks: Vec<i64> = texts(&from.ranks, "rank").iter().filter_map(|rank| rank.parse().ok()).collect();
+    if from.ranks.is_none() {
+        ranks.extend(torn(found, table));
+    }
     ranks.sort_unstable();
+    ranks.dedup();
     // A line that names two ranks blames those two, also where the job has no others that are known of.
     let named = from.ranks.as_ref().is_some_and(|paths| !paths.iter().any(|path| path.ends_with(".rank")));
     let compared = ranks.len() == 2
@@ -87,6 +91,29 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
 fn tells_of_several(found: &Match<'_>, table: &Table, path: &str) -> bool {
     values(found, table, path).iter().any(|value| value.ranks().is_some_and(|ranks| ranks.len() > 1))
 }
+
+/// Most exceptions of one match whose torn likenesses are sought.
+const MOST_TORN: usize = 8;
+
+/// The ranks that said the same, but in a line that was torn: a launcher passes on what one read brought, and the end of a
+/// message may come in another line.
+fn torn(found: &Match<'_>, table: &Table) -> Vec<i64> {
+    let first = found.bound.keys().next().copied().unwrap_or_default();
+    let said = |id: usize| {
+        let fields = &table.rows[id].fields;
+        Some((fields.text("type")?, fields.text("message")?))
+    };
+    let whole: Vec<_> = found.picked(first).iter().filter_map(|id| said(*id)).take(MOST_TORN).collect();
+    let alike = |(kind, text): (&str, &str)| {
+        let begins = |other: &str| text.starts_with(other) || other.starts_with(text);
+        !text.is_empty() && whole.iter().any(|(other, message)| *other == kind && begins(message))
+    };
+    let rows = table.of_kind(EXCEPTION).iter().filter(|_| !whole.is_empty());
+    rows.filter(|id| said(**id).is_some_and(alike)).filter_map(|id| table.rows[*id].rank()).collect()
+}
+
+/// An exception of a Python program.
+const EXCEPTION: &str = "python.exception";
 
 /// Whether a name is what every host calls itself: it names none.
 fn is_oneself(name: &str) -> bool {
