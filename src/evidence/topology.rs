@@ -14,7 +14,7 @@ const MOST_RANKS: i64 = 1 << 20;
 pub(super) fn derive(table: &mut Table) {
     table.job.world_size = largest(table, "world_size").max(largest(table, "nranks"));
     processes::derive(table);
-    ranks_of_tasks(table);
+    let tasks = ranks_of_tasks(table);
     nodes_of_labels(table);
     ranks_of_labels(table);
     ranks_of_local(table);
@@ -23,6 +23,7 @@ pub(super) fn derive(table: &mut Table) {
     node_of_a_killed_step(table);
     node_of_the_batch_step(table);
     let job = &mut table.job;
+    job.ranks.extend(tasks);
     for row in &table.rows {
         let Some(rank) = row.rank() else { continue };
         job.ranks.insert(rank);
@@ -39,20 +40,24 @@ fn largest(table: &Table, field: &str) -> Option<i64> {
 }
 
 /// The tasks that srun names are ranks where a node has several of them: a launcher is started once a node.
-fn ranks_of_tasks(table: &mut Table) {
+///
+/// Returns all of them, also those that were only ended with the step: they are ranks of the job as well.
+fn ranks_of_tasks(table: &mut Table) -> BTreeSet<i64> {
     let mut tasks: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
     for row in &table.rows {
         let (Some(node), Some(list)) = (row.node(), row.fields.get("tasks").and_then(Value::ranks)) else { continue };
         tasks.entry(node).or_default().extend(list);
     }
     if !tasks.values().any(|list| list.len() > 1) {
-        return;
+        return BTreeSet::new();
     }
+    let all = tasks.into_values().flatten().filter(|task| (0..MOST_RANKS).contains(task)).collect();
     for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
         if let Some(&[task]) = row.fields.get("tasks").and_then(Value::ranks) {
             row.fields.set("rank", task);
         }
     }
+    all
 }
 
 /// `srun -l` labels a line with the number of its task, and srun names the node of a task that ended badly.
