@@ -93,7 +93,7 @@ const LAYERS: [(u8, Layer); 25] = [
     (DIGIT | UPPER | LOWER | OTHER, compose_tag),
     (OTHER, build_mark),
     (BLANK | OTHER, quote_mark),
-    (DIGIT | LOWER, host_tag),
+    (DIGIT | LOWER | UPPER, host_tag),
     (DIGIT, system_log::kmsg),
     (OTHER, system_log::priority),
     (DIGIT | LOWER, system_log::decoded),
@@ -390,20 +390,26 @@ const NO_HOSTS: [&str; 22] = [
 ];
 
 /// pdsh's and clush's `gpu-018: `: a host name that ends in a digit, or an address, in front of everything else.
+///
+/// Capitals are a host's where a rank's own tag follows. DeepSpeed has pdsh call the host it starts from `localhost`: of that
+/// the name tells nothing.
 fn host_tag(line: &[u8], context: &mut Context) -> Option<usize> {
-    let len = line
-        .iter()
-        .take(64)
-        .take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
-        .count();
+    let len = line.iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')).count();
+    let rest = line[len..].strip_prefix(b": ")?;
     let name = std::str::from_utf8(&line[..len]).ok()?;
     // Behind a name that goes on after its number stands a time: other words end in a colon as well.
-    let dated = || line[len..].strip_prefix(b": ").is_some_and(|rest| time::leading(rest).is_some());
+    let dated = || time::leading(rest).is_some();
+    let tagged = rest.starts_with(b"[rank");
+    if name == "localhost" && (tagged || dated()) {
+        return Some(len + 1);
+    }
     let numbered = name.ends_with(|c: char| c.is_ascii_digit())
         || (name.contains(|c: char| c.is_ascii_digit()) && name.ends_with(|c: char| c.is_ascii_lowercase()) && dated());
-    let named = name.starts_with(|c: char| c.is_ascii_lowercase()) && numbered && !is_word(name) && name.len() >= 4;
+    let lower = !name.contains(|c: char| c.is_ascii_uppercase());
+    let begun = name.starts_with(|c: char| c.is_ascii_alphabetic()) && (lower || tagged);
+    let named = begun && numbered && !is_word(&name.to_ascii_lowercase()) && name.len() >= 4;
     let hostlike = named || is_address(name);
-    if !hostlike || !line[len..].starts_with(b": ") || context.node.is_some() || context.at.is_some() {
+    if !hostlike || context.node.is_some() || context.at.is_some() {
         return None;
     }
     context.node = Some(name.to_owned());
@@ -514,6 +520,8 @@ mod tests {
             "<14>",
             "[50.batch] ",
             "10.0.4.18: ",
+            "DGX2-1: ",
+            "localhost: ",
             "INFO 2026-05-04 03:12:41 ",
             " 20%|## | 3/9 [00:16<00:25, 35.5s/it][rank3]:",
             "2026-05-04 03:12:41 ",
@@ -590,6 +598,11 @@ mod tests {
             ("_bk;t=1778141291971\u{7}(APIServer pid=7) x", None, None, Some(7), "x"),
             ("704.7s\t1461\t[rank1]: x", Some(1), None, None, "x"),
             ("10.0.4.18: x", None, some("10.0.4.18"), None, "x"),
+            ("DGX2-1: [rank8]: x", Some(8), some("DGX2-1"), None, "x"),
+            ("localhost: [rank0]: x", Some(0), None, None, "x"),
+            ("localhost: x", None, None, None, "localhost: x"),
+            ("RANK0: [rank0]: x", None, None, None, "RANK0: [rank0]: x"),
+            ("WARNING1: x", None, None, None, "WARNING1: x"),
             ("# May  4 03:12:41 gpu-017 slurmd[41]: x", None, some("gpu-017"), Some(41), "slurmd[41]: x"),
             ("> > [14711.786065] x", None, None, None, "x"),
             ("    May  4 03:12:41 gpu-017 slurmd[41]: x", None, some("gpu-017"), Some(41), "slurmd[41]: x"),
