@@ -66,9 +66,10 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     let compared = ranks.len() == 2
         && table.job.world_size.is_none()
         && from.ranks.iter().flatten().any(|path| path.split('|').any(|one| tells_of_several(found, table, one)));
-    let everyone = !named && !compared && ranks.len() > 1 && ranks.len() >= table.job.size();
     let host = |name: String| table.job.names.get(&name).cloned().unwrap_or(name);
     let mut nodes: Vec<String> = texts(&from.nodes, "node").iter().flat_map(|text| hosts(text)).map(host).collect();
+    let all = ranks.len() >= table.job.size() || nodes.is_empty() && is_one_host(&ranks, table);
+    let everyone = !named && !compared && ranks.len() > 1 && all;
     if everyone {
         ranks.clear();
         if nodes.len() > 1 {
@@ -90,6 +91,14 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
 /// Whether a field of a match tells of several ranks at once: who compares two of them names both.
 fn tells_of_several(found: &Match<'_>, table: &Table, path: &str) -> bool {
     values(found, table, path).iter().any(|value| value.ranks().is_some_and(|ranks| ranks.len() > 1))
+}
+
+/// Whether ranks are all that were heard, and those of one host by their numbers: of the others nothing was read, so that
+/// they may say the same.
+fn is_one_host(ranks: &[i64], table: &Table) -> bool {
+    let (Some(first), Some(last), len) = (ranks.first(), ranks.last(), ranks.len() as i64) else { return false };
+    let block = last - first + 1 == len && first % len == 0 && table.job.size() as i64 % len == 0;
+    block && table.job.ranks.len() == ranks.len()
 }
 
 /// Most exceptions of one match whose torn likenesses are sought.
