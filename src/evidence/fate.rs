@@ -16,6 +16,10 @@ const FURTHER_STEPS: usize = 2;
 const REFUSED: &str = "slurm.auth_failed";
 const GRANTED: &str = "slurm.allocated";
 
+/// A launcher tells how many ranks it starts, and a program raises.
+const STARTED: &str = "launcher.deepspeed_world";
+const RAISED: &str = "python.exception";
+
 /// What a command line names is not there.
 const LAUNCH: &str = "process.launch_error";
 
@@ -37,6 +41,7 @@ pub(super) fn derive(table: &mut Table) {
         row.survived |= granted.after((row.source, row.last_line)) > 0;
     }
     script_went_on(table);
+    started_later(table);
     wake_of_success(table, &ends);
 }
 
@@ -46,6 +51,16 @@ fn script_went_on(table: &mut Table) {
     let lines = &table.lines;
     for row in table.rows.iter_mut().filter(|row| row.kind == LAUNCH && row.fields.get("command").is_some()) {
         row.survived |= lines.get(row.source).is_some_and(|lines| row.last_line + LAST_LINES <= *lines);
+    }
+}
+
+/// What was raised outside of any rank before the launcher told of its ranks did not keep it from starting them.
+fn started_later(table: &mut Table) {
+    let starts = table.of_kind(STARTED).iter().map(|id| (table.rows[*id].source, table.rows[*id].line));
+    let starts = Places::new(starts);
+    for id in table.of_kind(RAISED).to_vec() {
+        let row = &mut table.rows[id];
+        row.survived |= row.rank().is_none() && starts.after((row.source, row.last_line)) > 0;
     }
 }
 
@@ -100,6 +115,20 @@ mod tests {
         };
         assert!(survived(300));
         assert!(!survived(3), "what a script prints on its way out");
+    }
+
+    #[test]
+    fn what_a_tool_raised_before_the_ranks_were_started_is_over() {
+        let raised = "KeyError: 'GPU_IDS'\n";
+        let start = "gpu-17: [2026-05-04 03:12:41,265] [INFO] [launch.py:180:main] dist_world_size=8\n";
+        let survived = |log: String| {
+            let table = of_log(&log);
+            table.rows[table.of_kind(super::RAISED)[0]].survived
+        };
+        assert!(survived([raised, start].concat()));
+        assert!(!survived([start, raised].concat()));
+        assert!(!survived([raised, start, raised].concat()), "again");
+        assert!(!survived(["[rank3]: ", raised, start].concat()), "of an earlier start");
     }
 
     #[test]
