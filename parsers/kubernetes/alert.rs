@@ -45,6 +45,9 @@ const RULES: [(&str, Name, Says); 11] = [
     ("InfoInhibitor", ALERT, Says::Info),
 ];
 
+/// How rules about nodes begin (kubernetes-mixin and node-mixin).
+const OF_NODES: [&str; 2] = ["KubeNode", "Node"];
+
 /// Lines before and behind the anchor in which the other keys of an alert stand, …
 const NEAR: usize = 12;
 
@@ -79,7 +82,7 @@ impl Grammar for Alerts {
         let text = text(cursor);
         let subject = match value(&text, "subject_name") {
             Some(name) => Subject::of(value(&text, "subject_type").unwrap_or("pod"), name),
-            None => Subject { pod: value(&text, "pod").map(str::to_owned), ..Subject::default() },
+            None => Subject { pod: pod(&text).map(str::to_owned), ..Subject::default() },
         };
         let named = ["subject_node", "node", "Hostname"].iter().find_map(|key| value(&text, key));
         let node = subject.node.or_else(|| named.map(str::to_owned));
@@ -108,6 +111,12 @@ impl Grammar for Alerts {
             out.push(Event::on(cursor, &cursor.line, ALERT, Says::Info, fields));
         }
     }
+}
+
+/// The pod that an alert is about. In one about a node it is the exporter that was asked, as are `instance` and `container`.
+fn pod(text: &str) -> Option<&str> {
+    let about_node = value(text, "alertname").is_some_and(|name| OF_NODES.iter().any(|begin| name.starts_with(begin)));
+    value(text, "pod").filter(|_| !about_node)
 }
 
 /// The labels of the alert at the cursor: its line first, then those around it, in a form that `value` reads.
@@ -234,6 +243,10 @@ mod tests {
             (
                 r#"{"labels":{"alertname":"KubePodCrashLooping","namespace":"research","node":"gpu-18","pod":"train-0"}}"#,
                 (Some("train-0"), Some("gpu-18")),
+            ),
+            (
+                "[ALERT] alertname:KubeNodeNotReady instance:10.0.4.22:8080 node:gpu-18 pod:kube-state-metrics-7767-5kn6h",
+                (None, Some("gpu-18")),
             ),
         ] {
             let events = lint::read(&scanner, log);
