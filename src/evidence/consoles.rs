@@ -66,12 +66,19 @@ const COMPLAINTS: [&str; 3] = ["slurm.controller_unreachable", "slurm.accounting
 /// The head of a report that a tool gathered on one host.
 const REPORT: &str = "console.report";
 
+/// The head over what syslog shows on every terminal.
+const WALL: &str = "console.wall";
+
+/// Lines behind such a head that are of its host: syslog writes one head over each.
+const UNDER_WALL: u64 = 1;
+
 /// A prompt behind which the log of a pod was asked for.
 const POD_ASKED: &str = "console.pod_asked";
 
 /// Fills in the node of rows of a report, or behind a prompt, that tell none themselves, and the pod whose log they are.
 pub(super) fn derive(table: &mut Table) {
     reports(table);
+    walls(table);
     pods(table);
     let mut prompts: BTreeMap<usize, Vec<(u64, String, String)>> = BTreeMap::new();
     for row in table.of_kind(COMMAND).iter().map(|id| &table.rows[*id]) {
@@ -124,6 +131,22 @@ fn reports(table: &mut Table) {
     }
 }
 
+/// What stands under a head of syslog's is of the host that the head names.
+fn walls(table: &mut Table) {
+    let mut heads: BTreeMap<(usize, u64), String> = BTreeMap::new();
+    for row in table.of_kind(WALL).iter().map(|id| &table.rows[*id]) {
+        if let Some(host) = row.fields.text("host") {
+            heads.insert((row.source, row.line), host.to_owned());
+        }
+    }
+    for row in table.rows.iter_mut().filter(|row| row.node().is_none() && row.parents.is_empty()) {
+        let above = (row.source, row.line.saturating_sub(UNDER_WALL));
+        if let Some(host) = heads.get(&above) {
+            row.fields.set("node", host.as_str());
+        }
+    }
+}
+
 /// Whether what a command starts runs on the host on which it was typed.
 fn is_local(command: &str) -> bool {
     let name = program(command).unwrap_or_default();
@@ -165,6 +188,20 @@ root@gpu-18:~# dmesg
 [ 9423.180230] NVRM: Xid (PCI:0000:3b:00): 79, pid=2041, GPU has fallen off the bus.
 ";
         assert_eq!(nodes(log, "kernel.xid"), [Some("gpu-17".to_owned()), Some("gpu-18".to_owned())]);
+    }
+
+    #[test]
+    fn what_syslog_shows_on_terminals_is_of_the_host_of_its_head() {
+        let log = "\
+Message from syslogd@gpu-17 at May  4 03:12:41 ...
+ kernel:[55716.328117] watchdog: BUG: soft lockup - CPU#0 stuck for 27s! [python:1984]
+
+Message from syslogd@gpu-18 at May  4 03:12:49 ...
+ kernel:[55724.100117] watchdog: BUG: soft lockup - CPU#9 stuck for 22s! [python:1990]
+[55725.180230] NVRM: Xid (PCI:0000:3b:00): 79, pid=2041, GPU has fallen off the bus.
+";
+        assert_eq!(nodes(log, "kernel.panic"), [Some("gpu-17".to_owned()), Some("gpu-18".to_owned())]);
+        assert_eq!(nodes(log, "kernel.xid"), [None]);
     }
 
     #[test]
