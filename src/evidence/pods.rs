@@ -43,10 +43,35 @@ const PROBE_TRIES: i64 = 3;
 /// Marks what pods have survived, and says whose the other lines of a document are that describes one pod.
 pub(super) fn derive(table: &mut Table) {
     the_only_pod(table);
+    given_nodes(table);
     survived(table);
     nodes(table);
     gangs(table);
     failing_probes(table);
+}
+
+/// A list of events says once which node a pod was given, and then names the pod alone.
+fn given_nodes(table: &mut Table) {
+    let mut given: HashMap<(usize, String), Option<String>> = HashMap::new();
+    for row in table.of_kind(SCHEDULED).iter().map(|id| &table.rows[*id]) {
+        let (Some(pod), Some(node)) = (row.fields.text("pod"), row.node()) else { continue };
+        let known = given.entry((row.source, pod.to_owned())).or_insert_with(|| Some(node.to_owned()));
+        if known.as_deref() != Some(node) {
+            *known = None;
+        }
+    }
+    if given.is_empty() {
+        return;
+    }
+    for row in table.rows.iter_mut().filter(|row| row.node().is_none() && row.parents.is_empty()) {
+        if !row.kind.starts_with("kubernetes.") || BEFORE_NODE.contains(&row.kind) {
+            continue;
+        }
+        let Some(pod) = row.fields.text("pod").map(str::to_owned) else { continue };
+        if let Some(Some(node)) = given.get(&(row.source, pod)) {
+            row.fields.set("node", node.as_str());
+        }
+    }
 }
 
 fn survived(table: &mut Table) {
