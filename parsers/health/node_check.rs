@@ -17,6 +17,9 @@ pub struct Nhc;
 
 const MARK: &str = "Health check failed:";
 
+/// How its helper for the scheduler says which node it takes out of service: `…/node-mark-offline:  Marking idle gpu-17 offline:  NHC: …`.
+const OFFLINE: &str = " offline:  NHC: ";
+
 impl Nhc {
     /// Whether a text is a complaint of Node Health Check.
     pub(crate) fn is_of(text: &str) -> bool {
@@ -34,17 +37,12 @@ impl Grammar for Nhc {
     }
 
     fn anchors(&self) -> &'static [&'static str] {
-        &[MARK]
+        &[MARK, OFFLINE]
     }
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let raw = String::from_utf8_lossy(cursor.line.raw).into_owned();
-        let Some((before, complaint)) = raw.split_once(MARK) else { return };
-        if !before.contains("nhc") {
-            return;
-        }
-        let complaint = complaint.trim();
-        let node = host(before).or_else(|| marked(before)).or_else(|| console::host(cursor));
+        let Some((node, complaint)) = failed(&raw, cursor).or_else(|| taken_out(&raw)) else { return };
         // What it finds of file systems and daemons is told as other reasons for which a node is out of service.
         let outage = Outage { node: node.as_deref().unwrap_or_default(), why: complaint, since: None };
         let (test, what) = complaint.split_once(':').unwrap_or(("", complaint));
@@ -71,6 +69,19 @@ impl Grammar for Nhc {
         }
         out.push(Event::on(cursor, &cursor.line, kind, says, fields));
     }
+}
+
+/// The node, where it is told, and the complaint of `ERROR:  nhc:  Health check failed:  check_fs_mount:  …`.
+fn failed<'t>(raw: &'t str, cursor: &Cursor<'_>) -> Option<(Option<String>, &'t str)> {
+    let (before, complaint) = raw.split_once(MARK).filter(|(before, _)| before.contains("nhc"))?;
+    Some((host(before).or_else(|| marked(before)).or_else(|| console::host(cursor)), complaint.trim()))
+}
+
+/// The node that the helper takes out of service, and why.
+fn taken_out(raw: &str) -> Option<(Option<String>, &str)> {
+    let (before, complaint) = raw.split_once(OFFLINE)?;
+    let node = before.split_once("Marking ")?.1.split_whitespace().last()?;
+    Some((Some(node.to_owned()), complaint.trim()))
 }
 
 /// `gpu-17 | ERROR:  nhc:  `.

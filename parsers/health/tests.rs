@@ -63,6 +63,9 @@ fn a_node_that_is_marked_offline_is_named_and_a_missing_file_system_is_slurms_ma
     let events = lint::read(&Scanner::new(Catalogue::built_in().unwrap()), &mount);
     let told: Vec<_> = events.iter().map(|event| (event.kind, event.fields.text("node"))).collect();
     assert_eq!(told, [("slurm.node_storage", Some("gpu-019"))]);
+    let helper = "/usr/libexec/nhc/node-mark-offline:  Marking idle gpu-019 offline:  NHC: ";
+    let port = format!("{helper}check_hw_ib:  No IB port mlx5_0:1 is ACTIVE (LinkUp 400 Gb/sec).\n");
+    assert_eq!(self::told(&port), [("health.ib_link", "gpu-019".to_owned(), String::new(), 1)]);
 }
 
 #[test]
