@@ -49,6 +49,19 @@ pub(crate) fn about(kind: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether such an end is a node's, or happened on one: of a job with a single node it is known which.
+pub(super) fn is_its_nodes(kind: &str) -> bool {
+    [NODE_FAIL, BOOT_FAIL, OUT_OF_MEMORY].contains(&kind)
+}
+
+/// The host of a list of nodes that has no other; a list that was cut ends in `+`, and words in place of one are none
+/// (`None assigned`, `(null)`).
+pub(super) fn only_host(list: &str) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let named = list.contains(|c: char| c.is_ascii_digit()) || list.len() > 4;
+    Some(list).filter(|list| named && *list != "Unknown" && list.bytes().all(plain))
+}
+
 /// The witness of a job's end, whichever command tells it.
 pub(crate) const WITNESS: &str = "accounting";
 

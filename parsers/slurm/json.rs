@@ -104,6 +104,9 @@ fn job(place: &mut Place<'_>, raw: &RawValue, out: &mut Vec<Event>) {
     if let Some((kind, end)) = end.as_ref().and_then(|end| Some((end.kind(false)?, end))) {
         let mut fields = fields.clone();
         end.fill(kind, &mut fields);
+        if let Some(node) = job["nodes"].as_str().and_then(ending::only_host).filter(|_| ending::is_its_nodes(kind)) {
+            fields.set_if_absent("node", node);
+        }
         out.push(place.event(raw, word(&state), kind, fields, at));
     }
     for step in job["steps"].as_array().into_iter().flatten() {

@@ -47,6 +47,10 @@ impl Grammar for Ended {
         }
         fields.set("witness", ending::WITNESS);
         end.fill(kind, &mut fields);
+        let nodes = || heading_of_jobs(cursor)?.cell(&text, "nodelist").and_then(ending::only_host).map(str::to_owned);
+        if let Some(node) = Some(kind).filter(|kind| ending::is_its_nodes(kind)).and_then(|_| nodes()) {
+            fields.set("node", node);
+        }
         // whoever leaves the number out asked for one job
         let alone = job.is_none_or(|job| alone(cursor, job.number));
         let says = if ending::is_unexplained(kind) && alone { Says::Failure } else { Says::Warning };
@@ -139,13 +143,18 @@ pub(super) fn whole_job(cell: &str) -> Option<i64> {
 
 /// The job of a row under a heading that is some lines above.
 fn job_under_heading(cursor: &Cursor<'_>, row: &str) -> Option<Job> {
+    let heading = heading_of_jobs(cursor)?;
+    job(heading.cell(row, "jobid").or_else(|| heading.cell(row, "jobidraw"))?)
+}
+
+/// The nearest heading above a row that names a column of jobs.
+fn heading_of_jobs(cursor: &Cursor<'_>) -> Option<Heading> {
     let mut below: Option<&[u8]> = None;
     for raw in cursor.bytes_before().take(REACH) {
         if names_jobs(raw) {
             let below = below.map(String::from_utf8_lossy);
             if let Some(heading) = Heading::read(&String::from_utf8_lossy(raw), below.as_deref()) {
-                let cell = heading.cell(row, "jobid").or_else(|| heading.cell(row, "jobidraw"))?;
-                return job(cell);
+                return Some(heading);
             }
         }
         below = Some(raw);
@@ -256,6 +265,24 @@ mod tests {
         let of_jobs = |event: &crate::Event| event.kind.starts_with("sacct.") || event.kind.starts_with("squeue.");
         let events = lint::read(&scanner, log).into_iter().filter(of_jobs);
         events.map(|event| (event.kind, event.fields.int("job"))).collect()
+    }
+
+    #[test]
+    fn what_happened_to_a_job_of_one_node_happened_there() {
+        let log = "JobID           JobName      State ExitCode        NodeList \n\
+                   ------------ ---------- ---------- -------- --------------- \n\
+                   71204             train  NODE_FAIL      0:0          gpu-17 \n\
+                   71205             evals OUT_OF_ME+    0:125          gpu-19 \n\
+                   71206             train  NODE_FAIL      0:0     gpu-[20-21] \n\
+                   71207             train  NODE_FAIL      0:0   None assigned \n\
+                   71208             train     FAILED      1:0          gpu-22 \n";
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let events = lint::read(&scanner, log).into_iter().filter(|event| event.kind.starts_with("sacct."));
+        let told: Vec<_> =
+            events.map(|event| (event.fields.int("job"), event.fields.text("node").map(str::to_owned))).collect();
+        let (first, second) = (Some("gpu-17".to_owned()), Some("gpu-19".to_owned()));
+        let rest = [71206, 71207, 71208].map(|job| (Some(job), None));
+        assert_eq!(told, [&[(Some(71204), first), (Some(71205), second)][..], &rest].concat());
     }
 
     #[test]

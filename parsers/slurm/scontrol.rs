@@ -121,6 +121,10 @@ impl Grammar for Jobs {
         fields.set("job", job);
         if let Some(node) = record.value("FailedNode").filter(|node| node != "(null)") {
             fields.set("node", node);
+        } else if ending::is_its_nodes(kind)
+            && let Some(node) = record.value("NodeList").as_deref().and_then(ending::only_host)
+        {
+            fields.set("node", node);
         }
         fields.set("witness", ending::WITNESS);
         let says = if ending::is_unexplained(kind) && alone(cursor, job) { Says::Failure } else { Says::Warning };
@@ -205,6 +209,8 @@ mod tests {
     fn the_state_of_a_job_is_read_on_many_lines_and_on_one() {
         let wide = "JobId=71204 JobName=train\n   UserId=ann(1000) GroupId=ann(1000)\n   JobState=NODE_FAIL Reason=NodeDown Dependency=(null)\n";
         assert_eq!(read(wide), [("sacct.node_fail", None, Some(71204.into()))]);
+        let at = |nodes: &str| read(&format!("{wide}   NodeList={nodes}\n"))[0].1.clone();
+        assert_eq!((at("gpu-17"), at("gpu-[17-18]"), at("(null)")), (Some("gpu-17".into()), None, None));
         let one = "JobId=71204 JobName=train JobState=TIMEOUT Reason=TimeLimit\n";
         assert_eq!(read(one), [("sacct.time_limit", None, Some(71204.into()))]);
         assert!(read("JobId=71204 JobName=train\n   JobState=RUNNING Reason=None\n").is_empty());
