@@ -48,6 +48,9 @@ const RULES: [(&str, Name, Says); 11] = [
 /// How rules about nodes begin (kubernetes-mixin and node-mixin).
 const OF_NODES: [&str; 2] = ["KubeNode", "Node"];
 
+/// The port of Prometheus' exporter for nodes.
+const NODE_EXPORTER: &str = "9100";
+
 /// Lines before and behind the anchor in which the other keys of an alert stand, …
 const NEAR: usize = 12;
 
@@ -85,7 +88,7 @@ impl Grammar for Alerts {
             None => Subject { pod: pod(&text).map(str::to_owned), ..Subject::default() },
         };
         let named = ["subject_node", "node", "Hostname"].iter().find_map(|key| value(&text, key));
-        let node = subject.node.or_else(|| named.map(str::to_owned));
+        let node = subject.node.or_else(|| named.or_else(|| exporters_host(&text)).map(str::to_owned));
         let firing = Firing::of(&text);
         if subject.pod.is_none() && node.is_none() && firing.is_none() {
             return;
@@ -117,6 +120,14 @@ impl Grammar for Alerts {
 fn pod(text: &str) -> Option<&str> {
     let about_node = value(text, "alertname").is_some_and(|name| OF_NODES.iter().any(|begin| name.starts_with(begin)));
     value(text, "pod").filter(|_| !about_node)
+}
+
+/// The host of the exporter on a node that an alert is about, where its address is told by name: `gpu-18:9100`.
+fn exporters_host(text: &str) -> Option<&str> {
+    value(text, "alertname").filter(|name| name.starts_with("Node"))?;
+    let (host, port) = value(text, "instance")?.rsplit_once(':')?;
+    let named = host.contains(|c: char| c.is_ascii_alphabetic()) && !host.contains([':', '/']) && host != "localhost";
+    (named && port == NODE_EXPORTER).then_some(host)
 }
 
 /// The labels of the alert at the cursor: its line first, then those around it, in a form that `value` reads.
@@ -246,6 +257,10 @@ mod tests {
             ),
             (
                 "[ALERT] alertname:KubeNodeNotReady instance:10.0.4.22:8080 node:gpu-18 pod:kube-state-metrics-7767-5kn6h",
+                (None, Some("gpu-18")),
+            ),
+            (
+                r#"ALERTS{alertname="NodeFilesystemAlmostOutOfSpace",alertstate="firing",instance="gpu-18:9100",mountpoint="/"} 1"#,
                 (None, Some("gpu-18")),
             ),
         ] {
