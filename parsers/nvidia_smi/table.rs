@@ -47,6 +47,9 @@ impl Grammar for Table {
 /// The column that all of the tables have in their heading.
 const HEADING: &str = "Volatile Uncorr. ECC";
 
+/// NVML's word for a GPU that is gone from the bus (`nvmlErrorString`), in the column of another reading.
+const IS_LOST: &str = "GPU is lost";
+
 /// How the row of a GPU ends whose errors can't be read: where somebody shows that row alone, there is no heading.
 const UNREADABLE: &str = "ERR! |";
 
@@ -82,7 +85,10 @@ impl Rows<'_, '_> {
             self.gpu = self.indices.iter().find(|(known, _)| known == index).map(|(_, address)| address.clone());
             self.ecc(line, count, out);
         }
-        if cells.iter().any(|cell| cell.split_whitespace().any(|word| word == "ERR!")) && self.gpu.is_some() {
+        if cells.contains(&IS_LOST) && self.gpu.is_some() {
+            let fields = [("what", IS_LOST.into()), ("reading", "table".into())].into_iter().collect();
+            self.push(line, gpu::LOST, Says::Failure, fields, out);
+        } else if cells.iter().any(|cell| cell.split_whitespace().any(|word| word == "ERR!")) && self.gpu.is_some() {
             let fields = [("what", "ERR!".into()), ("reading", "table".into())].into_iter().collect();
             self.push(line, gpu::UNREADABLE, Says::Warning, fields, out);
         }

@@ -133,6 +133,8 @@ fn the_tables_of_old_and_new_drivers_are_read() {
     let lost = |gpu: &str, line| ("gpu.unreadable", gpu.to_owned(), line);
     let (seventh, eighth) = ("00000000:D6:00.0", "00000000:D7:00.0");
     assert_eq!(told(cut), [lost(seventh, 2), lost(seventh, 3), lost(eighth, 5)]);
+    let gone = cut.replace("     0MiB / 80994MiB ", "     GPU is lost     ");
+    assert_eq!(told(&gone)[1], ("gpu.lost", seventh.to_owned(), 3));
     let mig = "\
 | GPU  Name                 Persistence-M | Bus-Id          Disp.A | Volatile Uncorr. ECC |
 |   0  NVIDIA A100-SXM4-80GB          On  |   00000000:07:00.0 Off |                   On |
