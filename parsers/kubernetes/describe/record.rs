@@ -157,6 +157,11 @@ impl<'a> Record<'a> {
             self.head(line, key, value);
             return;
         }
+        // only conditions of nodes have a heartbeat; their heading is often left out with what stands above it
+        if text.trim_start().starts_with("Type ") && text.contains("LastHeartbeatTime") {
+            *section = Section::Conditions;
+            return;
+        }
         match *section {
             Section::Containers { init } => self.container(line, text, (key, value), init),
             Section::Conditions => self.conditions.extend(condition(text).map(|found| (line, found))),
