@@ -1,6 +1,7 @@
 //! The table against the playbooks: which causes fit, which are only consequences, which is the answer.
 
 mod condition;
+mod culprit;
 mod matching;
 mod outcome;
 mod ranking;
@@ -9,8 +10,9 @@ mod relation;
 mod tests;
 
 pub use condition::kind_fits;
+pub use culprit::culprit;
 pub use matching::{Match, find};
-pub use outcome::{culprit, offered, tested, values, weigh};
+pub use outcome::{offered, tested, values, weigh};
 pub use ranking::{Ranked, heard};
 
 use crate::playbook::Playbook;
