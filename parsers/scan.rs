@@ -267,22 +267,21 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn read(&mut self, wishes: &[Wish], line: Line<'a>) {
-        let peeled = strip_ansi(line.raw).len() - line.text.len();
+        let peeled = line.peeled();
         self.scratch.matched.as_mut().map(Matched::next_line);
         let cursor = Cursor { block: self.block, line };
-        let signatures = &self.catalogue.signatures;
-        let general = |wish: &Wish| matches!(wish.owner, Owner::Signature(at, _) if signatures[at as usize].fallback);
-        if wishes.iter().any(general) {
-            // What is known of the line by another signature needs no general word.
-            let (last, first): (Vec<Wish>, Vec<Wish>) = wishes.iter().partition(|wish| general(wish));
-            self.offer(&first, &cursor, peeled);
-            for group in last.chunk_by(|a, b| a.owner == b.owner) {
-                if self.events.is_empty() {
-                    self.offer(group, &cursor, peeled);
-                }
+        let catalogue = self.catalogue;
+        let general = |group: &&[Wish]| matches!(group[0].owner, Owner::Signature(at, _) if catalogue.signatures[at as usize].fallback);
+        let groups = || wishes.chunk_by(|a, b| a.owner == b.owner);
+        let mut matched = None;
+        for group in groups().filter(|group| !general(group)) {
+            self.ask(group, &cursor, peeled, &mut matched);
+        }
+        // What is known of the line by another signature needs no general word.
+        for group in groups().filter(general) {
+            if self.events.is_empty() {
+                self.ask(group, &cursor, peeled, &mut None);
             }
-        } else {
-            self.offer(wishes, &cursor, peeled);
         }
         self.signed = 0;
         let mut events = std::mem::take(&mut self.events);
@@ -295,20 +294,18 @@ impl<'a> Walk<'a, '_> {
         self.events = events;
     }
 
-    /// Asks each owner; `peeled` bytes of the plain line are prefixes.
-    fn offer(&mut self, wishes: &[Wish], cursor: &Cursor<'_>, peeled: usize) {
-        let mut matched = None;
-        for group in wishes.chunk_by(|a, b| a.owner == b.owner) {
-            match group[0].owner {
-                Owner::Grammar(at) => self.grammar(at as usize, cursor),
-                Owner::Complaint => {}
-                Owner::Signature(at, _) if matched == Some(at) => {}
-                Owner::Signature(at, pattern) => {
-                    let before = if self.catalogue.signatures[at as usize].whole { 0 } else { peeled };
-                    let places = group.iter().filter_map(|wish| (wish.at as usize).checked_sub(before));
-                    if self.signature(at as usize, pattern as usize, cursor, places) {
-                        matched = Some(at);
-                    }
+    /// Asks the owner of a group of literals, unless another pattern of the same signature has matched; `peeled` bytes of
+    /// the plain line are prefixes.
+    fn ask(&mut self, group: &[Wish], cursor: &Cursor<'_>, peeled: usize, matched: &mut Option<u32>) {
+        match group[0].owner {
+            Owner::Grammar(at) => self.grammar(at as usize, cursor),
+            Owner::Complaint => {}
+            Owner::Signature(at, _) if *matched == Some(at) => {}
+            Owner::Signature(at, pattern) => {
+                let before = if self.catalogue.signatures[at as usize].whole { 0 } else { peeled };
+                let places = group.iter().filter_map(|wish| (wish.at as usize).checked_sub(before));
+                if self.signature(at as usize, pattern as usize, cursor, places) {
+                    *matched = Some(at);
                 }
             }
         }
