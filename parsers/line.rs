@@ -40,6 +40,14 @@ impl<'a> Line<'a> {
         Self { number, start, raw, context, text }
     }
 
+    /// How many bytes of the plain line are prefixes.
+    pub(crate) fn peeled(&self) -> usize {
+        match self.text {
+            Cow::Borrowed(text) => self.raw.len() - text.len(),
+            Cow::Owned(ref text) => strip_ansi(self.raw).len() - text.len(),
+        }
+    }
+
     /// All of the line as a string, its prefixes with it: without colours, bad bytes replaced.
     pub(crate) fn whole(&self) -> String {
         text_of(&strip_ansi(self.raw)).into_owned()
@@ -185,8 +193,8 @@ impl<'a> Cursor<'a> {
 
     /// The lines after this one by the same writer.
     pub fn stream(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
-        let context = self.line.context.clone();
-        self.following().filter(move |line| line.context.same_stream(&context))
+        let (context, mark) = (self.line.context.clone(), self.mark());
+        self.raw_after(move |raw| raw.starts_with(mark)).filter(move |line| line.context.same_stream(&context))
     }
 
     /// Whether [`Self::following`] comes to the end of the document.

@@ -83,8 +83,8 @@ type Layer = fn(&[u8], &mut Context) -> Option<usize>;
 const LAYERS: [(u8, Layer); 25] = [
     (DIGIT, notebook_tag),
     (OPEN, number_tag),
-    (OPEN, sglang_tag),
     (OPEN, rank_tag),
+    (OPEN, sglang_tag),
     (OPEN, bracket_tag),
     (DIGIT | BLANK, task_label),
     (OPEN, mpi_tag),

@@ -7,6 +7,9 @@ use memchr::memchr2_iter;
 /// Bytes whose lines are noted at a time, when one of them is first asked for.
 const REGION: usize = 16 << 10;
 
+/// Bytes that a line usually has.
+const USUAL: usize = 128;
+
 /// Bytes of a line's beginning that are noted.
 const HEAD: usize = size_of::<u64>();
 
@@ -73,7 +76,7 @@ impl Heads {
 
 impl Region {
     fn new(data: &[u8], begins: usize) -> Self {
-        let mut region = Self { begins, lines: Vec::new(), ended: 0 };
+        let mut region = Self { begins, lines: Vec::with_capacity(REGION / USUAL), ended: 0 };
         let until = data.len().min(begins + REGION);
         if begins == 0 || matches!(data[begins - 1], b'\n' | b'\r') {
             region.begin(data, begins);

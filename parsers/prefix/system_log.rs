@@ -70,7 +70,9 @@ pub(super) fn caller(line: &[u8], context: &mut Context) -> Option<usize> {
 /// `- 1777864361 2026.05.04 gpu-17 ` of logs that a cluster archived: alert, seconds since 1970, date, node.
 pub(super) fn archived(line: &[u8], context: &mut Context) -> Option<usize> {
     // Most lines begin otherwise.
-    if !matches!(line.first()?, b'-' | b'_' | b'A'..=b'Z') || context.at.is_some() {
+    let alert = line.iter().take_while(|b| matches!(b, b'-' | b'_' | b'A'..=b'Z')).count();
+    let seconds = line.get(alert..alert + 2)?;
+    if alert == 0 || seconds[0] != b' ' || !seconds[1].is_ascii_digit() || context.at.is_some() {
         return None;
     }
     let text = std::str::from_utf8(&line[..line.len().min(120)]).ok()?;

@@ -277,7 +277,10 @@ impl Class {
             return class;
         }
         let by_type = RULES.iter().position(|(_, types, _)| types.contains(&short));
-        let rule = by_type.into_iter().chain(by_message(message)).min();
+        let rule = match by_type {
+            Some(0) => by_type,
+            _ => by_type.into_iter().chain(by_message(message)).min(),
+        };
         rule.map_or(Self::Plain, |rule| RULES[rule].0)
     }
 
