@@ -72,7 +72,7 @@ impl Matched {
         let found = self.found.get(&key)?;
         self.known += 1;
         if let Some(known) = found {
-            slots.copy_from_slice(known);
+            slots.get_mut(..known.len())?.copy_from_slice(known);
         }
         Some(found.is_some())
     }
@@ -86,7 +86,7 @@ impl Matched {
     }
 }
 
-/// Whether one digit is as good as another to a pattern: it asks for none by itself, and its classes hold all of them or none.
+/// Whether one digit is as good as another to a pattern: it asks for none by itself, and its classes hold all or none.
 pub(crate) fn takes_digits_alike(hir: &Hir) -> bool {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => true,

@@ -12,7 +12,6 @@ use crate::catalogue::Catalogue;
 use crate::event::{Event, Fields};
 use crate::index::{Index, Owner};
 use crate::line::{Block, Cursor, Heads, Line, strip_ansi};
-use crate::matched::Matched;
 use crate::record::Wrapped;
 use crate::search::{Familiar, Hit, Lines};
 use crate::signature::{Scratch, Signature};
@@ -268,10 +267,13 @@ impl<'a> Walk<'a, '_> {
 
     fn read(&mut self, wishes: &[Wish], line: Line<'a>) {
         let peeled = line.peeled();
-        self.scratch.matched.as_mut().map(Matched::next_line);
+        if let Some(matched) = &mut self.scratch.matched {
+            matched.next_line();
+        }
         let cursor = Cursor { block: self.block, line };
         let catalogue = self.catalogue;
-        let general = |group: &&[Wish]| matches!(group[0].owner, Owner::Signature(at, _) if catalogue.signatures[at as usize].fallback);
+        let fallback = |owner| matches!(owner, Owner::Signature(at, _) if catalogue.signatures[at as usize].fallback);
+        let general = |group: &&[Wish]| fallback(group[0].owner);
         let groups = || wishes.chunk_by(|a, b| a.owner == b.owner);
         let mut matched = None;
         for group in groups().filter(|group| !general(group)) {
