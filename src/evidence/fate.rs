@@ -23,6 +23,12 @@ const RAISED: &str = "python.exception";
 /// What a command line names is not there.
 const LAUNCH: &str = "process.launch_error";
 
+/// NCCL asks its network plugins one after the other; one that has no device, no library or is switched off (`NCCL_IB_DISABLE`)
+/// answers with an internal error, and the next is taken (`ncclIbInit` and `ncclNetInit`, NCCL 2.23 to 2.30).
+const UNWINDING: &str = "nccl.unwinding";
+const INTERNAL_ERROR: i64 = 3;
+const COMM_INIT: &str = "nccl.comm_init";
+
 /// Marks the rows that the run survived.
 pub(super) fn derive(table: &mut Table) {
     let ends =
@@ -42,6 +48,7 @@ pub(super) fn derive(table: &mut Table) {
     }
     script_went_on(table);
     started_later(table);
+    another_plugin(table);
     wake_of_success(table, &ends);
 }
 
@@ -61,6 +68,18 @@ fn started_later(table: &mut Table) {
     for id in table.of_kind(RAISED).to_vec() {
         let row = &mut table.rows[id];
         row.survived |= row.rank().is_none() && starts.after((row.source, row.last_line)) > 0;
+    }
+}
+
+/// A network plugin that was passed over did not keep the communicator from being made; no rank has it before all have.
+fn another_plugin(table: &mut Table) {
+    let made = table.of_kind(COMM_INIT).iter().map(|id| &table.rows[*id]);
+    let made = made.filter(|row| row.fields.text("phase").is_some_and(|phase| phase == "COMPLETE"));
+    let made = Places::new(made.map(|row| (row.source, row.last_line)));
+    for id in table.of_kind(UNWINDING).to_vec() {
+        let row = &mut table.rows[id];
+        let of_plugin = row.fields.get("plugin").is_some() && row.fields.int("code") == Some(INTERNAL_ERROR);
+        row.survived |= of_plugin && made.after((row.source, row.line)) > 0;
     }
 }
 
@@ -129,6 +148,19 @@ mod tests {
         assert!(!survived([start, raised].concat()));
         assert!(!survived([raised, start, raised].concat()), "again");
         assert!(!survived(["[rank3]: ", raised, start].concat()), "of an earlier start");
+    }
+
+    #[test]
+    fn nccl_takes_another_network() {
+        let refused = "gpu-17:4121:4121 [0] NCCL INFO transport/net_ib.cc:852 -> 3\n";
+        let made = "gpu-17:4121:4121 [0] NCCL INFO ncclCommInitRank comm 0x55 rank 0 nranks 4 cudaDev 0 nvmlDev 0 busId 60 commId 0x7 - Init COMPLETE\n";
+        let survived = |log: &[&str]| {
+            let table = of_log(&log.concat());
+            table.rows[table.of_kind(super::UNWINDING)[0]].survived
+        };
+        assert!(survived(&[refused, made]));
+        assert!(!survived(&[made, refused]));
+        assert!(!survived(&[refused]), "no network was taken");
     }
 
     #[test]
