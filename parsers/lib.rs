@@ -26,6 +26,7 @@ pub mod hostlist;
 mod hot;
 mod index;
 pub mod infiniband;
+pub mod jax;
 pub mod journal;
 pub mod kernel;
 pub mod kubernetes;
