@@ -6,7 +6,7 @@ use diag_parsers::{Value, hostlist};
 
 use super::matching::Match;
 use super::outcome::values;
-use crate::evidence::{Table, gpu};
+use crate::evidence::{Table, gpu, is_oneself};
 use crate::verdict::Culprit;
 
 /// Who is to blame; the flag says that every known rank is hit alike, so that none is.
@@ -16,6 +16,9 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     let mut ranks = ranks(found, table);
     let host = |name: String| table.job.names.get(&name).cloned().unwrap_or(name);
     let mut nodes: Vec<String> = told(&from.nodes, "node").iter().flat_map(|text| hosts(text)).map(host).collect();
+    if let Some(own) = hosts_of(&ranks, table).filter(|own| tellers_only(found, table, &nodes, own)) {
+        nodes = own;
+    }
     let mut gpus = apart(told(&from.gpus, "gpu"));
     let everyone = are_all(&ranks, &nodes, found, table);
     if everyone {
@@ -31,6 +34,21 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     nodes.dedup();
     let culprit = Culprit { ranks, nodes, gpus, pods: told(&from.pods, "pod"), jobs: told(&from.jobs, "job") };
     (culprit, everyone)
+}
+
+/// The hosts of ranks, where each one's is known.
+fn hosts_of(ranks: &[i64], table: &Table) -> Option<Vec<String>> {
+    let hosts: Option<Vec<String>> = ranks.iter().map(|rank| table.job.hosts.get(rank).cloned()).collect();
+    hosts.filter(|hosts| !hosts.is_empty())
+}
+
+/// Whether the nodes are but those of whoever tells of the ranks: they stand in the column of who wrote a line, and none
+/// is a host of these ranks.
+fn tellers_only(found: &Match<'_>, table: &Table, nodes: &[String], own: &[String]) -> bool {
+    let named =
+        |path: &String| path.split('|').any(|one| !one.ends_with(".node")) && !values(found, table, path).is_empty();
+    let paths = found.playbook.culprit.nodes.as_deref().unwrap_or_default();
+    !nodes.is_empty() && !paths.iter().any(named) && !nodes.iter().any(|node| own.contains(node))
 }
 
 /// What stands at the paths of a playbook, else in a column of its first clue; each text once.
@@ -112,14 +130,6 @@ fn torn(found: &Match<'_>, table: &Table) -> Vec<i64> {
 
 /// An exception of a Python program.
 const EXCEPTION: &str = "python.exception";
-
-/// Whether a name is what every host calls itself: it names none.
-fn is_oneself(name: &str) -> bool {
-    let address = name.parse::<std::net::IpAddr>();
-    name.eq_ignore_ascii_case("localhost")
-        || name.starts_with("localhost.")
-        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
-}
 
 /// Whether somebody wrote it in the place of a name: `<gpu-node>`, `10.0...`.
 fn is_placeholder(name: &str) -> bool {

@@ -17,7 +17,7 @@ use diag_parsers::{Fields, Name, Says, Value};
 use super::{RowId, Table};
 
 /// Most rows that a derived fact points at.
-const MOST_PARENTS: usize = 6;
+pub(super) const MOST_PARENTS: usize = 6;
 
 /// Derives the facts.
 pub fn derive(table: &mut Table) {

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use diag_parsers::{Event, Fields, Name, Says, Stamp, Value, Volatile};
 use foldhash::quality::RandomState;
 
+use super::names::is_oneself;
 use super::{Advance, Row};
 
 /// Most distinct facts kept of a document; further ones are counted with their like on the same rank.
@@ -106,10 +107,18 @@ impl Ledger {
     /// Says who wrote the document, for rows that don't tell it themselves. A host is not believed where the document
     /// tells of another one.
     pub fn written_by(&mut self, fields: &Fields) {
-        let other = |row: &Row, node: &str| row.node().is_some_and(|told| told.split('.').next() != Some(node));
+        let oneself = |row: &Row| row.node().is_some_and(is_oneself);
+        let other = |row: &Row, node: &str| {
+            row.node().is_some_and(|told| !is_oneself(told) && told.split('.').next() != Some(node))
+        };
         let foreign = fields.text("node").is_some_and(|node| self.rows.iter().any(|row| other(row, node)));
         for (name, value) in fields.iter().filter(|(name, _)| *name != "node" || !foreign) {
-            self.rows.iter_mut().for_each(|row| row.fields.set_if_absent(name, value.clone()));
+            for row in &mut self.rows {
+                if name == "node" && oneself(row) {
+                    row.fields.remove(name);
+                }
+                row.fields.set_if_absent(name, value.clone());
+            }
         }
     }
 

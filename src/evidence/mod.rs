@@ -28,6 +28,7 @@ mod peers;
 mod pods;
 mod processes;
 mod repeats;
+mod stopped;
 mod topology;
 mod unknown;
 mod victims;
@@ -35,7 +36,7 @@ mod window;
 
 pub use clock::{Lane, Placed, Settled};
 pub use ledger::Ledger;
-pub use names::without_domain;
+pub use names::{is_oneself, without_domain};
 pub use narrow::{Dropped, Moment, Narrow};
 pub use parts::{Part, parts};
 pub use window::{Aside, Window, context};
@@ -66,6 +67,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "network.slower",
     "rank.first_failure",
     "rank.left",
+    "launcher.stopped",
     "rendezvous.crowded",
     "rendezvous.rank_twice",
     BEGAN,
@@ -312,6 +314,7 @@ impl Table {
         interfaces::derive(self);
         flapping::derive(self);
         bandwidths::derive(self);
+        stopped::derive(self);
         collective::derive(self);
         unknown::derive(self);
     }
@@ -401,12 +404,19 @@ impl Table {
 /// The table of one log, for the tests of this room.
 #[cfg(test)]
 fn of_log(log: &str) -> Table {
+    of_logs(&[("job.log", log)])
+}
+
+#[cfg(test)]
+fn of_logs(logs: &[(&str, &str)]) -> Table {
     use diag_parsers::{Block, Catalogue, Depth, Scanner};
 
     let scanner = Scanner::new(Catalogue::built_in().unwrap());
-    let mut ledger = Ledger::new(scanner.catalogue().volatile());
-    let block = Block::whole(log.as_bytes());
-    scanner.scan(block, log.len(), Depth::Every, &mut |event| ledger.absorb(event));
-    ledger.ends_at(log.lines().count() as u64);
-    Table::new(vec![("job.log".to_owned(), ledger)])
+    let read = |(name, log): &(&str, &str)| {
+        let mut ledger = Ledger::new(scanner.catalogue().volatile());
+        scanner.scan(Block::whole(log.as_bytes()), log.len(), Depth::Every, &mut |event| ledger.absorb(event));
+        ledger.ends_at(log.lines().count() as u64);
+        ((*name).to_owned(), ledger)
+    };
+    Table::new(logs.iter().map(read).collect())
 }

@@ -68,6 +68,14 @@ pub fn without_domain(node: &str) -> &str {
     &node[..dot.unwrap_or(node.len())]
 }
 
+/// Whether a name is what every host calls itself: it names none.
+pub fn is_oneself(name: &str) -> bool {
+    let address = name.parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost")
+        || name.starts_with("localhost.")
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
 /// The names that a name may stand for: without its domain, without its network.
 fn shorter(name: &str) -> Vec<String> {
     let short = name.split('.').next().unwrap_or(name);

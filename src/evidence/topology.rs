@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diag_parsers::{Says, Value};
 
 use super::names::without_domain;
-use super::{Table, consoles, processes};
+use super::{Row, Table, consoles, processes};
 
 /// Largest rank that is believed.
 const MOST_RANKS: i64 = 1 << 20;
@@ -31,6 +31,8 @@ pub(super) fn derive(table: &mut Table) {
             job.hosts.entry(rank).or_insert_with(|| node.to_owned());
         }
     }
+    host_of_the_silent_rank(table);
+    ranks_of_only_workers(table);
     nodes_of_ranks(table);
     the_only_node(table);
 }
@@ -202,6 +204,41 @@ fn nodes_of_ranks(table: &mut Table) {
         if let Some(host) = row.rank().and_then(|rank| table.job.hosts.get(&rank)) {
             row.fields.set("node", host.as_str());
         }
+    }
+}
+
+/// The host that is left over for the one rank that says nothing, where each of the others has a host of its own.
+fn host_of_the_silent_rank(table: &mut Table) {
+    let last = table.job.ranks.last().map_or(0, |rank| rank + 1).max(table.job.world_size.unwrap_or_default());
+    let hosts = &table.job.hosts;
+    if last > 1 + hosts.len() as i64 {
+        return;
+    }
+    let mut silent = (0..last).filter(|rank| !hosts.contains_key(rank));
+    let (Some(rank), None) = (silent.next(), silent.next()) else { return };
+    let taken: BTreeSet<&str> = hosts.values().map(String::as_str).collect();
+    let launchers = table.rows.iter().filter(|row| row.kind.starts_with("elastic.")).filter_map(Row::node);
+    let left: BTreeSet<&str> = launchers.filter(|node| !taken.contains(node)).collect();
+    if let (Some(host), 1, true) = (left.first(), left.len(), taken.len() == hosts.len()) {
+        let host = (*host).to_owned();
+        table.job.hosts.insert(rank, host);
+    }
+}
+
+/// torchrun tells a worker by its number on the host; where the host has one, that is its rank.
+fn ranks_of_only_workers(table: &mut Table) {
+    let mut workers: BTreeMap<&str, Option<i64>> = BTreeMap::new();
+    for (rank, host) in &table.job.hosts {
+        workers.entry(host).and_modify(|known| *known = None).or_insert(Some(*rank));
+    }
+    let exits = table.of_kind("elastic.exit").iter().copied();
+    let rank = |row: &Row| {
+        let first = row.rank().is_none() && row.fields.int("local_rank") == Some(0);
+        workers.get(row.node()?).copied().flatten().filter(|_| first)
+    };
+    let told: Vec<_> = exits.filter_map(|id| Some((id, rank(&table.rows[id])?))).collect();
+    for (id, rank) in told {
+        table.rows[id].fields.set("rank", rank);
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diag_parsers::Fields;
 
+use super::super::Row;
 use super::{RowId, Table, about_ranks};
 
 /// Rows that tell the counts.
@@ -26,15 +27,33 @@ type Group = BTreeMap<i64, Count>;
 pub(super) fn derive(table: &mut Table) {
     let mut groups = groups(table);
     groups.retain(|_, group| !mixed(table, group));
+    let ended = ended(table);
+    for group in groups.values_mut() {
+        group.retain(|rank, count| count.enqueued >= 0 || !ended.contains(rank));
+    }
     let waiting: BTreeSet<i64> = groups
         .values()
         .flatten()
         .filter(|(_, count)| count.enqueued > count.completed)
         .map(|(rank, _)| *rank)
         .collect();
+    let bereft = bereft(table);
     for (name, group) in groups {
-        judge(table, &name, &group, &waiting);
+        judge(table, &name, &group, &waiting, &bereft);
     }
+}
+
+/// Ranks whose worker torchrun saw end: one that has enqueued nothing since was started in its place.
+fn ended(table: &Table) -> BTreeSet<i64> {
+    table.of_kind("elastic.exit").iter().filter_map(|id| table.rows[*id].rank()).collect()
+}
+
+/// Ranks whose collective failed because a process at another end of it has gone: wherever that left them, they were not
+/// slower than their peers.
+pub(super) fn bereft(table: &Table) -> BTreeSet<i64> {
+    let of_peer = |row: &&Row| row.fields.text("why").is_some_and(|why| why.contains("remote process"));
+    let rows = table.of_kind("nccl.framework_error").iter().map(|id| &table.rows[*id]);
+    rows.filter(of_peer).filter_map(Row::rank).collect()
 }
 
 /// Counts by group and rank. Without a group's name all lines are of one group; ranks are global where known.
@@ -65,7 +84,7 @@ fn mixed(table: &Table, group: &Group) -> bool {
     })
 }
 
-fn judge(table: &mut Table, name: &str, group: &Group, waiting: &BTreeSet<i64>) {
+fn judge(table: &mut Table, name: &str, group: &Group, waiting: &BTreeSet<i64>, bereft: &BTreeSet<i64>) {
     let pending = || group.iter().filter(|(_, count)| count.enqueued > count.completed);
     let Some(stuck) = pending().map(|(_, count)| count.completed + 1).max() else { return };
     let mut fields = Fields::default();
@@ -78,8 +97,10 @@ fn judge(table: &mut Table, name: &str, group: &Group, waiting: &BTreeSet<i64>) 
         .map(|(rank, _)| *rank)
         .collect();
     let idle: BTreeSet<i64> = absent.iter().copied().filter(|rank| !waiting.contains(rank)).collect();
-    let behind: BTreeSet<i64> =
-        pending().filter(|(_, count)| count.completed + 1 < stuck).map(|(rank, _)| *rank).collect();
+    let behind: BTreeSet<i64> = pending()
+        .filter(|(rank, count)| count.completed + 1 < stuck && !bereft.contains(rank))
+        .map(|(rank, _)| *rank)
+        .collect();
     let rows = |ranks: &BTreeSet<i64>| -> Vec<RowId> {
         let of = ranks.iter().filter_map(|rank| group.get(rank)).map(|count| count.row);
         let peer = pending().find(|(rank, _)| !ranks.contains(rank)).map(|(_, count)| count.row);

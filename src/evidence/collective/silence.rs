@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use diag_parsers::Fields;
 
-use super::super::Row;
+use super::super::{Row, stopped};
+use super::progress::bereft;
 use super::{RowId, Table, about_ranks, last_sign};
 
 /// Rows of a rank that waited in vain.
@@ -24,7 +25,8 @@ const WAITED: [&str; 5] = [
 const LOST: [&str; 3] = ["gloo.connection_lost", "torch.store_gone", "python.comm_exception"];
 
 /// Rows that tell how a rank itself ended: it is not silent.
-const ENDED: [&str; 5] = ["python.exception", "cuda.*", "process.*", "gloo.size_mismatch", "torch.heartbeat_timeout"];
+const ENDED: [&str; 6] =
+    ["python.exception", "cuda.*", "process.*", "gloo.size_mismatch", "torch.heartbeat_timeout", "elastic.exit"];
 
 /// Rows of ranks that waited for others to come at all: who is missing there is told by them, and was never connected.
 const NEVER_MET: [&str; 2] = ["torch.peer_never_came", "torch.join_timeout"];
@@ -41,7 +43,7 @@ pub(super) fn derive(table: &mut Table) {
     }
     let waited = ranks(table, &WAITED);
     let lost = ranks(table, &LOST);
-    let ended = ranks(table, &ENDED);
+    let ended: BTreeSet<i64> = ranks(table, &ENDED).union(&stopped::ranks(table)).copied().collect();
     let kind = if waited.is_empty() { "collective.no_record" } else { "collective.absent" };
     let complaining: BTreeSet<i64> = waited.union(&lost).copied().chain(pending(table)).collect();
     let known = everyone(table);
@@ -78,7 +80,9 @@ fn unheard(table: &mut Table, waited: &BTreeSet<i64>) {
     if missing.len() == 1 && waited.len() >= MOST_OF {
         // Work on a host that no rank owns up to is a sign of life of the missing one.
         let busy = table.of_kind("progress.busy").iter().copied().find(|id| table.rows[*id].rank().is_none());
-        let kind = if busy.is_some() { "collective.absent" } else { "collective.unheard" };
+        // The log of its host was read, it says nothing there, and no peer says that it is gone.
+        let alive = missing.iter().all(|rank| table.job.hosts.contains_key(rank)) && bereft(table).is_empty();
+        let kind = if busy.is_some() || alive { "collective.absent" } else { "collective.unheard" };
         let parents = busy.into_iter().chain(rows(table, &WAITED).into_iter().take(MOST_OF)).collect();
         about_ranks(table, kind, &missing, Fields::default(), parents);
     }

@@ -121,7 +121,7 @@ fn facts(sitting: &Sitting) -> usize {
 #[test]
 fn a_moment_leads_to_its_line_and_a_finding_to_its_evidence() {
     let mut sitting = Sitting::sample(OOM, SMALL);
-    sitting.types("2jjl");
+    sitting.types("2l");
     sitting.press(KeyCode::Enter);
     assert_eq!(sitting.state.view(), View::Evidence);
     sitting.shows("gpu-17.log:");
