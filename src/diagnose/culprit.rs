@@ -19,7 +19,10 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     if let Some(own) = hosts_of(&ranks, table).filter(|own| tellers_only(found, table, &nodes, own)) {
         nodes = own;
     }
-    let mut gpus = apart(told(&from.gpus, "gpu"));
+    let mut gpus = match from.gpus {
+        None if of_reporter(found, table) => Vec::new(),
+        _ => apart(told(&from.gpus, "gpu")),
+    };
     let everyone = are_all(&ranks, &nodes, found, table);
     if everyone {
         ranks.clear();
@@ -34,6 +37,12 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
     nodes.dedup();
     let culprit = Culprit { ranks, nodes, gpus, pods: told(&from.pods, "pod"), jobs: told(&from.jobs, "job") };
     (culprit, everyone)
+}
+
+/// Whether the GPU beside the first clue is but that of the process which printed it: NCCL puts its index before each line,
+/// whatever the line is about.
+fn of_reporter(found: &Match<'_>, table: &Table) -> bool {
+    found.picked(first(found)).iter().all(|row| table.rows[*row].kind.starts_with("nccl."))
 }
 
 /// The hosts of ranks, where each one's is known.
