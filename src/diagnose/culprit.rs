@@ -40,9 +40,10 @@ pub fn culprit(found: &Match<'_>, table: &Table) -> (Culprit, bool) {
 }
 
 /// Whether the GPU beside the first clue is but that of the process which printed it: NCCL puts its index before each line,
-/// whatever the line is about.
+/// and before those of its plugins, whatever the line is about. Playbooks of faults of a GPU ask for it.
 fn of_reporter(found: &Match<'_>, table: &Table) -> bool {
-    found.picked(first(found)).iter().all(|row| table.rows[*row].kind.starts_with("nccl."))
+    let by_nccl = |kind: &str| kind.starts_with("nccl.") || kind.starts_with("ofi.");
+    found.picked(first(found)).iter().all(|row| by_nccl(table.rows[*row].kind))
 }
 
 /// The hosts of ranks, where each one's is known.
