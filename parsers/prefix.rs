@@ -195,7 +195,7 @@ fn number_tag(line: &[u8], _: &mut Context) -> Option<usize> {
 /// SGLang's `[2026-05-04 03:12:41 TP1] `, `[2026-05-04 03:12:41 DP0 TP2 EP2] `: all its parallel ranks but the data
 /// parallel one are within one replica.
 fn sglang_tag(line: &[u8], context: &mut Context) -> Option<usize> {
-    let rest = line.strip_prefix(b"[")?;
+    let rest = line.strip_prefix(b"[").filter(|rest| rest.first().is_some_and(u8::is_ascii_digit))?;
     let (at, len) = time::leading(rest)?;
     let end = rest.iter().take(len + 40).position(|b| *b == b']').filter(|end| *end > len)?;
     let names = std::str::from_utf8(&rest[len..end]).ok()?;

@@ -105,8 +105,10 @@ impl Region {
 }
 
 fn head(text: &[u8]) -> u64 {
+    if let Some(bytes) = text.first_chunk() {
+        return u64::from_le_bytes(*bytes);
+    }
     let mut bytes = [0; HEAD];
-    let most = text.len().min(HEAD);
-    bytes[..most].copy_from_slice(&text[..most]);
+    bytes[..text.len()].copy_from_slice(text);
     u64::from_le_bytes(bytes)
 }
