@@ -1,11 +1,15 @@
 //! Launchers that were told to stop before anything had failed: a scheduler, a time limit, a closed terminal or a person
 //! ended the run, and what follows on the other hosts is the wake of that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use diag_parsers::{Fields, Name, Says};
+use diag_parsers::{Fields, Name, Says, Value};
 
+use super::collective::MOST_PARENTS;
 use super::{Row, RowId, Table};
+
+/// The fact that is derived.
+const STOPPED: Name = "launcher.stopped";
 
 /// What torchrun's agent prints when a signal reaches it (torch v1.9 to v2.11, `elastic/agent/server/api.py`).
 const TOLD: Name = "elastic.agent_signal";
@@ -13,17 +17,12 @@ const TOLD: Name = "elastic.agent_signal";
 /// Names of the signals that the agent handles (`elastic/multiprocessing/api.py`: `SIGTERM,SIGINT,SIGHUP,SIGQUIT`).
 const SIGNALS: [(i64, &str); 4] = [(1, "SIGHUP"), (2, "SIGINT"), (3, "SIGQUIT"), (15, "SIGTERM")];
 
-/// Derives `launcher.stopped` where a launcher was told to stop and no failure is told of before that; with the host,
-/// where it is one.
+/// Derives `launcher.stopped` where launchers were told to stop and no failure is told of before that: with the ranks of
+/// their hosts, and the host where it is one.
 pub(super) fn derive(table: &mut Table) {
-    let failures: Vec<&Row> = table.rows.iter().filter(|row| row.says == Says::Failure && row.is_trouble()).collect();
-    let first = |row: &Row| failures.iter().all(|failure| began_after(table, failure, row));
-    let told: Vec<RowId> = table
-        .of_kind(TOLD)
-        .iter()
-        .copied()
-        .filter(|id| table.rows[*id].aside.is_none() && signal(&table.rows[*id]).is_some() && first(&table.rows[*id]))
-        .collect();
+    let failures = Failures::new(table);
+    let outside = |row: &Row| row.aside.is_none() && signal(row).is_some() && failures.are_after(row);
+    let told: Vec<RowId> = table.of_kind(TOLD).iter().copied().filter(|id| outside(&table.rows[*id])).collect();
     let Some(signal) = told.first().and_then(|id| signal(&table.rows[*id])) else { return };
     let mut fields = Fields::default();
     fields.set("signal", signal);
@@ -31,39 +30,62 @@ pub(super) fn derive(table: &mut Table) {
     if let (Some(node), 1) = (nodes.first(), nodes.len()) {
         fields.set("node", *node);
     }
-    fields.set("hosts", nodes.len().max(1) as i64);
-    table.derive(
-        "launcher.stopped",
-        Says::Info,
-        fields,
-        told.into_iter().take(super::collective::MOST_PARENTS).collect(),
-    );
-}
-
-/// Whether a failure is told of later than a row. One that prints no time is no older than the line before it that does.
-fn began_after(table: &Table, failure: &Row, row: &Row) -> bool {
-    let above = |other: &&Row| other.source == failure.source && other.line < failure.line && other.placed.is_some();
-    let timed = || table.rows.iter().filter(above).max_by_key(|other| other.line);
-    let later = |failure: &Row| failure.before(row) == Some(false);
-    later(failure) || (failure.placed.is_none() && failure.source != row.source && timed().is_some_and(later))
-}
-
-/// The name of the signal. The exception by which the agent then leaves tells it again, further down.
-fn signal(row: &Row) -> Option<&'static str> {
-    let name = row.fields.text("name")?;
-    let name = name.trim_start_matches("Signals.");
-    SIGNALS.iter().find(|(number, signal)| *signal == name || name == number.to_string()).map(|(_, signal)| *signal)
+    let hosts = table.job.hosts.iter();
+    let ranks: Vec<i64> = hosts.filter(|(_, host)| nodes.contains(host.as_str())).map(|(rank, _)| *rank).collect();
+    if !ranks.is_empty() {
+        fields.set("ranks", Value::Ranks(ranks));
+    }
+    let parents = told.into_iter().take(MOST_PARENTS).collect();
+    table.derive(STOPPED, Says::Info, fields, parents);
 }
 
 /// The ranks of the hosts whose launcher was told to stop: they did not keep anybody waiting by themselves.
 pub(super) fn ranks(table: &Table) -> BTreeSet<i64> {
-    let nodes: BTreeSet<&str> = table
-        .of_kind("launcher.stopped")
-        .iter()
-        .flat_map(|id| &table.rows[*id].parents)
-        .filter_map(|id| table.rows[*id].node())
-        .collect();
-    table.job.hosts.iter().filter(|(_, host)| nodes.contains(host.as_str())).map(|(rank, _)| *rank).collect()
+    let rows = table.of_kind(STOPPED).iter().map(|id| &table.rows[*id]);
+    rows.filter_map(|row| row.fields.get("ranks")?.ranks()).flatten().copied().collect()
+}
+
+/// The first failure of each source.
+struct Failures<'t>(Vec<Failure<'t>>);
+
+struct Failure<'t> {
+    row: &'t Row,
+    /// The nearest line above it that prints a time, where it prints none: it is no older than that.
+    above: Option<&'t Row>,
+}
+
+impl<'t> Failures<'t> {
+    fn new(table: &'t Table) -> Self {
+        let mut first: BTreeMap<usize, Failure<'t>> = BTreeMap::new();
+        for row in table.rows.iter().filter(|row| row.says == Says::Failure && row.is_trouble()) {
+            let failure = first.entry(row.source).or_insert(Failure { row, above: None });
+            if row.line < failure.row.line {
+                failure.row = row;
+            }
+        }
+        for timed in table.rows.iter().filter(|row| row.placed.is_some()) {
+            let Some(failure) = first.get_mut(&timed.source) else { continue };
+            if timed.line < failure.row.line && failure.above.is_none_or(|above| above.line < timed.line) {
+                failure.above = Some(timed);
+            }
+        }
+        Self(first.into_values().collect())
+    }
+
+    /// Whether all were told of later than a row.
+    fn are_after(&self, row: &Row) -> bool {
+        let later = |failure: &Row| failure.before(row) == Some(false);
+        let by_line_above = |failure: &Failure<'_>| {
+            failure.row.placed.is_none() && failure.row.source != row.source && failure.above.is_some_and(later)
+        };
+        self.0.iter().all(|failure| later(failure.row) || by_line_above(failure))
+    }
+}
+
+/// The name of the signal. The exception by which the agent then leaves tells it again, further down.
+fn signal(row: &Row) -> Option<&'static str> {
+    let name = row.fields.text("name")?.trim_start_matches("Signals.");
+    SIGNALS.iter().find(|(number, signal)| *signal == name || name == number.to_string()).map(|(_, signal)| *signal)
 }
 
 #[cfg(test)]
@@ -88,6 +110,18 @@ mod tests {
             stopped(&[("gpu-17.log", TOLD), ("gpu-18.log", &after)]).is_some(),
             "the line before it is late enough"
         );
+    }
+
+    #[test]
+    fn the_ranks_of_all_their_hosts_are_known() {
+        let host = |rank: i64| {
+            let began =
+                format!("[rank{rank}]: gpu-{rank}:4121:4121 [0] NCCL INFO NCCL_IB_TIMEOUT set by environment to 22.\n");
+            began + &TOLD.replace("gpu-17", &format!("gpu-{rank}"))
+        };
+        let logs: Vec<String> = (0..20).map(host).collect();
+        let logs: Vec<(&str, &str)> = logs.iter().map(|log| ("job.log", log.as_str())).collect();
+        assert_eq!(super::ranks(&of_logs(&logs)), (0..20).collect());
     }
 
     #[test]
