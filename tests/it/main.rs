@@ -43,3 +43,10 @@ mod testing;
 mod triage;
 mod watching;
 mod wording;
+
+/// A copy of `diag` at another place, for users that may not enter this tree. Another process writes it: a file that this
+/// one had open could not be run while a test beside it starts a program.
+fn install_diag(at: &std::path::Path) {
+    let copy = std::process::Command::new("install").args(["-m", "755", env!("CARGO_BIN_EXE_diag")]).arg(at).status();
+    assert!(copy.unwrap().success(), "{}", at.display());
+}

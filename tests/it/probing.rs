@@ -340,7 +340,7 @@ fn who_is_not_root_is_told_what_can_not_be_seen() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let diag = folder.path().join("diag");
-    fs::copy(env!("CARGO_BIN_EXE_diag"), &diag).unwrap();
+    crate::install_diag(&diag);
     let mut command = Command::new(&diag);
     if nix::unistd::geteuid().is_root() {
         std::os::unix::process::CommandExt::uid(&mut command, 65534);

@@ -467,7 +467,7 @@ fn cluster_a_slurm_user_that_is_not_root_owns_no_more_than_the_queue() {
     }
     fs::set_permissions(site.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let public = site.at("diag");
-    fs::copy(env!("CARGO_BIN_EXE_diag"), &public).unwrap();
+    crate::install_diag(&public);
     for job in 7..10 {
         fs::write(site.at("out").join(format!("slurm-{job}.out")), FAILED).unwrap();
         let mut epilog = Command::new("setpriv");
