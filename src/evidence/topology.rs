@@ -207,38 +207,42 @@ fn nodes_of_ranks(table: &mut Table) {
     }
 }
 
+/// The ranks below the job's size that no host is known of, where each of the others has a host of its own. Of one rank alone
+/// that is believed where the size is told: its host may have further ones.
+fn homeless(table: &Table) -> Option<Vec<i64>> {
+    let job = &table.job;
+    let size = job.ranks.last().map_or(0, |rank| rank + 1).max(job.world_size.unwrap_or_default());
+    let own: BTreeSet<&String> = job.hosts.values().collect();
+    let believed = own.len() == job.hosts.len() && (own.len() > 1 || job.world_size == Some(size));
+    let few = size <= 1 + job.hosts.len() as i64;
+    (believed && few).then(|| (0..size).filter(|rank| !job.hosts.contains_key(rank)).collect())
+}
+
 /// The host that is left over for the one rank that says nothing, where each of the others has a host of its own.
 fn host_of_the_silent_rank(table: &mut Table) {
-    let last = table.job.ranks.last().map_or(0, |rank| rank + 1).max(table.job.world_size.unwrap_or_default());
-    let hosts = &table.job.hosts;
-    if last > 1 + hosts.len() as i64 {
-        return;
-    }
-    let mut silent = (0..last).filter(|rank| !hosts.contains_key(rank));
-    let (Some(rank), None) = (silent.next(), silent.next()) else { return };
-    let taken: BTreeSet<&str> = hosts.values().map(String::as_str).collect();
+    let Some(&[rank]) = homeless(table).as_deref() else { return };
+    let taken = |node: &str| table.job.hosts.values().any(|host| host == node);
     let launchers = table.rows.iter().filter(|row| row.kind.starts_with("elastic.")).filter_map(Row::node);
-    let left: BTreeSet<&str> = launchers.filter(|node| !taken.contains(node)).collect();
-    if let (Some(host), 1, true) = (left.first(), left.len(), taken.len() == hosts.len()) {
-        let host = (*host).to_owned();
+    let nodes: BTreeSet<&str> = launchers.collect();
+    let mut left = nodes.into_iter().filter(|node| !taken(node));
+    if let (Some(host), None) = (left.next(), left.next()) {
+        let host = host.to_owned();
         table.job.hosts.insert(rank, host);
     }
 }
 
-/// torchrun tells a worker by its number on the host; where the host has one, that is its rank.
+/// torchrun tells a worker by its number on the host; where each rank has a host of its own, that is the host's rank.
 fn ranks_of_only_workers(table: &mut Table) {
-    let mut workers: BTreeMap<&str, Option<i64>> = BTreeMap::new();
-    for (rank, host) in &table.job.hosts {
-        workers.entry(host).and_modify(|known| *known = None).or_insert(Some(*rank));
+    if homeless(table).is_none_or(|ranks| !ranks.is_empty()) {
+        return;
     }
-    let exits = table.of_kind("elastic.exit").iter().copied();
-    let rank = |row: &Row| {
+    let workers: BTreeMap<String, i64> = table.job.hosts.iter().map(|(rank, host)| (host.clone(), *rank)).collect();
+    for id in table.of_kind("elastic.exit").to_vec() {
+        let row = &mut table.rows[id];
         let first = row.rank().is_none() && row.fields.int("local_rank") == Some(0);
-        workers.get(row.node()?).copied().flatten().filter(|_| first)
-    };
-    let told: Vec<_> = exits.filter_map(|id| Some((id, rank(&table.rows[id])?))).collect();
-    for (id, rank) in told {
-        table.rows[id].fields.set("rank", rank);
+        if let Some(rank) = row.node().filter(|_| first).and_then(|node| workers.get(node)) {
+            row.fields.set("rank", *rank);
+        }
     }
 }
 
@@ -283,4 +287,39 @@ fn common_node(table: &Table) -> Option<String> {
     let same = |name: &str| node.is_some_and(|node| without_domain(node).eq_ignore_ascii_case(without_domain(name)));
     let alone = table.rows.iter().filter_map(|row| row.fields.text("printed_by")).all(same);
     node.filter(|_| alone && (own || told_of.len() > 1)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evidence::of_log;
+
+    fn known(rank: i64, host: &str) -> String {
+        format!("[rank{rank}]: {host}:4121:4121 [0] NCCL INFO NCCL_IB_TIMEOUT set by environment to 22.\n")
+    }
+
+    fn exit(host: &str) -> String {
+        format!(
+            "{host}: E0504 03:12:44.1 4121 torch/distributed/elastic/multiprocessing/api.py:986] failed (exitcode: 3) local_rank: 0 (pid: 412) of binary: /usr/bin/python3\n"
+        )
+    }
+
+    #[test]
+    fn a_worker_is_the_rank_of_its_host_where_each_has_one() {
+        let rank = |log: String| {
+            let table = of_log(&log);
+            table.of_kind("elastic.exit").first().and_then(|id| table.rows[*id].rank())
+        };
+        assert_eq!(rank(known(0, "gpu-17") + &known(1, "gpu-18") + &exit("gpu-18")), Some(1));
+        assert_eq!(rank(known(0, "gpu-17") + &known(11, "gpu-18") + &exit("gpu-18")), None, "gpu-18 has eight");
+        assert_eq!(rank(known(3, "gpu-17") + &exit("gpu-17")), None);
+    }
+
+    #[test]
+    fn the_host_that_is_left_over_is_the_silent_ranks() {
+        let host = |log: String, rank: i64| of_log(&log).job.hosts.get(&rank).cloned();
+        let others = known(0, "gpu-17") + &known(2, "gpu-19");
+        assert_eq!(host(others.clone() + &exit("gpu-18"), 1).as_deref(), Some("gpu-18"));
+        assert_eq!(host(others + &exit("gpu-18") + &exit("gpu-20"), 1), None, "two are left");
+        assert_eq!(host(known(1, "gpu-17") + &exit("gpu-18"), 0), None, "gpu-17 may have both");
+    }
 }
