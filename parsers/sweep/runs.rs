@@ -1,5 +1,7 @@
 //! The runs of a sweep: who failed, who passed with others, and what those who pass read.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -46,13 +48,23 @@ impl<'s> Runs<'s> {
         self.failures(node).next().is_some()
     }
 
-    /// A node that passed with others, and failed with nobody but this one.
+    /// The node that passed most often with others: one whose failures with others are fewer than that, as one slow run among
+    /// good ones is no sign of a bad node where a machine is busy.
     pub(super) fn good(&self, node: &str) -> Option<&'s str> {
-        let with_others = |name: &str| {
-            self.judged("fail").all(|run| !run.nodes.iter().any(|n| n == name) || run.nodes.iter().any(|n| n == node))
-        };
-        let pairs = self.judged("pass").filter(|run| run.nodes.len() == 2);
-        pairs.flat_map(|run| &run.nodes).map(String::as_str).find(|name| *name != node && with_others(name))
+        let others = || self.0.iter().filter(|run| run.nodes.len() == 2 && run.nodes.iter().all(|name| name != node));
+        let mut balance: HashMap<&str, i32> = HashMap::new();
+        for run in others() {
+            let by = match run.run.judged.as_str() {
+                "pass" => 1,
+                "fail" => -1,
+                _ => 0,
+            };
+            for name in &run.nodes {
+                *balance.entry(name).or_default() += by;
+            }
+        }
+        let most = balance.values().copied().max().filter(|most| *most > 0)?;
+        others().flat_map(|run| &run.nodes).map(String::as_str).find(|name| balance.get(name) == Some(&most))
     }
 
     /// Why a test with a node failed, and the least that its reading would have to be: a share of the median of those that pass.

@@ -65,6 +65,26 @@ fn a_node_is_told_with_a_partner_that_is_well_and_what_its_equals_reach() {
     );
 }
 
+/// On a busy machine a pair of sound nodes is slow now and then; one that fails with others as often as it passes is no partner.
+#[test]
+fn one_slow_run_among_good_ones_makes_no_bad_partner() {
+    let partner = |runs: &[(&str, &str, &str)]| {
+        let run = |(one, other, judged): &(&str, &str, &str)| {
+            format!(r#",{{"nodes": ["{one}", "{other}"], "run": {{"judged": "{judged}"}}}}"#)
+        };
+        let more: String = runs.iter().map(run).collect();
+        let text = SWEEP.replace("OUTCOME", "named").replace("\n    ]\n  ]\n}", &format!("{more}\n    ]\n  ]\n}}"));
+        let (events, problems) = read(&text);
+        assert_eq!(problems, []);
+        events[0].fields.text("partner").map(str::to_owned)
+    };
+    let slow = ("gpu-19", "gpu-20", "fail");
+    assert_eq!(partner(&[slow]), None);
+    assert_eq!(partner(&[slow, ("gpu-18", "gpu-20", "pass")]).as_deref(), Some("gpu-20"));
+    assert_eq!(partner(&[slow, ("gpu-18", "gpu-20", "pass"), ("gpu-18", "gpu-19", "pass")]).as_deref(), Some("gpu-18"));
+    assert_eq!(partner(&[slow, ("gpu-17", "gpu-18", "pass")]), None, "with the node itself proves nothing");
+}
+
 #[test]
 fn what_its_own_runs_do_not_bear_out_blames_nobody() {
     for (from, to) in [
