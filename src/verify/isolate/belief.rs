@@ -65,6 +65,14 @@ impl Factor {
     }
 }
 
+/// Log odds that a node is bad by its own tests, whoever else took part in them.
+#[allow(clippy::cast_precision_loss, reason = "counts of tests")]
+pub(super) fn by_itself(field: &Field, failed: usize, passed: usize) -> f64 {
+    let (noise, miss) = (field.trust.false_fail, field.trust.false_pass);
+    let (fail, pass) = (((1.0 - miss) / noise).ln(), (miss / (1.0 - noise)).ln());
+    log_odds(BAD_BEFORE / NODES_BEFORE) + failed as f64 * fail + passed as f64 * pass
+}
+
 /// How likely each cause is.
 pub(super) struct Belief {
     causes: Vec<Cause>,

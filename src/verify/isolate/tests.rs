@@ -102,6 +102,22 @@ fn what_cannot_run_fails_nobody() {
     assert_eq!(verdict.outcome, Outcome::CannotRun);
 }
 
+/// A node may carry next to nothing once, and then not answer any more: that is no all-clear.
+#[test]
+fn who_failed_and_can_not_be_tested_any_more_stays_open() {
+    let mut times = 0;
+    let (verdict, _) = play(&field(16), |test, _| {
+        if !test.nodes.contains(&5) {
+            return Sign::Pass;
+        }
+        times += 1;
+        if times == 1 { Sign::Fail(Vec::new()) } else { Sign::CannotRun(vec![5]) }
+    });
+    assert_eq!((verdict.outcome, verdict.not_tested), (Outcome::Undetermined, vec![5]));
+    assert!(verdict.named.is_empty() && verdict.open.len() == 1 && verdict.open[0].nodes == [5], "{:?}", verdict.open);
+    assert_eq!((verdict.open[0].failed, verdict.open[0].ran), (1, 1));
+}
+
 #[test]
 fn where_most_fail_the_test_is_suspected() {
     let (verdict, history) = play(&field(32), |_, _| failing(true));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::belief::{Belief, Cause, log_odds, ordered, probability};
+use super::belief::{self, Belief, Cause, log_odds, ordered, probability};
 use super::{FAILED_VITALS, Field, History, Purpose, Seen, Sign, Vital, scale};
 
 /// What came of it.
@@ -154,6 +154,7 @@ pub(super) fn of(field: &Field, history: &History, seen: &Seen, belief: &Belief)
         return verdict;
     }
     in_pairs(field, history, seen, belief, &mut verdict);
+    silenced(field, history, seen, &mut verdict);
     scale::verdict(field, history, seen, belief, &mut verdict);
     verdict.named.sort_by(|a, b| b.sure.total_cmp(&a.sure).then_with(|| a.culprit.cmp(&b.culprit)));
     verdict.open.sort_by(|a, b| b.odds.total_cmp(&a.odds).then_with(|| a.nodes.cmp(&b.nodes)));
@@ -219,6 +220,26 @@ fn in_pairs(field: &Field, history: &History, seen: &Seen, belief: &Belief, verd
             verdict.open.push(Open { nodes: vec![a, b], odds: named.sure, failed, ran, together: false });
         }
     }
+}
+
+/// Who failed a test and could not be tested any more is neither bad for sure nor clear, unless its partner was named.
+fn silenced(field: &Field, history: &History, seen: &Seen, verdict: &mut Verdict) {
+    let named = |node: usize| verdict.named.iter().any(|named| named.culprit == Culprit::Node(node));
+    let open = |node: usize| {
+        let pairs = history.iter().flatten().filter(|trial| trial.test.nodes.len() == 2);
+        let own =
+            pairs.filter(|trial| trial.test.nodes.contains(&node) && !trial.test.nodes.iter().any(|of| named(*of)));
+        let (mut failed, mut ran) = (0, 0);
+        for trial in own.filter(|trial| !matches!(trial.sign, Sign::CannotRun(_))) {
+            failed += usize::from(trial.sign != Sign::Pass);
+            ran += 1;
+        }
+        let odds = probability(belief::by_itself(field, failed, ran - failed));
+        (failed > 0).then(|| Open { nodes: vec![node], odds, failed, ran, together: false })
+    };
+    let silent = verdict.not_tested.iter().copied().filter(|node| !named(*node));
+    let open: Vec<Open> = silent.filter_map(open).collect();
+    verdict.open.extend(open);
 }
 
 /// Those open who failed only with each other are one question.
