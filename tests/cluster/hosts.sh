@@ -201,6 +201,8 @@ power() {
       net "$which" ip address add "10.78.0.$((10 + nth))/24" dev eth1
       net "$which" ip link set eth1 up
       net "$which" ip link set lo up
+      # Whatever the machine is set to: some ways of keeping to a rate do not mind a loss.
+      net "$which" sh -c 'echo reno > /proc/sys/net/ipv4/tcp_congestion_control'
       net "$which" ip link set eth0 up
       net "$which" ip address add "$(address "$nth")/24" dev eth0
       ;;
@@ -215,6 +217,8 @@ plug() {
   net ctl ip link del "$port" 2>/dev/null || true
   net ctl ip link add "$port" type veth peer name "$interface" netns "$(pid "$(host "$3")")"
   net ctl ip link set "$port" master "br${interface#eth}"
+  # Equal links, as a cluster has them: without a rate they carry whatever the machine has left at that moment.
+  net ctl tc qdisc add dev "$port" root tbf rate 400mbit burst 128k latency 50ms
   [ -e "$dir/cut.$port" ] || net ctl ip link set "$port" up
 }
 
@@ -295,7 +299,7 @@ fault() {
     mtu) net "$which" ip link set $interface mtu "${arg:-1400}" ;;
     jumbo) net "$which" ip link set $interface mtu "${arg:-9000}" ;;
     lossy) relay "$port$nth" "br${interface#eth}" --loss "${arg:-0.15}" --delay 0 ;;
-    far) relay "$port$nth" "br${interface#eth}" --loss 0 --delay "${arg:-0.02}" ;;
+    far) relay "$port$nth" "br${interface#eth}" --loss 0 --delay "${arg:-0.1}" ;;
     sshd-stopped) kill "$(outside "$which" sshd)" ;;
     munge-dead) kill -9 "$(outside "$which" munge)" ;;
     slurmd-killed) kill -9 "$(outside "$which" slurmd)" ;;
