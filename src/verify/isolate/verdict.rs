@@ -154,7 +154,7 @@ pub(super) fn of(field: &Field, history: &History, seen: &Seen, belief: &Belief)
         return verdict;
     }
     in_pairs(field, history, seen, belief, &mut verdict);
-    silenced(field, history, seen, &mut verdict);
+    silenced(field, history, &mut verdict);
     scale::verdict(field, history, seen, belief, &mut verdict);
     verdict.named.sort_by(|a, b| b.sure.total_cmp(&a.sure).then_with(|| a.culprit.cmp(&b.culprit)));
     verdict.open.sort_by(|a, b| b.odds.total_cmp(&a.odds).then_with(|| a.nodes.cmp(&b.nodes)));
@@ -223,7 +223,7 @@ fn in_pairs(field: &Field, history: &History, seen: &Seen, belief: &Belief, verd
 }
 
 /// Who failed a test and could not be tested any more is neither bad for sure nor clear, unless its partner was named.
-fn silenced(field: &Field, history: &History, seen: &Seen, verdict: &mut Verdict) {
+fn silenced(field: &Field, history: &History, verdict: &mut Verdict) {
     let named = |node: usize| verdict.named.iter().any(|named| named.culprit == Culprit::Node(node));
     let open = |node: usize| {
         let pairs = history.iter().flatten().filter(|trial| trial.test.nodes.len() == 2);
