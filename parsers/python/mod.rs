@@ -351,9 +351,12 @@ impl Frames {
         frames
     }
 
-    /// The collective that the program called: the outermost frame in torch's module of collectives.
+    /// The collective that the program called: the outermost frame in torch's module of collectives, or the backward pass, in
+    /// which DDP reduces the gradients.
     fn collective(&self) -> Option<&str> {
-        let calls = self.places.iter().rev().find(|place| place.0.ends_with("distributed_c10d.py"));
+        let in_torch =
+            |file: &str| file.ends_with("distributed_c10d.py") || file.ends_with("torch/autograd/__init__.py");
+        let calls = self.places.iter().rev().find(|place| in_torch(&place.0));
         calls.map(|place| place.2.as_str())
     }
 

@@ -1,5 +1,6 @@
 //! Facts about collectives that follow from what the ranks say: who is behind, absent, at odds, silent.
 
+mod barrier;
 mod fingerprint;
 mod inspector;
 mod progress;
@@ -8,6 +9,7 @@ mod recorder;
 mod silence;
 mod stacks;
 mod unfilled;
+mod unlisted;
 mod waits;
 
 use std::collections::BTreeSet;
@@ -21,18 +23,20 @@ pub(super) const MOST_PARENTS: usize = 6;
 
 /// Derives the facts.
 pub fn derive(table: &mut Table) {
+    barrier::derive(table);
     progress::derive(table);
     recorder::derive(table);
+    unfilled::derive(table);
     fingerprint::derive(table);
     ras::derive(table);
     stacks::derive(table);
     inspector::derive(table);
+    unlisted::derive(table);
     silence::derive(table);
     first_failure(table);
     left_its_runner(table);
     crowded(table);
     twice(table);
-    unfilled::derive(table);
 }
 
 /// Rows of the store-based barrier, which tell how many workers came and how many there should be.
@@ -109,20 +113,62 @@ fn last_sign(table: &Table, rank: i64) -> Option<RowId> {
     (0..table.rows.len()).filter(|id| alive(&table.rows[*id])).max_by_key(|id| table.rows[*id].last_line)
 }
 
-/// The worker whose end the launcher saw first: one that a signal ended before one that exited with a code.
+/// See signal(7).
+const SIGABRT: i64 = 6;
+
+/// The worker whose end the launcher saw first: one that a signal ended before one that exited with a code, and one with a code
+/// of its own before those that Python ended with 1, as an exception over a lost peer does.
 fn first_failure(table: &mut Table) {
-    const SIGABRT: i64 = 6;
     let rows: Vec<RowId> =
         table.of_kind("elastic.failure").iter().copied().filter(|id| table.rows[*id].says == Says::Failure).collect();
+    let code = |id: &RowId| table.rows[*id].fields.int("exitcode");
+    let alone = |id: &RowId| {
+        code(id).is_some_and(|own| own > 1) && rows.iter().all(|other| other == id || code(other) == Some(1))
+    };
     let weight = |id: &RowId| {
         let fields = &table.rows[*id].fields;
         let signal = fields.int("signal").is_some_and(|signal| signal != SIGABRT);
-        (!signal, fields.get("root") != Some(&Value::Bool(true)), table.rows[*id].line)
+        (!signal, !alone(id), fields.get("root") != Some(&Value::Bool(true)), table.rows[*id].line)
     };
-    let Some(first) = rows.into_iter().min_by_key(weight) else { return };
+    let Some(first) = rows.iter().copied().min_by_key(weight) else { return };
     let fields = table.rows[first].fields.clone();
     table.derive("rank.first_failure", Says::Info, fields, vec![first]);
     left(table, first);
+    aborted(table, &rows);
+}
+
+/// What a process prints, or its launcher of it, that lost a peer: no reason to call abort.
+const WAKE: [&str; 6] = [
+    "elastic.",
+    "launcher.",
+    "python.comm_exception",
+    "python.launcher_exception",
+    "gloo.connection_lost",
+    "process.aborted",
+];
+
+/// The one worker that called abort, and that the others lost, where nobody says why: no exception that nobody caught, and not
+/// the watchdog, which Gloo has none of.
+fn aborted(table: &mut Table, listed: &[RowId]) {
+    let of = |id: &RowId, name: &str| table.rows[*id].fields.int(name);
+    let (aborted, others): (Vec<RowId>, Vec<RowId>) = listed.iter().partition(|id| of(id, "signal") == Some(SIGABRT));
+    let reason = |row: &super::Row| row.is_trouble() && !WAKE.iter().any(|head| row.kind.starts_with(head));
+    let [one] = aborted[..] else { return };
+    if table.of_kind("gloo.connection_lost").is_empty()
+        || others.iter().any(|id| of(id, "exitcode") != Some(1))
+        || table.rows.iter().any(reason)
+    {
+        return;
+    }
+    let mut fields = Fields::default();
+    fields.set("what", "it called abort, and no line says why");
+    if let Some(rank) = of(&one, "rank") {
+        fields.set("rank", rank);
+    }
+    if let Some(node) = table.rows[one].node() {
+        fields.set("node", node.to_owned().as_str());
+    }
+    table.derive("rank.aborted", Says::Info, fields, vec![one]);
 }
 
 /// Families of rows in which a process says why it ends.

@@ -66,6 +66,7 @@ pub const DERIVED_KINDS: &[&str] = &[
     "network.common_end",
     "network.slower",
     "rank.first_failure",
+    "rank.aborted",
     "rank.left",
     "launcher.stopped",
     "rendezvous.crowded",

@@ -88,7 +88,7 @@ pub(in crate::report) fn ranks(ranks: &[i64]) -> String {
 }
 
 /// Facts that no line tells, in words.
-pub(in crate::report) const DERIVED: [(&str, &str); 40] = [
+pub(in crate::report) const DERIVED: [(&str, &str); 41] = [
     ("collective.behind", "a rank has fewer completed collectives than its peers"),
     ("collective.absent", "a rank is not in the collective that the others wait in"),
     ("collective.alone", "few ranks wait in a collective that most have not enqueued"),
@@ -98,6 +98,7 @@ pub(in crate::report) const DERIVED: [(&str, &str); 40] = [
     ("collective.unheard", "a rank is not heard of where its peers wait"),
     ("collective.undumped", "a rank left no dump where its peers left theirs"),
     ("rank.first_failure", "a rank failed before all others"),
+    ("rank.aborted", "a rank called abort, and nobody says why"),
     ("rank.left", "a rank left before the others"),
     ("launcher.stopped", "a launcher was told to stop from outside before anything had failed"),
     ("rendezvous.rank_twice", "several processes took one rank, and nobody took others"),

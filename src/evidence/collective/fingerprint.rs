@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag_parsers::{Fields, Name};
+use diag_parsers::{Fields, Name, Says};
 
 use super::{RowId, Table, about_ranks};
+
+const KIND: Name = "collective.mismatch";
 
 /// Operations between pairs: their neighbours in number do something else by design.
 const POINT_TO_POINT: [&str; 4] = ["SEND", "RECV", "COALESCED", "RECVANYSOURCE"];
 
 pub(super) fn derive(table: &mut Table) {
     // Dumps of the flight recorder tell of all ranks and sizes: what watchdogs and tracebacks tell is less.
-    if !table.of_kind("collective.mismatch").is_empty() {
+    if !table.of_kind(KIND).is_empty() {
         return;
     }
     told(table);
+    at_odds(table, &numbers_of_params(table), Fields::default());
     from_watchdogs(table);
     from_tracebacks(table);
 }
@@ -25,17 +28,32 @@ const BETWEEN_STAGES: [&str; 6] = ["send", "recv", "isend", "irecv", "batch_isen
 /// All ranks waited until their time-out, and their tracebacks tell in which collective: one side is a minority.
 fn from_tracebacks(table: &mut Table) {
     let mut calls: BTreeMap<i64, (String, RowId)> = BTreeMap::new();
+    let (mut nameless, mut many): (BTreeMap<String, RowId>, u64) = (BTreeMap::new(), 0);
     for id in table.of_kind("python.comm_exception") {
         let fields = &table.rows[*id].fields;
         let waited = fields.text("message").is_some_and(|message| message.contains("Timed out waiting"));
-        if let (true, Some(rank), Some(call)) = (waited, fields.int("rank"), fields.text("collective")) {
-            calls.entry(rank).or_insert((call.to_owned(), *id));
+        match (fields.text("collective").filter(|_| waited), fields.int("rank")) {
+            (Some(call), Some(rank)) => drop(calls.entry(rank).or_insert((call.to_owned(), *id))),
+            (Some(call), None) => {
+                nameless.entry(call.to_owned()).or_insert(*id);
+                many += table.rows[*id].count;
+            }
+            (None, _) => {}
         }
     }
-    let sides: BTreeSet<&str> = calls.values().map(|(call, _)| call.as_str()).collect();
-    let staged = sides.iter().any(|call| BETWEEN_STAGES.contains(call));
-    if sides.len() == 2 && !staged && calls.len() > 2 && calls.len() == table.job.size() {
+    let two = |sides: &BTreeSet<&str>| sides.len() == 2 && !sides.iter().any(|call| BETWEEN_STAGES.contains(call));
+    if two(&calls.values().map(|(call, _)| call.as_str()).collect())
+        && calls.len() > 2
+        && calls.len() == table.job.size()
+    {
         at_odds(table, &calls, Fields::default());
+    }
+    // Up to torch 2.1 they tell no rank. Where each worker on the launcher's list waited, one of them is at odds all the same.
+    let listed = table.of_kind("elastic.failure").len() as u64;
+    if calls.is_empty() && two(&nameless.keys().map(String::as_str).collect()) && many > 2 && many == listed {
+        let mut fields = Fields::default();
+        fields.set("differ", nameless.keys().cloned().collect::<Vec<_>>().join(" / "));
+        table.derive(KIND, Says::Info, fields, nameless.into_values().collect());
     }
 }
 
@@ -57,13 +75,29 @@ fn prints(table: &Table, of: &dyn Fn(&str) -> String) -> BTreeMap<i64, (String, 
     let whole = ["torch.fingerprint_mismatch", "torch.fingerprint_differs"].map(|kind| table.of_kind(kind));
     for id in whole.into_iter().flatten().chain(wrapped) {
         let fields = &table.rows[*id].fields;
-        for (rank, print) in [("one", "mine"), ("two", "theirs")] {
-            if let (Some(rank), Some(print)) = (fields.int(rank), fields.text(print)) {
-                prints.entry(rank).or_insert((of(print), *id));
-            }
+        for (rank, print) in both_sides(fields) {
+            prints.entry(rank).or_insert((of(print), *id));
         }
     }
     prints
+}
+
+/// How many parameters each rank has, as DDP compares them.
+fn numbers_of_params(table: &Table) -> BTreeMap<i64, (String, RowId)> {
+    let mut numbers = BTreeMap::new();
+    let rows = table.of_kind("torch.params_mismatch").iter();
+    for id in rows.filter(|id| table.rows[**id].fields.get("unfilled").is_none()) {
+        for (rank, number) in both_sides(&table.rows[*id].fields) {
+            numbers.entry(rank).or_insert((number.to_owned(), *id));
+        }
+    }
+    numbers
+}
+
+/// The rank that compares and the one that it tells of, each with what it has.
+fn both_sides(fields: &Fields) -> impl Iterator<Item = (i64, &str)> {
+    let side = |(rank, print): (&str, &str)| Some((fields.int(rank)?, fields.text(print)?));
+    [("one", "mine"), ("two", "theirs")].into_iter().filter_map(side)
 }
 
 /// A fingerprint without the counter that differs by process: operation, shapes, types.
@@ -105,7 +139,6 @@ fn from_watchdogs(table: &mut Table) {
 
 /// Names the ranks whose print is not that of the majority; both sides where there is none.
 pub(super) fn at_odds(table: &mut Table, prints: &BTreeMap<i64, (String, RowId)>, mut fields: Fields) {
-    const KIND: Name = "collective.mismatch";
     let mut sides: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
     for (rank, (print, _)) in prints {
         sides.entry(print).or_default().insert(*rank);

@@ -38,7 +38,10 @@ pub(super) fn derive(table: &mut Table) {
     if NEVER_MET.iter().any(|kind| !table.of_kind(kind).is_empty()) {
         return;
     }
-    if !table.of_kind("collective.absent").is_empty() || !table.of_kind("collective.behind").is_empty() {
+    if ["collective.absent", "collective.behind", "collective.no_record"]
+        .iter()
+        .any(|kind| !table.of_kind(kind).is_empty())
+    {
         return;
     }
     let waited = ranks(table, &WAITED);

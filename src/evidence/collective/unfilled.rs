@@ -8,7 +8,7 @@ use super::Table;
 
 /// The watchdog's word that a collective took too long.
 const ENDED: &str = "torch.watchdog_timeout";
-const COMPARED: &str = "torch.shape_mismatch";
+const COMPARED: &str = "torch.params_mismatch";
 
 /// Marks what a rank read after its time-out: `unfilled`.
 pub(super) fn derive(table: &mut Table) {
