@@ -175,22 +175,26 @@ fn aborted(table: &mut Table, listed: &[RowId]) {
 const SAYS_WHY: [&str; 6] = ["python.", "gloo.", "cuda.", "nccl.", "torch.", "process."];
 
 /// Facts of runners about one of their processes: it ended by itself, with a code or by calling abort.
-const RUNNERS: [Name; 2] = ["launcher.exit", "launcher.aborted"];
+const RUNNERS: [Name; 3] = ["launcher.exit", "launcher.aborted", "process.exit_status"];
 
 /// A rank that a runner names, and whose own words are not in what was read.
 fn left_its_runner(table: &mut Table) {
-    let named = |id: &RowId| table.rows[*id].rank().is_some();
+    // Codes from 126 on, and below nought, are a shell's or a signal's.
+    let code = |row: &super::Row| row.fields.int("exitcode").is_some_and(|code| (1..=125).contains(&code));
+    let own = |row: &super::Row| row.kind != "process.exit_status" || code(row);
+    let named = |id: &RowId| table.rows[*id].rank().is_some() && own(&table.rows[*id]);
     let mut rows: Vec<RowId> =
         RUNNERS.into_iter().flat_map(|kind| table.of_kind(kind)).copied().filter(named).collect();
     rows.sort_by_key(|id| table.rows[*id].line);
     let Some(first) = rows.first().copied() else { return };
     let one = rows.iter().all(|id| table.rows[*id].rank() == table.rows[first].rank());
-    let says_why = |row: &super::Row| row.says == Says::Failure && !row.kind.starts_with("launcher.");
+    let by_runner = |row: &super::Row| row.kind.starts_with("launcher.") || RUNNERS.contains(&row.kind);
+    let says_why = |row: &super::Row| row.says == Says::Failure && !by_runner(row);
     if !one || table.rows.iter().any(says_why) || !table.of_kind("rank.left").is_empty() {
         return;
     }
     let mut told = table.rows[first].fields.clone();
-    let how = match told.int("exit_code") {
+    let how = match told.int("exit_code").or(told.int("exitcode")) {
         _ if table.rows[first].kind == "launcher.aborted" => "it called abort".to_owned(),
         Some(code) => format!("exit code {code}"),
         None => "with an error".to_owned(),

@@ -28,6 +28,7 @@ mod peers;
 mod pods;
 mod processes;
 mod repeats;
+mod snippets;
 mod stopped;
 mod topology;
 mod unknown;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diag_parsers::{Says, Value};
 
 use super::names::without_domain;
-use super::{Row, Table, consoles, processes};
+use super::{Row, Table, consoles, processes, snippets};
 
 /// Largest rank that is believed.
 const MOST_RANKS: i64 = 1 << 20;
@@ -14,6 +14,7 @@ const MOST_RANKS: i64 = 1 << 20;
 pub(super) fn derive(table: &mut Table) {
     table.job.world_size = largest(table, "world_size").max(largest(table, "nranks"));
     processes::derive(table);
+    snippets::derive(table);
     let tasks = ranks_of_tasks(table);
     nodes_of_labels(table);
     ranks_of_labels(table);
