@@ -91,8 +91,8 @@ fn own(code: i64) -> bool {
     !matches!(code, 0 | -15 | -9 | -2 | 137 | 143)
 }
 
-/// Where one rank alone left with an error code, what nobody owns up to is its doing; but not what is said of the host's GPUs
-/// as often as others may have said it, whom torchrun ended before they could leave (it looks every 0.1 s in v2.7, every 5 s in
+/// Where one rank alone left with an error code, what nobody owns up to is its doing; but not what was raised as
+/// often as others may have raised it, whom torchrun ended before they could leave (it looks every 0.1 s in v2.7, every 5 s in
 /// v1.12).
 fn rank_of_the_only_exit(table: &mut Table) {
     let code = |row: &super::Row| row.fields.int("exit_code").or_else(|| row.fields.int("exitcode"));
@@ -104,7 +104,8 @@ fn rank_of_the_only_exit(table: &mut Table) {
         return;
     }
     let ended = table.of_kind("elastic.sigterm").len() as u64;
-    let of_others = |row: &super::Row| row.kind.starts_with("cuda.") && row.count > 1 && row.count <= 1 + ended;
+    let raised_once = |row: &super::Row| row.kind == "python.exception" || row.kind.starts_with("cuda.");
+    let of_others = |row: &super::Row| raised_once(row) && row.count > 1 && row.count <= 1 + ended;
     for row in table.rows.iter_mut().filter(|row| raised(row) && !of_others(row)) {
         row.fields.set("rank", rank);
     }
