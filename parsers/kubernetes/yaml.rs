@@ -63,8 +63,8 @@ pub struct Pieces;
 /// Largest text, in bytes, that may be a piece of an object.
 const SMALL: usize = 64 << 10;
 
-/// Lines of a condition before the time at which it changed.
-const NEAR: usize = 8;
+/// Lines of a condition on either side of the time at which it changed: its message is wrapped at 80 columns.
+const NEAR: usize = 32;
 
 impl Grammar for Pieces {
     fn kinds(&self) -> &'static [Name] {
