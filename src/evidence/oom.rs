@@ -18,6 +18,9 @@ const NEAR: u64 = 2000;
 /// Fields that belong to the victim.
 const FIELDS: [&str; 3] = ["job", "pod_uid", "cgroup"];
 
+/// Who the victim is, as both lines tell it.
+const VICTIM: &str = "victim_pid";
+
 /// Copies the job, pod or group of the victim to the line that tells of its death.
 pub(super) fn derive(table: &mut Table) {
     let killed = table.of_kind(KILLED).to_vec();
@@ -31,14 +34,21 @@ pub(super) fn derive(table: &mut Table) {
     }
 }
 
-/// Tells of an OOM killer whose victim is not in what was read: whoever asks for memory is told within the same second whom
-/// the kernel killed for it, so that a source without such a line was cut.
+/// Tells of an OOM killer whose kill is not in what was read: whoever asks for memory, and the line that tells whose limit
+/// was met, stand within the same second of the line that tells of the kill, so that a source without such a line was cut.
 pub(super) fn derive_unended(table: &mut Table) {
-    let last = table.of_kind(INVOKED).iter().copied().rfind(|id| table.rows[*id].aside.is_none());
+    let begun = [INVOKED, TOLD[0]].into_iter();
+    let last =
+        begun.filter_map(|kind| table.of_kind(kind).iter().copied().rfind(|id| table.rows[*id].aside.is_none())).last();
     let Some(last) = last.filter(|_| table.of_kind(KILLED).is_empty()) else { return };
     let mut fields = Fields::default();
     if let Some(node) = table.rows[last].node() {
         fields.set("node", node);
+    }
+    for name in FIELDS.into_iter().chain([VICTIM]) {
+        if let Some(value) = table.rows[last].fields.get(name).cloned() {
+            fields.set(name, value);
+        }
     }
     table.derive(NO_VICTIM, Says::Failure, fields, vec![last]);
 }
@@ -48,7 +58,7 @@ fn told(table: &Table, killed: RowId) -> Option<RowId> {
     let row = &table.rows[killed];
     let fits = |id: &RowId| {
         let other = &table.rows[*id];
-        let victim = |row: &super::Row| row.fields.get("victim_pid").map(Value::to_string);
+        let victim = |row: &super::Row| row.fields.get(VICTIM).map(Value::to_string);
         other.source == row.source
             && other.line < row.line
             && row.line - other.line <= NEAR
