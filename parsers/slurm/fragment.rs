@@ -22,9 +22,8 @@ impl Grammar for Fragments {
 
     fn read(&self, cursor: &Cursor<'_>, out: &mut Vec<Event>) {
         let text = cursor.line.whole();
-        // A job's reason has no time behind it.
-        let Some((why, Some(since))) = why(&text) else { return };
-        let Some(since) = reason::stamp(&since) else { return };
+        let Some((why, since)) = why(&text) else { return };
+        let since = since.as_deref().and_then(reason::stamp);
         let Some(head) = text.split("Reason=").next().filter(|head| !head.contains("NodeName=")) else { return };
         let mut node = named(head);
         let mut state = value(head, "State").map(str::to_owned);
@@ -42,10 +41,11 @@ impl Grammar for Fragments {
             state = state.or_else(|| value(&above, "State").map(str::to_owned));
             node = node.or_else(|| value(&above, "NodeHostName").map(str::to_owned));
         }
-        if state.is_some_and(|state| !states::is_out(&state)) {
+        // A job's reason has no time behind it, and stands by no state of a node.
+        if !state.map_or(since.is_some(), |state| states::is_out(&state)) {
             return;
         }
-        let outage = Outage { node: node.as_deref().unwrap_or_default(), why: &why, since: Some(since) };
+        let outage = Outage { node: node.as_deref().unwrap_or_default(), why: &why, since };
         out.push(outage.event(cursor, &cursor.line, WITNESS));
     }
 }
@@ -84,6 +84,8 @@ mod tests {
         assert_eq!(read(told), [("slurm.node_stuck", Some("gpu-019".into()))]);
         let alone = "Reason=Kill task failed [root@2026-05-04T03:12:41]\n";
         assert_eq!(read(alone), [("slurm.node_stuck", None)]);
+        let untold = "State=IDLE+DRAIN\nReason=Low RealMemory (reported:3897 < 100.00% of configured:3955)\n";
+        assert_eq!(read(untold), [("slurm.node_lessened", None)]);
     }
 
     #[test]
@@ -91,6 +93,7 @@ mod tests {
         let whole = "NodeName=gpu-019 Arch=x86_64\n   State=IDLE+DRAIN ThreadsPerCore=1\n   Reason=Epilog error [root@2026-05-04T03:12:41]\n";
         assert_eq!(read(whole).len(), 1);
         assert!(read("   JobState=PENDING Reason=Resources Dependency=(null)\n").is_empty());
+        assert!(read("Reason=Low RealMemory\n").is_empty());
         assert!(read("   State=IDLE ThreadsPerCore=2\n   Reason=old [root@2026-05-04T03:12:41]\n").is_empty());
     }
 }
