@@ -92,8 +92,9 @@ impl Grammar for CutStates {
         }
         let record = Record::read_states(std::iter::once(cursor.line.clone()).chain(cursor.following()));
         let mut tell = |line: &Line<'_>, subject: &Subject, said: Said| out.push(subject.event(cursor, line, said));
+        let about = subject(cursor, "");
         for container in &record.containers {
-            states(container, &Subject::default(), &mut tell);
+            states(container, &about, &mut tell);
         }
     }
 }
@@ -392,6 +393,14 @@ Events:
         let from = POD.find("    Last State").unwrap();
         let cut = &POD[from..POD.find("Conditions").unwrap()];
         assert_eq!(read(cut), [("kubernetes.oom_killed", 2, Says::Failure, None)]);
+        let asked = format!("$ kubectl describe pod train-0 | grep -A8 'Last State'\n{cut}");
+        assert_eq!(pods(&asked), [Some("train-0".to_owned())]);
+    }
+
+    fn pods(log: &str) -> Vec<Option<String>> {
+        let scanner = Scanner::new(Catalogue::built_in().unwrap());
+        let events = lint::read(&scanner, log).into_iter().filter(|event| event.says == Says::Failure);
+        events.map(|event| event.fields.text("pod").map(str::to_owned)).collect()
     }
 
     #[test]

@@ -37,9 +37,8 @@ pub(super) fn derive(table: &mut Table) {
 /// Tells of an OOM killer whose kill is not in what was read: whoever asks for memory, and the line that tells whose limit
 /// was met, stand within the same second of the line that tells of the kill, so that a source without such a line was cut.
 pub(super) fn derive_unended(table: &mut Table) {
-    let begun = [INVOKED, TOLD[0]].into_iter();
-    let last =
-        begun.filter_map(|kind| table.of_kind(kind).iter().copied().rfind(|id| table.rows[*id].aside.is_none())).last();
+    let latest = |kind: Name| table.of_kind(kind).iter().copied().rfind(|id| table.rows[*id].aside.is_none());
+    let last = latest(TOLD[0]).or_else(|| latest(INVOKED));
     let Some(last) = last.filter(|_| table.of_kind(KILLED).is_empty()) else { return };
     let mut fields = Fields::default();
     if let Some(node) = table.rows[last].node() {
