@@ -40,6 +40,7 @@ pub static GRAMMARS: &[&dyn Grammar] = &[
     &crate::health::Autopilot,
     &crate::health::Nhc,
     &crate::infiniband::Ports,
+    &crate::jax::Absent,
     &crate::jax::Unhealthy,
     &crate::kernel::Lost,
     &crate::kubernetes::Alerts,
