@@ -175,13 +175,22 @@ fn aborted(table: &mut Table, listed: &[RowId]) {
 const SAYS_WHY: [&str; 6] = ["python.", "gloo.", "cuda.", "nccl.", "torch.", "process."];
 
 /// Facts of runners about one of their processes: it ended by itself, with a code or by calling abort.
-const RUNNERS: [Name; 3] = ["launcher.exit", "launcher.aborted", "process.exit_status"];
+const RUNNERS: [Name; 4] = ["launcher.exit", "launcher.aborted", "process.exit_status", "slurm.task_exit"];
+
+/// What stands before the exits of tasks that were told to end.
+const TOLD_TO_END: [Name; 2] = ["slurm.cancelled", "slurm.task_terminated"];
 
 /// A rank that a runner names, and whose own words are not in what was read.
 fn left_its_runner(table: &mut Table) {
     // Codes from 126 on, and below nought, are a shell's or a signal's.
     let code = |row: &super::Row| row.fields.int("exitcode").is_some_and(|code| (1..=125).contains(&code));
-    let own = |row: &super::Row| row.kind != "process.exit_status" || code(row);
+    let told_to_end =
+        |line: u64| TOLD_TO_END.iter().flat_map(|kind| table.of_kind(kind)).any(|id| table.rows[*id].line < line);
+    let own = |row: &super::Row| match row.kind {
+        "process.exit_status" => code(row),
+        "slurm.task_exit" => !told_to_end(row.line),
+        _ => true,
+    };
     let named = |id: &RowId| table.rows[*id].rank().is_some() && own(&table.rows[*id]);
     let mut rows: Vec<RowId> =
         RUNNERS.into_iter().flat_map(|kind| table.of_kind(kind)).copied().filter(named).collect();
