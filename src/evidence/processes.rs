@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use diag_parsers::Name;
+
 use super::{Row, Table};
 
 /// A process: its host (empty where none is told) and id.
 type Process = (String, i64);
+
+/// The thread that asks the GPU how far a collective is, and ends its process where that fails.
+const WATCHDOG: Name = "torch.watchdog_exception";
 
 /// The rank of something; none where two are told.
 type Ranks<K> = BTreeMap<K, Option<i64>>;
@@ -13,6 +18,7 @@ type Ranks<K> = BTreeMap<K, Option<i64>>;
 /// Fills the rank in on lines of processes that told theirs.
 pub(super) fn derive(table: &mut Table) {
     ranks_in_groups(table);
+    ranks_of_the_first_group(table);
     let mut known = told(table);
     let devices = devices(table);
     services(table, &mut known);
@@ -49,6 +55,26 @@ fn ranks_in_groups(table: &mut Table) {
             && let Some(rank) = row.fields.remove("rank")
         {
             row.fields.set("group_rank", rank);
+        }
+    }
+}
+
+/// In the group of all ranks, the default one that is made first, a rank's place is its rank. What C++ throws has no
+/// `[rank3]:` in front, and torch up to 2.1 has that nowhere and tells no group: its watchdog is believed there where no
+/// line shows that a place in a group is another number than the rank.
+fn ranks_of_the_first_group(table: &mut Table) {
+    let place = |row: &Row| row.fields.int("group_rank");
+    let agree = table.rows.iter().all(|row| row.rank().is_none() || place(row).is_none() || row.rank() == place(row));
+    let named = table.rows.iter().any(|row| row.fields.get("pg_id").is_some());
+    for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
+        let Some(rank) = place(row) else { continue };
+        let first = match (row.fields.text("pg_id"), row.fields.text("pg_name")) {
+            (_, Some(name)) => name == "default_pg",
+            (Some(id), None) => id == "0",
+            (None, None) => row.kind == WATCHDOG && agree && !named,
+        };
+        if first {
+            row.fields.set("rank", rank);
         }
     }
 }
@@ -108,6 +134,7 @@ fn by_pid(known: &Ranks<Process>) -> Ranks<i64> {
 
 #[cfg(test)]
 mod tests {
+    use super::WATCHDOG;
     use crate::evidence::of_log;
 
     /// The rank of each row of a kind, in the order of the lines.
@@ -134,6 +161,22 @@ gpu-18:101:300 [1] NCCL WARN Call to ibv_reg_mr failed with error Cannot allocat
 gpu-17:100:300 [1] misc/ibvwrap.cc:106 NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory
 ";
         assert_eq!(ranks(log, "nccl.ib_register_failed"), [Some(1)]);
+    }
+
+    #[test]
+    fn the_place_in_the_first_group_is_the_rank() {
+        let tell = |who: &str| {
+            format!("  what():  [{who}] Process group watchdog thread terminated with exception: CUDA error: x\n")
+        };
+        assert_eq!(ranks(&tell("PG ID 0 PG GUID 0(default_pg) Rank 3"), WATCHDOG), [Some(3)]);
+        assert_eq!(ranks(&tell("PG 0 Rank 3"), WATCHDOG), [Some(3)]);
+        assert_eq!(ranks(&tell("PG ID 2 PG GUID 3 Rank 1"), WATCHDOG), [None]);
+        assert_eq!(ranks(&tell("PG ID 1 PG GUID 17(TENSOR_MODEL_PARALLEL_GROUP) Rank 1"), WATCHDOG), [None]);
+        let old =
+            "[E ProcessGroupNCCL.cpp:916] [Rank 1] NCCL watchdog thread terminated with exception: CUDA error: x\n";
+        assert_eq!(ranks(old, WATCHDOG), [Some(1)]);
+        let elsewhere = "[rank5]:[E ProcessGroupNCCL.cpp:475] [Rank 2] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7, OpType=ALLREDUCE, Timeout(ms)=1800000) ran for 1800401 milliseconds before timing out.\n";
+        assert_eq!(ranks(&[elsewhere, old].concat(), WATCHDOG), [None]);
     }
 
     #[test]
