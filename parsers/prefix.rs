@@ -208,13 +208,14 @@ fn sglang_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     Some(1 + end + 1)
 }
 
-/// `[rank12]:`, and `[rank12] ` of older builds.
+/// `[rank12]:`, `[rank12] ` of older builds, and `[rank 12] ` of programs' own.
 fn rank_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     let rest = line.strip_prefix(b"[rank")?;
-    let (rank, len) = number(rest)?;
-    let tail = rest[len..].strip_prefix(b"]")?;
+    let gap = usize::from(rest.first() == Some(&b' '));
+    let (rank, len) = number(&rest[gap..])?;
+    let tail = rest[gap + len..].strip_prefix(b"]")?;
     context.rank = Some(rank);
-    Some(5 + len + 1 + usize::from(tail.first() == Some(&b':')))
+    Some(5 + gap + len + 1 + usize::from(tail.first() == Some(&b':')))
 }
 
 /// torchrun's `[default3]:` (the role's name and the local rank).
@@ -564,6 +565,14 @@ mod tests {
         let (context, at) = peel(line);
         assert_eq!((context.rank, context.at.is_some(), &line[at..at + 5]), (Some(3), true, &b"[E504"[..]));
         assert_eq!(peel(b"[E ProcessGroupNCCL.cpp:821] [Rank 1]").0.at, None);
+    }
+
+    #[test]
+    fn a_programs_own_tag_of_its_rank_may_have_a_blank() {
+        let (context, at) = peel(b"[rank 12] NCCL WARN x");
+        assert_eq!((context.rank, at), (Some(12), 10));
+        assert_eq!(peel(b"[rank  12] x").0.rank, None);
+        assert_eq!(peel(b"[Rank 12] x").0.rank, None, "torch's place in a group");
     }
 
     #[test]
