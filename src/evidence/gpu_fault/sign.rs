@@ -8,7 +8,7 @@ use super::policy::{Policy, Rule, Which, seconds};
 use crate::evidence::{RowId, Table};
 
 /// Kinds of row that are signs.
-pub(super) const KINDS: [&str; 17] = [
+pub(super) const KINDS: [&str; 18] = [
     "kernel.xid",
     "kernel.xid_cleanup",
     "kernel.xid_note",
@@ -22,6 +22,7 @@ pub(super) const KINDS: [&str; 17] = [
     "kernel.amd_page_fault",
     "kernel.amd_memory_failed",
     "kernel.amd_hang",
+    "cuda.amd_hang",
     "kubernetes.device_xid",
     "kubernetes.exporter_xid",
     "probe.kernel.xid",
