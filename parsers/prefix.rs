@@ -192,8 +192,9 @@ fn number_tag(line: &[u8], _: &mut Context) -> Option<usize> {
     line[1 + len..].starts_with(b"] [rank").then_some(len + 3)
 }
 
-/// SGLang's `[2026-05-04 03:12:41 TP1] `, `[2026-05-04 03:12:41 DP0 TP2 EP2] `: all its parallel ranks but the data
-/// parallel one are within one replica.
+/// SGLang's `[2026-05-04 03:12:41 TP1] `, `[2026-05-04 03:12:41 DP0 TP2 EP2] `. Where data parallel is the attention
+/// alone, the tensor parallel number counts through all ranks: those of the first part stand in front, `DP2 TP4` in that
+/// order. Where whole replicas are data parallel, it begins anew in each.
 fn sglang_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     let rest = line.strip_prefix(b"[").filter(|rest| rest.first().is_some_and(u8::is_ascii_digit))?;
     let (at, len) = time::leading(rest)?;
@@ -202,7 +203,8 @@ fn sglang_tag(line: &[u8], context: &mut Context) -> Option<usize> {
     let of = |key: &str| names.split(' ').find_map(|part| part.strip_prefix(key)?.parse::<i64>().ok());
     let tensor = of("TP")?;
     context.at.get_or_insert(at);
-    if of("DP").is_none() && of("PP").is_none() {
+    let through = of("DP").is_none_or(|data| data == 0 || data == tensor || 2 * data <= tensor);
+    if through && of("PP").is_none() {
         context.rank = Some(tensor);
     }
     Some(1 + end + 1)
@@ -565,6 +567,18 @@ mod tests {
         let (context, at) = peel(line);
         assert_eq!((context.rank, context.at.is_some(), &line[at..at + 5]), (Some(3), true, &b"[E504"[..]));
         assert_eq!(peel(b"[E ProcessGroupNCCL.cpp:821] [Rank 1]").0.at, None);
+    }
+
+    #[test]
+    fn sglangs_tensor_parallel_number_is_the_rank_where_it_counts_through() {
+        let rank = |who: &str| peel(format!("[2026-05-04 03:12:41 {who}] x").as_bytes()).0.rank;
+        assert_eq!(rank("TP3"), Some(3));
+        assert_eq!(rank("DP0 TP1"), Some(1));
+        assert_eq!(rank("DP2 TP5 EP5"), Some(5));
+        assert_eq!(rank("DP3 TP3"), Some(3));
+        assert_eq!(rank("DP1 TP0"), None, "a replica of its own");
+        assert_eq!(rank("DP3 TP5"), None);
+        assert_eq!(rank("PP1 TP0"), None);
     }
 
     #[test]
