@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diag_parsers::{Says, Value};
+use diag_parsers::{Name, Says, Value};
 
 use super::names::without_domain;
 use super::{Row, Table, consoles, processes, snippets};
@@ -42,6 +42,10 @@ fn largest(table: &Table, field: &str) -> Option<i64> {
     table.rows.iter().filter_map(|row| row.fields.int(field)).filter(|n| (1..MOST_RANKS).contains(n)).max()
 }
 
+/// What srun tells of a task whose own process a fault ended. A launcher's process does not run into one: its worker does,
+/// and it reports that and exits.
+const RAN_ITSELF: Name = "slurm.task_crashed";
+
 /// The tasks that srun names are ranks where a node has several of them: a launcher is started once a node.
 ///
 /// Returns all of them, also those that were only ended with the step: they are ranks of the job as well.
@@ -51,11 +55,9 @@ fn ranks_of_tasks(table: &mut Table) -> BTreeSet<i64> {
         let (Some(node), Some(list)) = (row.node(), row.fields.get("tasks").and_then(Value::ranks)) else { continue };
         tasks.entry(node).or_default().extend(list);
     }
-    if !tasks.values().any(|list| list.len() > 1) {
-        return BTreeSet::new();
-    }
-    let all = tasks.into_values().flatten().filter(|task| (0..MOST_RANKS).contains(task)).collect();
-    for row in table.rows.iter_mut().filter(|row| row.rank().is_none()) {
+    let several = tasks.values().any(|list| list.len() > 1);
+    let all = tasks.into_values().flatten().filter(|task| several && (0..MOST_RANKS).contains(task)).collect();
+    for row in table.rows.iter_mut().filter(|row| row.rank().is_none() && (several || row.kind == RAN_ITSELF)) {
         if let Some(&[task]) = row.fields.get("tasks").and_then(Value::ranks) {
             row.fields.set("rank", task);
         }
