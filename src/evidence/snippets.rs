@@ -12,7 +12,8 @@ use super::{Row, RowId, Table};
 const HEADING: Name = "launcher.ray_rank_failed";
 
 /// What a snippet says.
-const SAID: [Name; 6] = [
+const SAID: [Name; 7] = [
+    "launcher.ray_oom",
     "launcher.ray_worker_died",
     "process.no_memory",
     "python.exception",
