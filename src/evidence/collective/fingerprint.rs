@@ -25,32 +25,33 @@ pub(super) fn derive(table: &mut Table) {
 /// Collectives of which a pipeline's stages are in different ones by design.
 const BETWEEN_STAGES: [&str; 6] = ["send", "recv", "isend", "irecv", "batch_isend_irecv", "wait"];
 
+/// Whether two sides are at odds: not where a pipeline's stages are in different ones by design.
+fn are_two(sides: &BTreeSet<&str>) -> bool {
+    sides.len() == 2 && !sides.iter().any(|call| BETWEEN_STAGES.contains(call))
+}
+
 /// All ranks waited until their time-out, and their tracebacks tell in which collective: one side is a minority.
 fn from_tracebacks(table: &mut Table) {
     let mut calls: BTreeMap<i64, (String, RowId)> = BTreeMap::new();
     let (mut nameless, mut many): (BTreeMap<String, RowId>, u64) = (BTreeMap::new(), 0);
     for id in table.of_kind("python.comm_exception") {
-        let fields = &table.rows[*id].fields;
-        let waited = fields.text("message").is_some_and(|message| message.contains("Timed out waiting"));
-        match (fields.text("collective").filter(|_| waited), fields.int("rank")) {
-            (Some(call), Some(rank)) => drop(calls.entry(rank).or_insert((call.to_owned(), *id))),
-            (Some(call), None) => {
-                nameless.entry(call.to_owned()).or_insert(*id);
-                many += table.rows[*id].count;
-            }
-            (None, _) => {}
+        let row = &table.rows[*id];
+        let waited = row.fields.text("message").is_some_and(|message| message.contains("Timed out waiting"));
+        let Some(call) = row.fields.text("collective").filter(|_| waited) else { continue };
+        if let Some(rank) = row.rank() {
+            calls.entry(rank).or_insert((call.to_owned(), *id));
+        } else {
+            nameless.entry(call.to_owned()).or_insert(*id);
+            many += row.count;
         }
     }
-    let two = |sides: &BTreeSet<&str>| sides.len() == 2 && !sides.iter().any(|call| BETWEEN_STAGES.contains(call));
-    if two(&calls.values().map(|(call, _)| call.as_str()).collect())
-        && calls.len() > 2
-        && calls.len() == table.job.size()
-    {
+    let sides = calls.values().map(|(call, _)| call.as_str()).collect();
+    if are_two(&sides) && calls.len() > 2 && calls.len() == table.job.size() {
         at_odds(table, &calls, Fields::default());
     }
     // Up to torch 2.1 they tell no rank. Where each worker on the launcher's list waited, one of them is at odds all the same.
     let listed = table.of_kind("elastic.failure").len() as u64;
-    if calls.is_empty() && two(&nameless.keys().map(String::as_str).collect()) && many > 2 && many == listed {
+    if calls.is_empty() && are_two(&nameless.keys().map(String::as_str).collect()) && many > 2 && many == listed {
         let mut fields = Fields::default();
         fields.set("differ", nameless.keys().cloned().collect::<Vec<_>>().join(" / "));
         table.derive(KIND, Says::Info, fields, nameless.into_values().collect());

@@ -13,6 +13,7 @@ use super::super::Row;
 use super::{RowId, Table, about_ranks, last_sign};
 
 const ABSENT: &str = "collective.absent";
+const LEFT: &str = "collective.no_record";
 const LISTED: &str = "elastic.failure";
 const ENDED_BY_TORCHRUN: &str = "elastic.sigterm";
 const WAITED: &str = "gloo.wait_timeout";
@@ -20,6 +21,9 @@ const LOST: &str = "gloo.connection_lost";
 
 /// What stands beside: how the news travels, and no reason of its own.
 const WAKE: [&str; 6] = ["elastic.", "launcher.", "python.comm_exception", "python.launcher_exception", WAITED, LOST];
+
+/// Most workers of one torchrun that are believed: it starts one for each GPU of its host.
+const MOST: i64 = 1024;
 
 /// Fewest workers that complain by which anything is told of another: one of two may as well be the cause.
 const FEWEST: usize = 2;
@@ -36,7 +40,11 @@ pub(super) fn derive(table: &mut Table) {
         let busy = table.of_kind("progress.busy").iter().copied().find(|id| table.rows[*id].rank().is_none());
         let seen = ranks.iter().filter_map(|rank| last_sign(table, *rank)).take(3);
         let parents = seen.chain(busy.filter(|_| kind == ABSENT)).chain(lines).collect();
-        about_ranks(table, kind, &ranks, Fields::default(), parents);
+        let mut fields = Fields::default();
+        if kind == LEFT {
+            fields.set("how", "had left with exit code 0: torchrun neither lists nor ended it");
+        }
+        about_ranks(table, kind, &ranks, fields, parents);
     }
 }
 
@@ -67,12 +75,13 @@ impl Host {
         let mut firsts = BTreeSet::new();
         for id in &host.list {
             let fields = &table.rows[*id].fields;
-            let (rank, local) = (fields.int("rank")?, fields.int("local_rank")?);
+            let (rank, local) =
+                (fields.int("rank")?, fields.int("local_rank").filter(|local| (0..MOST).contains(local))?);
             // A worker that is there twice was started twice; one with a signal or a code of its own is another story.
             if fields.int("exitcode") != Some(1) || !host.complain.insert(rank) {
                 return None;
             }
-            firsts.insert(rank - local);
+            firsts.insert(rank.checked_sub(local)?);
         }
         host.first = firsts.first().copied().filter(|_| firsts.len() == 1)?;
         let ended: BTreeSet<i64> =
@@ -85,17 +94,16 @@ impl Host {
 
     /// What is to be said of whom, and by which lines.
     fn missing(self) -> Option<(&'static str, BTreeSet<i64>, Vec<RowId>)> {
-        let last = self.complain.last()?;
-        let workers = i64::try_from(self.accounted).ok()?.max(last - self.first + 1);
-        let ranks: BTreeSet<i64> =
-            (self.first..self.first + workers).filter(|rank| !self.complain.contains(rank)).collect();
+        let accounted = i64::try_from(self.accounted).ok()?;
+        let span = self.complain.last()?.checked_sub(self.first)?;
+        let workers = accounted.max(span.saturating_add(1));
+        let end = self.first.checked_add(workers).filter(|_| workers <= MOST)?;
+        let ranks: BTreeSet<i64> = (self.first..end).filter(|rank| !self.complain.contains(rank)).collect();
         let all_complain = self.accounted == self.complain.len();
-        let all_accounted = self.accounted as i64 == workers;
+        let all_accounted = accounted == workers;
         let (kind, signs) = match () {
             () if all_accounted && self.waits >= FEWEST as u64 => (ABSENT, self.waited),
-            () if all_complain && self.waited.is_empty() && !self.lost.is_empty() => {
-                ("collective.no_record", self.lost)
-            }
+            () if all_complain && self.waited.is_empty() && !self.lost.is_empty() => (LEFT, self.lost),
             () => return None,
         };
         let few = !ranks.is_empty() && self.complain.len() >= FEWEST && ranks.len() * 2 <= self.complain.len();
@@ -175,6 +183,9 @@ mod tests {
     fn an_exception_of_its_own_and_another_code_are_other_stories() {
         let raised = "KeyError: 'labels'\n";
         assert_eq!(told(&[LOST, LOST, raised, &list(0, &[0, 1, 3], 1)].concat()), []);
+        let (far, last) = (of_ranks(LOST, &[0, 1, i64::MAX]), list(i64::MAX - 3, &[0, 1, 3], 1));
+        assert_eq!(told(&[&far, &list(0, &[0, 1], 1)[..]].concat()), [], "no job has so many");
+        assert_eq!(told(&[LOST, LOST, LOST, &last].concat()), [], "nor such a rank");
         let coded = list(0, &[0, 1, 3], 17);
         assert_eq!(told(&[LOST, LOST, &coded].concat()), []);
     }
