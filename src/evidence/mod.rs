@@ -148,10 +148,13 @@ pub struct Row {
 /// Columns that are filled in from other rows.
 const FILLED: [Name; 4] = ["rank", "node", "job", "pod"];
 
+/// More ranks than any job has: a larger number in a log is none.
+const MOST_RANKS: i64 = 1 << 20;
+
 impl Row {
-    /// The global rank.
+    /// The global rank, where it is one that a job can have.
     pub fn rank(&self) -> Option<i64> {
-        self.fields.int("rank")
+        self.fields.int("rank").filter(|rank| (0..MOST_RANKS).contains(rank))
     }
 
     /// The host.

