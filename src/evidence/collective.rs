@@ -137,26 +137,24 @@ fn first_failure(table: &mut Table) {
     aborted(table, &rows);
 }
 
-/// What a process prints, or its launcher of it, that lost a peer: no reason to call abort.
-const WAKE: [&str; 6] = [
-    "elastic.",
-    "launcher.",
-    "python.comm_exception",
-    "python.launcher_exception",
-    "gloo.connection_lost",
-    "process.aborted",
-];
+/// How the news of a lost peer travels, and no reason of its own.
+const WAKE: [&str; 5] =
+    ["elastic.", "launcher.", "python.comm_exception", "python.launcher_exception", "gloo.connection_lost"];
+
+/// Whether a row is trouble that tells why a process went, beyond the wake of a lost peer and what else is the news itself.
+fn gives_a_reason(row: &super::Row, news: &str) -> bool {
+    row.is_trouble() && row.kind != news && !WAKE.iter().any(|head| row.kind.starts_with(head))
+}
 
 /// The one worker that called abort, and that the others lost, where nobody says why: no exception that nobody caught, and not
 /// the watchdog, which Gloo has none of.
 fn aborted(table: &mut Table, listed: &[RowId]) {
     let of = |id: &RowId, name: &str| table.rows[*id].fields.int(name);
     let (aborted, others): (Vec<RowId>, Vec<RowId>) = listed.iter().partition(|id| of(id, "signal") == Some(SIGABRT));
-    let reason = |row: &super::Row| row.is_trouble() && !WAKE.iter().any(|head| row.kind.starts_with(head));
     let [one] = aborted[..] else { return };
     if table.of_kind("gloo.connection_lost").is_empty()
         || others.iter().any(|id| of(id, "exitcode") != Some(1))
-        || table.rows.iter().any(reason)
+        || table.rows.iter().any(|row| gives_a_reason(row, "process.aborted"))
     {
         return;
     }

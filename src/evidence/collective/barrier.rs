@@ -22,8 +22,7 @@ pub(super) fn derive(table: &mut Table) {
 /// What was raised once, and by nobody knows whom, is of the one rank that the barrier misses: tracebacks of torch up to 2.1
 /// carry no rank.
 fn raised(table: &mut Table) {
-    let missing = |id: &RowId| table.rows[*id].fields.get("missing").and_then(Value::ranks).map(<[i64]>::to_vec);
-    let missing: BTreeSet<i64> = table.of_kind(BARRIER).iter().filter_map(missing).flatten().collect();
+    let missing: BTreeSet<i64> = table.of_kind(BARRIER).iter().flat_map(|id| missing(table, *id)).copied().collect();
     let raised: Vec<RowId> =
         table.of_kind("python.exception").iter().copied().filter(|id| table.rows[*id].is_trouble()).collect();
     if let (&[id], 1, Some(rank)) = (&raised[..], missing.len(), missing.first().copied()) {
@@ -45,11 +44,16 @@ fn died(table: &mut Table) {
         .filter_map(|row| row.rank())
         .collect();
     let is_of_dead = |id: &RowId| {
-        let missing = table.rows[*id].fields.get("missing").and_then(Value::ranks);
-        missing.is_some_and(|ranks| !ranks.is_empty() && ranks.iter().all(|rank| dead.contains(rank)))
+        let missing = missing(table, *id);
+        !missing.is_empty() && missing.iter().all(|rank| dead.contains(rank))
     };
     let marked: Vec<RowId> = table.of_kind(BARRIER).iter().copied().filter(is_of_dead).collect();
     for id in marked {
         table.rows[id].fields.set("died", true);
     }
+}
+
+/// The ranks that a row of the barrier names.
+fn missing(table: &Table, id: RowId) -> &[i64] {
+    table.rows[id].fields.get("missing").and_then(Value::ranks).unwrap_or_default()
 }

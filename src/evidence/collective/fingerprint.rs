@@ -69,30 +69,32 @@ fn told(table: &mut Table) {
 
 /// What of its fingerprint tells one rank from another, by rank.
 fn prints(table: &Table, of: &dyn Fn(&str) -> String) -> BTreeMap<i64, (String, RowId)> {
-    let mut prints: BTreeMap<i64, (String, RowId)> = BTreeMap::new();
     // What stands on lines of its own is part of the check's words only where the check has spoken.
     let spoke = !table.of_kind("torch.wrapper_mismatch").is_empty();
     let wrapped = if spoke { table.of_kind("torch.fingerprint_side") } else { &[] };
     let whole = ["torch.fingerprint_mismatch", "torch.fingerprint_differs"].map(|kind| table.of_kind(kind));
-    for id in whole.into_iter().flatten().chain(wrapped) {
-        let fields = &table.rows[*id].fields;
-        for (rank, print) in both_sides(fields) {
-            prints.entry(rank).or_insert((of(print), *id));
-        }
-    }
-    prints
+    told_by(table, whole.into_iter().flatten().chain(wrapped), of)
 }
 
 /// How many parameters each rank has, as DDP compares them.
 fn numbers_of_params(table: &Table) -> BTreeMap<i64, (String, RowId)> {
-    let mut numbers = BTreeMap::new();
     let rows = table.of_kind("torch.params_mismatch").iter();
-    for id in rows.filter(|id| table.rows[**id].fields.get("unfilled").is_none()) {
-        for (rank, number) in both_sides(&table.rows[*id].fields) {
-            numbers.entry(rank).or_insert((number.to_owned(), *id));
+    told_by(table, rows.filter(|id| table.rows[**id].fields.get("unfilled").is_none()), &str::to_owned)
+}
+
+/// What rows tell of each rank, the first of them counting.
+fn told_by<'t>(
+    table: &Table,
+    rows: impl Iterator<Item = &'t RowId>,
+    of: &dyn Fn(&str) -> String,
+) -> BTreeMap<i64, (String, RowId)> {
+    let mut told = BTreeMap::new();
+    for id in rows {
+        for (rank, print) in both_sides(&table.rows[*id].fields) {
+            told.entry(rank).or_insert((of(print), *id));
         }
     }
-    numbers
+    told
 }
 
 /// The rank that compares and the one that it tells of, each with what it has.

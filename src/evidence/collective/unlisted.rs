@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use diag_parsers::Fields;
 
 use super::super::Row;
-use super::{RowId, Table, about_ranks, last_sign};
+use super::{RowId, Table, about_ranks, gives_a_reason, last_sign};
 
 const ABSENT: &str = "collective.absent";
 const LEFT: &str = "collective.no_record";
@@ -18,9 +18,6 @@ const LISTED: &str = "elastic.failure";
 const ENDED_BY_TORCHRUN: &str = "elastic.sigterm";
 const WAITED: &str = "gloo.wait_timeout";
 const LOST: &str = "gloo.connection_lost";
-
-/// What stands beside: how the news travels, and no reason of its own.
-const WAKE: [&str; 6] = ["elastic.", "launcher.", "python.comm_exception", "python.launcher_exception", WAITED, LOST];
 
 /// Most workers of one torchrun that are believed: it starts one for each GPU of its host.
 const MOST: i64 = 1024;
@@ -30,8 +27,8 @@ const FEWEST: usize = 2;
 
 pub(super) fn derive(table: &mut Table) {
     let known = [ABSENT, "collective.behind", "collective.mismatch"];
-    let gives_a_reason = |row: &Row| row.is_trouble() && !WAKE.iter().any(|head| row.kind.starts_with(head));
-    if known.iter().any(|kind| !table.of_kind(kind).is_empty()) || table.rows.iter().any(gives_a_reason) {
+    let reason = |row: &Row| gives_a_reason(row, WAITED);
+    if known.iter().any(|kind| !table.of_kind(kind).is_empty()) || table.rows.iter().any(reason) {
         return;
     }
     let sources: BTreeSet<usize> = table.of_kind(LISTED).iter().map(|id| table.rows[*id].source).collect();

@@ -57,20 +57,20 @@ struct Factor {
 impl Factor {
     /// Log likelihood of its tests where a cause is bad, against none.
     fn told(&self, false_fail: &[f64], false_pass: f64) -> f64 {
-        let one = |(round, failed): &(usize, bool)| {
-            let noise = false_fail[*round];
-            if *failed { ((1.0 - false_pass) / noise).ln() } else { (false_pass / (1.0 - noise)).ln() }
-        };
-        self.tests.iter().map(one).sum()
+        self.tests.iter().map(|(round, failed)| weight(*failed, false_fail[*round], false_pass)).sum()
     }
 }
 
 /// Log odds that a node is bad by its own tests, whoever else took part in them.
 #[allow(clippy::cast_precision_loss, reason = "counts of tests")]
 pub(super) fn by_itself(field: &Field, failed: usize, passed: usize) -> f64 {
-    let (noise, miss) = (field.trust.false_fail, field.trust.false_pass);
-    let (fail, pass) = (((1.0 - miss) / noise).ln(), (miss / (1.0 - noise)).ln());
-    log_odds(BAD_BEFORE / NODES_BEFORE) + failed as f64 * fail + passed as f64 * pass
+    let weight = |failed| weight(failed, field.trust.false_fail, field.trust.false_pass);
+    log_odds(BAD_BEFORE / NODES_BEFORE) + failed as f64 * weight(true) + passed as f64 * weight(false)
+}
+
+/// Log likelihood of one test where its cause is bad, against none.
+fn weight(failed: bool, false_fail: f64, false_pass: f64) -> f64 {
+    if failed { ((1.0 - false_pass) / false_fail).ln() } else { (false_pass / (1.0 - false_fail)).ln() }
 }
 
 /// How likely each cause is.
